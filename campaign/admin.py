@@ -1,4 +1,4 @@
-"""Django admin of statements: publish, preview, feature on the front page."""
+"""The admin of statements: publish, preview, feature on the front page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class StatementTextInline(TextInline):
 
 
 class StatementForm(CarefulForm[Statement]):
-    """The form of a statement; a new address is asked about once more."""
+    """The form of a statement. A changed slug has to be confirmed."""
 
     def refusals(self) -> dict[str, str]:
         return changes.taken_address(self.instance)
@@ -62,7 +62,7 @@ class StatementAdmin(Titled, PublicationAdmin):
             publishing.save_texts(statement=owner, texts=changed, **acting(request))
             self.message_user(request, "Saved. Nobody was emailed.", messages.SUCCESS)
         if is_publishing:
-            with self._announcing_a_change_of_the_front_page(request):
+            with self._front_page_message(request):
                 publishing.publish(statement=owner, **acting(request))
             self.message_user(request, "Published. Nobody was emailed.", messages.SUCCESS)
 
@@ -77,7 +77,7 @@ class StatementAdmin(Titled, PublicationAdmin):
 
     @admin.display(description="texts")
     def languages(self, statement: Statement) -> str:
-        """Each language, and whether the public sees its text."""
+        """Return each language, and whether its text is public."""
         return (
             ", ".join(
                 f"{text.get_language_display()}{'' if text.is_public else ': ' + shown(text)}"
@@ -91,7 +91,7 @@ class StatementAdmin(Titled, PublicationAdmin):
         return str(statement.petition or "–")
 
     def view_on_site(self, obj: Statement) -> str | None:
-        """The public page; a draft has none."""
+        """Return the URL of the public page, or None for a draft."""
         return obj.get_absolute_url() if obj.texts.published().exists() else None
 
     @admin.action(permissions=["change"], description="Publish: show all texts to the public")
@@ -109,19 +109,19 @@ class StatementAdmin(Titled, PublicationAdmin):
             self.message_user(request, "Published. Nobody was emailed.", messages.SUCCESS)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with self._announcing_a_change_of_the_front_page(request):
+        with self._front_page_message(request):
             return super().changeform_view(request, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with self._announcing_a_change_of_the_front_page(request):
+        with self._front_page_message(request):
             return super().changelist_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with self._announcing_a_change_of_the_front_page(request):
+        with self._front_page_message(request):
             return super().delete_view(request, *args, **kwargs)
 
     @contextmanager
-    def _announcing_a_change_of_the_front_page(self, request: HttpRequest) -> Iterator[None]:
+    def _front_page_message(self, request: HttpRequest) -> Iterator[None]:
         """Add a message if the block changes which statement is on the front page."""
         if request.method != "POST":
             yield
@@ -148,7 +148,7 @@ class StatementAdmin(Titled, PublicationAdmin):
             self.message_user(request, words, messages.WARNING)
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> Any:
-        """Confirmation page, with a warning where deleting changes the front page, and to what."""
+        """Render the confirmation page, with a warning if deleting changes the front page."""
         statement = context["object"]
         text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(text) == statement.pk:

@@ -5,7 +5,7 @@ from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
-# Permissions of organisers in this app, beside those in `petitions`.
+# Permissions of organisers in this app, in addition to those in `petitions`.
 ORGANISERS_MAY = (
     "campaign.add_statement",
     "campaign.change_statement",
@@ -22,15 +22,15 @@ class CampaignConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Importing it registers the system checks. Not in campaign/__init__.py: the embedded
-        # stack's commands run before anything is installed.
+        # Importing it registers the system checks. It cannot be imported in campaign/__init__.py,
+        # because commands of the embedded stack run before anything is installed.
         from campaign import checks  # noqa: F401
         from campaign.database import timeouts
 
-        # The default; web and worker set their own kind.
+        # The default. Web and worker set their own kind.
         timeouts.limit("command")
-        # The last of our apps to be migrated once permissions exist: Django's own
-        # permissions are made by an earlier receiver of the same signal.
+        # This runs after each app's migration. Permissions are created by an earlier receiver of
+        # the same signal.
         post_migrate.connect(create_roles, dispatch_uid="undersigned.roles")
         from campaign import sessions  # needs models
         from petitions.admin import acting
@@ -44,7 +44,7 @@ class StaffAdminConfig(AdminConfig):
 
 
 def create_roles(**_kwargs: Any) -> None:
-    """`post_migrate` receiver: create the roles with exactly their permissions in all apps."""
+    """Create the roles, with exactly their permissions in all apps. A `post_migrate` receiver."""
     from petitions.staff import roles  # needs models
 
     for role, permissions in roles.ROLES.items():

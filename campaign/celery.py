@@ -1,4 +1,4 @@
-"""The Celery app of worker and beat, which refuse to start with unsafe settings."""
+"""The Celery app of worker and beat. Both refuse to start with unsafe settings."""
 
 import os
 import sys
@@ -14,9 +14,9 @@ from petitions.infra.sweeps import SWEEPS
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
-# Celery closes a lost connection and then restores unacknowledged messages through it. That
-# fails with an exception it does not expect, and ends the worker when Redis goes away. Nothing
-# needs restoring, for every sweep comes again.
+# Celery closes a lost connection, and then restores unacknowledged messages through it. That raises
+# an exception which Celery does not expect, and so ends the worker when Redis goes away. Nothing
+# needs restoring, because every sweep runs again.
 Channel.do_restore = False
 
 app = Celery("undersigned")
@@ -25,7 +25,7 @@ app.autodiscover_tasks()
 
 
 def _entry(name: str, schedule: float | crontab) -> dict[str, Any]:
-    """A beat entry whose messages expire before the next, so that none pile up without a worker."""
+    """Return a beat entry. Its messages expire before the next one, and so cannot pile up."""
     expires = int(schedule) if isinstance(schedule, float) else 3600
     options = {"expires": expires, "ignore_result": True}
     return {"task": f"petitions.{name.replace('-', '_')}", "schedule": schedule, "options": options}
@@ -35,20 +35,20 @@ app.conf.beat_schedule = {name: _entry(name, sweep.schedule) for name, sweep in 
 
 
 def refuse_unsafe_start(**_kwargs: Any) -> None:
-    """Exit with the errors of the system checks, as the web does."""
+    """Exit with the errors of the system checks, as the web process does."""
     django.setup()
     from campaign import checks  # needs Django to be set up
 
     try:
         checks.refuse_unsafe_start()
     except SystemExit:
-        # Beat has redirected sys.stderr to a logger by now, which would swallow the reasons.
+        # By now beat has redirected sys.stderr to a logger, which would swallow the errors.
         sys.stderr = sys.__stderr__
         raise
 
 
 def limit_database(**_kwargs: Any) -> None:
-    """Set the worker's database timeouts before it forks; each child opens its own connection."""
+    """Set the worker's database timeouts before it forks. Each child opens its own connection."""
     from campaign.database import timeouts  # needs Django to be set up
 
     timeouts.limit("worker")

@@ -1,6 +1,6 @@
-"""Django system checks, with hints, for settings that are missing or contradict each other.
+"""System checks, with hints, of settings that are missing or contradict each other.
 
-`manage.py check` reports them all at once; web and worker refuse to start on an error.
+`manage.py check` reports all of them at once. Web and worker refuse to start on an error.
 """
 
 import sys
@@ -26,7 +26,7 @@ _PENDING_DAYS = range(2, 91)
 
 @register(TAG)
 def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """SECRET_KEY is long enough; the key rings are set and share no key."""
+    """Check that SECRET_KEY is long enough, and that the key rings are set and share no key."""
     found: list[CheckMessage] = []
     try:
         weak = len(settings.SECRET_KEY) < _LEAST_SECRET
@@ -49,7 +49,7 @@ def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 
 @register(TAG)
 def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Public URL, allowed hosts, TLS and mail are consistent in production."""
+    """Check that public URL, allowed hosts, TLS and mail are consistent in production."""
     if settings.ENVIRONMENT != "production":
         return []
     found: list[CheckMessage] = []
@@ -78,7 +78,7 @@ def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 
 @register(TAG)
 def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """MAIL_FROM is a bare address, fit for a header: with anything else no mail would leave."""
+    """Check that MAIL_FROM is a bare address. With anything else no mail could be sent."""
     if not _is_bare_address(settings.DEFAULT_FROM_EMAIL):
         hint = (
             "Set MAIL_FROM to the bare address, such as post@example.org. The name beside it "
@@ -92,7 +92,7 @@ def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
 def nothing_is_deleted_too_soon(
     app_configs: Sequence[Any] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """PENDING_DAYS leaves time to confirm: at 0 or less, retention deletes what was just signed."""
+    """Check that PENDING_DAYS leaves time to confirm. At 0, retention would delete new forms."""
     if settings.PENDING_DAYS in _PENDING_DAYS:
         return []
     least, most = _PENDING_DAYS[0], _PENDING_DAYS[-1]
@@ -104,13 +104,13 @@ def nothing_is_deleted_too_soon(
 def mailboxes_are_compared(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Signers are indexed under the alias rules of this release; `migrate` checks it, too."""
+    """Check that signers are indexed under the alias rules of this release, also at `migrate`."""
     from petitions.moderation import reindex  # needs models, which gunicorn has not loaded yet
 
     try:
         is_due = bool(databases) and reindex.is_due()
     except (DatabaseError, InterfaceError):
-        return []  # away, or not migrated so far
+        return []  # The database is down, or not migrated yet.
     if not is_due:
         return []
     hint = "Once every process has this release, run: manage.py reindex_mailboxes"
@@ -119,8 +119,8 @@ def mailboxes_are_compared(
 
 
 def _is_bare_address(value: str) -> bool:
-    # Not the header parser of Python's library: it expects valid addresses, and raises
-    # IndexError or AttributeError at some others.
+    # Python's email header parser cannot be used: it raises IndexError or AttributeError at some
+    # invalid addresses.
     try:
         validate_email(value)
     except ValidationError:
@@ -129,7 +129,7 @@ def _is_bare_address(value: str) -> bool:
 
 
 def refuse_unsafe_start() -> None:
-    """Run these checks; exit with all errors and their hints, if there are any."""
+    """Run these checks. If there are errors, exit with all of them and their hints."""
     errors = [message for message in run_checks(tags=[TAG]) if message.is_serious()]
     if errors:
         sys.exit("\n".join(str(error) for error in errors))

@@ -1,7 +1,7 @@
 """WSGI middleware that sanitises the Content-Type header before Django parses it.
 
-Django takes a request's encoding from it: with one that Python knows but cannot decode text
-with, or an unknown one in RFC 2231's notation, it fails where no error page is possible yet.
+Django takes a request's encoding from it. If Python knows the encoding but cannot decode text with
+it, or it is unknown and in RFC 2231's notation, Django fails before an error page is possible.
 """
 
 import re
@@ -20,21 +20,21 @@ _BOUNDARY = re.compile(
 
 
 def with_plain_content_type(application: Application) -> Application:
-    """Wrap a WSGI application: it sees each request's media type and boundary alone."""
+    """Wrap a WSGI application, so that it sees only each request's media type and boundary."""
 
     def plain(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "CONTENT_TYPE" in environ:
-            environ["CONTENT_TYPE"] = reduced(environ["CONTENT_TYPE"])
+            environ["CONTENT_TYPE"] = sanitised(environ["CONTENT_TYPE"])
         return application(environ, start_response)
 
     return plain
 
 
-def reduced(value: str) -> str:
-    """The media type, and a multipart type's boundary; empty if it has none or cannot be parsed.
+def sanitised(value: str) -> str:
+    """Return the media type, with its boundary if it is multipart, or "" if it is malformed.
 
-    The site is UTF-8 throughout, so the charset is dropped. Splitting at semicolons is safe: a
-    boundary may hold none.
+    The charset is dropped, because the site uses only UTF-8. Splitting at semicolons is safe,
+    because a boundary cannot contain one.
     """
     kind = value.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(kind):

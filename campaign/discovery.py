@@ -23,7 +23,7 @@ _PAPER, _PETROL = "#fbf8f3", "#1d4f5c"
 
 @require_http_methods(["GET", "HEAD"])
 def robots(request: HttpRequest) -> HttpResponse:
-    """robots.txt: crawlers may read all but what is behind a token."""
+    """Serve robots.txt, which excludes pages behind a token."""
     lines = "User-agent: *", "Disallow: /t/", "Allow: /", "", f"Sitemap: {absolute('/sitemap.xml')}"
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
@@ -31,7 +31,7 @@ def robots(request: HttpRequest) -> HttpResponse:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def manifest(request: HttpRequest) -> HttpResponse:
-    """The web app manifest: the site's name and icons on a phone's home screen."""
+    """Serve the web app manifest: the site's name and icons for a phone's home screen."""
     home = reverse("campaign:front_page")
     name = legible(organisation().name) or _("Petition")
     sizes = (("192", "any"), ("512", "any"), ("512", "maskable"))
@@ -52,7 +52,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "dir": "rtl" if translation.get_language_bidi() else "ltr",
         "start_url": home,
         "scope": "/",
-        # Not an installable app: it stays a page of the browser.
+        # Not an installable app: it opens in the browser.
         "display": "browser",
         "background_color": _PAPER,
         "theme_color": _PETROL,
@@ -66,6 +66,6 @@ def manifest(request: HttpRequest) -> HttpResponse:
 @cache_control(public=True, max_age=A_DAY)
 @require_http_methods(["GET", "HEAD"])
 def favicon(request: HttpRequest) -> HttpResponse:
-    """favicon.ico, for clients that ask for it without reading a page first."""
+    """Serve favicon.ico to clients that request it without reading a page first."""
     content = (Path(settings.BASE_DIR) / "static" / "img" / "favicon.ico").read_bytes()
     return HttpResponse(content, content_type="image/vnd.microsoft.icon")

@@ -1,6 +1,6 @@
-"""Word and HTML files as Markdown: mammoth reads Word, Beautiful Soup HTML, markdownify writes.
+"""Convert Word and HTML files to Markdown with mammoth, Beautiful Soup and markdownify.
 
-What the site does not show is dropped, and each kind of it is told with its number.
+Content that the site does not show is dropped, and reported by kind and number.
 """
 
 import io
@@ -18,14 +18,14 @@ from markdownify import MarkdownConverter
 
 from petitions.staff.refusal import Refused
 
-# What the parts of a Word file may unpack to, without its pictures: a book has 5 MB.
+# Maximum unpacked bytes of a Word file without its pictures. A book has 5 MB.
 _LARGEST_PARTS = 20 << 20
 _MAIN = "word/document.xml"
 _HEADS = re.compile(r"word/(?:header|footer)\d*\.xml")
-# Begins an old Word file (OLE), also one behind a password.
+# The first bytes of an old Word file (OLE), or of one with a password.
 _OLE = b"\xd0\xcf\x11\xe0"
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => p:fresh"
-# Traces in Word's XML of what mammoth leaves out, or reads as if it had been accepted.
+# Traces in Word's XML of content that mammoth drops, or treats as accepted.
 _TRACES = {
     "comment": re.compile(rb"<w:commentReference[ /]"),
     "tracked deletion, as if accepted": re.compile(rb"<w:del [^>]*[^/>]>"),
@@ -39,7 +39,7 @@ _SHOWN = {
     "blockquote", "br", "hr", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 _BLOCKS = ["h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "td", "div"]
-# Elements of a page that are no text of it, by what an organiser would call them.
+# Elements of a page that are not its text, by the names that an organiser would use.
 _LEFT_OUT = {
     "picture": ["img", "svg", "canvas"],
     "film or sound": ["video", "audio", "object"],
@@ -50,8 +50,7 @@ _LEFT_OUT = {
     "side column": ["aside"],
     "foot of the page": ["footer"],
 }
-# Elements that do not end by themselves, and how deep a page may nest them: parsers take time in
-# the square of it.
+# Tags of elements that can be nested, and the maximum depth: parsers take quadratic time in it.
 _NESTING = re.compile(
     rb"<(/?)(?:a|b|i|u|div|span|font|em|strong|blockquote|section|article|ul|ol|table)[\s>]",
     re.IGNORECASE,
@@ -62,7 +61,7 @@ _SILENT = ["style", "noscript", "template", "head"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A title in plain text, a body in Markdown, and what was dropped, such as "2 pictures"."""
+    """A title in plain text, a body in Markdown, and what was dropped, such as "2 × picture"."""
 
     title: str
     body: str
@@ -70,7 +69,7 @@ class Document:
 
 
 def from_word(contents: bytes) -> Document:
-    """Read a .docx. Raises `Refused`."""
+    """Read a .docx file. Raises `Refused`."""
     dropped = _inspect(contents)
 
     def without_picture(_image: object) -> list[Any]:
@@ -85,13 +84,13 @@ def from_word(contents: bytes) -> Document:
             include_embedded_style_map=False,
             external_file_access=False,
         ).value
-    except Exception:  # noqa: BLE001 - whatever mammoth meets, the file is no whole document
+    except Exception:  # noqa: BLE001 - mammoth may raise anything at a damaged file
         raise Refused("the Word file is damaged. Save it again, and load that.") from None
     return _document(BeautifulSoup(html, "html.parser"), dropped)
 
 
 def from_html(contents: bytes) -> Document:
-    """Read an HTML page: its article or main part, if it marks one. Raises `Refused`."""
+    """Read an HTML page, or only its article or main element if it has one. Raises `Refused`."""
     _need_shallow(contents)
     try:
         soup = BeautifulSoup(contents.decode("utf-8-sig"), "html.parser")
@@ -112,7 +111,7 @@ def _need_shallow(contents: bytes) -> None:
 
 
 def _inspect(contents: bytes) -> Counter[str]:
-    """Count what mammoth drops. Raises `Refused` at what is no Word document, or is unsafe."""
+    """Count what mammoth drops. Raises `Refused` if this is no Word document, or unsafe."""
     if contents.startswith(_OLE):
         raise Refused(
             "this is an old Word file, or one with a password. Save it as .docx without a password."
@@ -153,7 +152,7 @@ def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:
     soup = BeautifulSoup(clean, "html.parser")
     title = _taken_title(soup)
     for link in soup.find_all("a", href=re.compile("^#")):
-        # To a footnote, or within a page.
+        # A link to a footnote, or within the page.
         link.unwrap()
     body = MarkdownConverter(heading_style="ATX", bullets="-").convert_soup(soup)
     kinds = (f"{n:,} × {name}" for name, n in dropped.items() if n)
@@ -161,7 +160,7 @@ def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:
 
 
 def _taken_title(soup: BeautifulSoup) -> str:
-    """The text of the first heading of the page, else of its first block, which is taken out."""
+    """Remove the first heading, or else the first block with text, and return its text."""
     first = soup.find("h1") or next(
         (b for b in soup.find_all(_BLOCKS) if b.get_text().strip()), None
     )

@@ -1,4 +1,4 @@
-"""Secret links to drafts, for colleagues without an account: made, found again, ended."""
+"""Use cases of secret links to drafts, for colleagues without an account: make, find, end."""
 
 from datetime import timedelta
 
@@ -14,20 +14,20 @@ from petitions.models import AuditRecord, Petition
 from petitions.staff import audit, roles
 
 PERMISSION = "petitions.change_petition"
-MOST_DAYS = 14
-# One epoch for all: a link is ended by deleting its row.
+MAX_DAYS = 14
+# All tokens share one epoch, because a link is revoked by deleting its row.
 _EPOCH = 0
 
 
 @transaction.atomic
 def make(*, of: Statement | Petition, days: int, actor: User, screen: str) -> DraftLink:
-    """A link to a statement with its petition, or to a petition, for 1 to `MOST_DAYS` days.
+    """Make a link to a statement with its petition, or to a petition, for 1 to `MAX_DAYS` days.
 
-    Rows of expired links are deleted on this occasion. Raises `ValueError` for other days.
+    This also deletes expired links. Raises `ValueError` for another number of days.
     """
     roles.require(actor, PERMISSION)
-    if not 1 <= days <= MOST_DAYS:
-        raise ValueError(f"A link to a draft works for 1 to {MOST_DAYS} days.")
+    if not 1 <= days <= MAX_DAYS:
+        raise ValueError(f"A link to a draft works for 1 to {MAX_DAYS} days.")
     DraftLink.objects.filter(expires_at__lte=timezone.now()).delete()
     link = DraftLink.objects.create(
         statement=of if isinstance(of, Statement) else None,
@@ -41,7 +41,7 @@ def make(*, of: Statement | Petition, days: int, actor: User, screen: str) -> Dr
 
 @transaction.atomic
 def end(*, of: Statement | Petition, link_id: str, actor: User, screen: str) -> bool:
-    """End a link to a draft at once; False if it did not work any more."""
+    """End a link to a draft at once; return False if it had ended or expired before."""
     roles.require(actor, PERMISSION)
     found = [link for link in links_to(of) if str(link.pk) == link_id]
     if not found or not DraftLink.objects.filter(pk=found[0].pk).delete()[0]:
@@ -52,19 +52,19 @@ def end(*, of: Statement | Petition, link_id: str, actor: User, screen: str) -> 
 
 
 def links_to(of: Statement | Petition) -> models.QuerySet[DraftLink]:
-    """The links to a draft that work now, the newest first."""
+    """Return the links to a draft that work now, the newest first."""
     name = "statement" if isinstance(of, Statement) else "petition"
     return DraftLink.objects.working().filter(**{name: of})
 
 
 def address(link: DraftLink) -> str:
-    """The absolute URL to give to colleagues; it begins in English, and offers the others."""
+    """Return the absolute URL for colleagues. Its page is in English, and links other languages."""
     token = tokens.link(tokens.DRAFT, link.pk, _EPOCH)
     return settings.SITE_URL + reverse("drafts:draft", args=[settings.LANGUAGE_CODE, token])
 
 
 def find(token: str) -> DraftLink | None:
-    """The link of a token, if it works still. Raises `tokens.BadToken` if the token is not ours."""
+    """Return the link of a token, or None if it has ended. Raises `tokens.BadToken`."""
     link_id = tokens.read_link(tokens.DRAFT, token).signature_id
     found = DraftLink.objects.working().filter(pk=link_id)
     return found.select_related("statement__petition", "petition").first()

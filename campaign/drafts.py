@@ -1,4 +1,4 @@
-"""Drafts as the public will read them, and the page behind a secret link to one."""
+"""Pages of drafts as the public will see them, and the view behind a secret link to a draft."""
 
 from http import HTTPStatus
 from typing import Any
@@ -24,8 +24,9 @@ from petitions.web.views.throttling import throttled
 
 
 def statement_page(statement: Statement, language: str) -> dict[str, Any]:
-    """Template context of a statement's page to readers of a language, which is active, drafts
-    included; its petition is shown as if it were open. Raises `Http404` without a text.
+    """Return the template context of a statement's page in the active `language`, drafts included.
+
+    Its petition is shown as if it were open. Raises `Http404` if there is no text.
     """
     text = StatementText.objects.to_preview(statement, language)
     if text is None:
@@ -38,7 +39,7 @@ def statement_page(statement: Statement, language: str) -> dict[str, Any]:
 
 
 def petition_page(petition: Petition, language: str) -> dict[str, Any]:
-    """The same of a petition's page, with its form. Raises `Http404` without a text."""
+    """Return the same for a petition's page, with its form. Raises `Http404` without a text."""
     text = PetitionText.objects.to_preview(petition, language)
     if text is None:
         raise Http404
@@ -55,9 +56,9 @@ def petition_page(petition: Petition, language: str) -> dict[str, Any]:
 def draft(
     request: HttpRequest, language: str, token: str, *, is_petition: bool = False
 ) -> HttpResponse:
-    """The draft behind a secret link; once it is public, a redirect to its page.
+    """Show the draft behind a secret link, or redirect to its page once it is public.
 
-    What its form sends is not read: nothing of it is stored.
+    The data of its form is never read or stored.
     """
     if response := throttled(request, ()):
         return response

@@ -1,8 +1,8 @@
 """Typed readers of environment variables, which raise on invalid values.
 
-A reader returns its default only when the variable is absent or empty; an invalid value
-raises `BadEnvironment`, which names the variable and the form it should have, and never
-repeats the value: it may be a secret.
+A reader returns its default only if the variable is absent or empty. An invalid value raises
+`BadEnvironment`, which names the variable and the expected form. It never repeats the value, which
+may be a secret.
 """
 
 import base64
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class BadEnvironment(Exception):
-    """An environment variable is set to something that its reader cannot parse."""
+    """Raised if the value of an environment variable cannot be parsed."""
 
     def __init__(self, name: str, expected: str) -> None:
         super().__init__(f"{name} in the environment should be {expected}.")
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's value, or what is in the file that `NAME_FILE` names (a secret of Docker's,
-    say), without surrounding white space.
+    """Return the variable's value, or the content of the file that `NAME_FILE` names (for example a
+    Docker secret), without surrounding white space.
     """
     value, path = (os.environ.get(key, "").strip() for key in (name, f"{name}_FILE"))
     if not path:
@@ -41,7 +41,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def flag(name: str, default: bool = False) -> bool:
-    """A boolean: 1/0, true/false, yes/no, on/off."""
+    """Return a boolean, written as 1/0, true/false, yes/no or on/off."""
     value = text(name).lower()
     if not value:
         return default
@@ -53,7 +53,7 @@ def flag(name: str, default: bool = False) -> bool:
 
 
 def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
-    """A whole number, not smaller than `at_least` and not larger than `at_most`."""
+    """Return a whole number between `at_least` and `at_most`."""
     value = text(name)
     if not value:
         return default
@@ -69,7 +69,7 @@ def port(name: str, default: int) -> int:
 
 
 def host(name: str, default: str) -> str:
-    """The name of a host, or an IP address, and nothing beside it."""
+    """Return a host name or an IP address, without a port."""
     value = text(name, default)
     if not _is_host(value):
         raise BadEnvironment(name, "a host alone, such as smtp.example.org or 192.0.2.1")
@@ -77,7 +77,7 @@ def host(name: str, default: str) -> str:
 
 
 def name_server(name: str) -> tuple[str, int] | None:
-    """An IPv4 address, with a port if it is not 53, as "192.0.2.1:5353"; None if it is not set."""
+    """Return IPv4 address and port of "192.0.2.1:5353" (53 by default), or None if not set."""
     if not (value := text(name)):
         return None
     address, _colon, port_ = value.partition(":")
@@ -91,7 +91,7 @@ def name_server(name: str) -> tuple[str, int] | None:
 
 
 def url(name: str, default: str, *schemes: str) -> str:
-    """A URL of one of the schemes, as `default` is; percent-encoded, so that it is ASCII."""
+    """Return a URL with one of the schemes. It must be percent-encoded, and so in ASCII."""
     value = text(name, default)
     try:
         parts = urlsplit(value)
@@ -99,14 +99,14 @@ def url(name: str, default: str, *schemes: str) -> str:
         is_meant = is_whole and parts.scheme in schemes
     except ValueError:  # Invalid port, or IPv6 address in brackets.
         is_meant = False
-    # "#" is allowed nowhere: a password that holds one would end the URL there.
+    # "#" is not allowed: if a password contained it, the URL would end there.
     if not is_meant or not re.fullmatch('[!"$-~]+', value):
         raise BadEnvironment(name, f"a URL such as {default}")
     return value
 
 
 def origin(name: str, default: str) -> str:
-    """Scheme, host and port of a web site, without a slash at the end."""
+    """Return scheme, host and port of a web site, without a trailing slash."""
     value = url(name, default, "http", "https").rstrip("/")
     parts = urlsplit(value)
     is_bare = value == f"{parts.scheme}://{parts.netloc}" and "@" not in value
@@ -116,7 +116,7 @@ def origin(name: str, default: str) -> str:
 
 
 def database(name: str, default: str, **options: Any) -> dict[str, Any]:
-    """A PostgreSQL database by its URL, as Django's settings describe it."""
+    """Return Django's database settings for a PostgreSQL URL."""
     # Imported here: some commands read the environment before anything is installed.
     import dj_database_url
 
@@ -130,7 +130,7 @@ def database(name: str, default: str, **options: Any) -> dict[str, Any]:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A comma-separated list, empty items dropped."""
+    """Return the items of a comma-separated list, without empty ones."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
@@ -142,7 +142,7 @@ def choice(name: str, options: tuple[str, ...], default: str) -> str:
 
 
 def networks(name: str, *also: str) -> list[str]:
-    """A comma-separated list of networks ("192.0.2.0/24", or one address), or words in `also`."""
+    """Return a comma-separated list of networks ("192.0.2.0/24", or an address) or `also` words."""
     found = [word.lower() for word in words(name)]
     try:
         return [word if word in also else str(ip_network(word)) for word in found]
@@ -152,7 +152,7 @@ def networks(name: str, *also: str) -> list[str]:
 
 
 def rate(name: str, default: str) -> "RateLimitItem | None":
-    """A rate limit, such as "600/hour" or "20 per 5 minutes"; None for "off"."""
+    """Return a rate limit, such as "600/hour" or "20 per 5 minutes", or None for "off"."""
     # Imported here: some commands read the environment before anything is installed.
     from limits import parse_many
 
@@ -167,7 +167,7 @@ def rate(name: str, default: str) -> "RateLimitItem | None":
 
 
 def keys(name: str) -> dict[int, bytes]:
-    """A key ring, `id:base64[,id:base64...]`: 32-byte keys, ids 1 to 255; the first writes."""
+    """Return a key ring, `id:base64[,...]`: ids 1 to 255, 32-byte keys, the first for writing."""
     ring: dict[int, bytes] = {}
     for word in words(name):
         number, _, encoded = word.partition(":")
@@ -185,8 +185,8 @@ def keys(name: str) -> dict[int, bytes]:
 
 
 def _is_host(value: str) -> bool:
-    """Whether it is an IP address or a host's name: RFC 1123, 2.1; underscores exist in networks
-    of containers.
+    """Return whether it is an IP address or a host name (RFC 1123, 2.1). Underscores are allowed,
+    because container networks use them.
     """
     try:
         return value.isascii() and bool(ip_address(value))

@@ -1,6 +1,6 @@
-"""Error pages, without the database: the public site's in the reader's language, the admin's own.
+"""Error pages of the public site, in the reader's language, and of the admin.
 
-Only the admin's page for 403 asks the database: it says who may do what was refused.
+Only the admin's page for 403 queries the database: it says who may do what was refused.
 """
 
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from petitions.staff import roles
 
 _ADMIN = f"/{settings.ADMIN_PATH}"
 SITE_NAME = "Undersigned"
-# What an admin's page says beside its heading. The heading is HTTP's phrase in plain words.
+# Heading and text of each error page in the admin.
 _IN_THE_ADMIN = {
     400: ("This request was damaged", "Go back, load the page again, and try once more."),
     403: ("You may not do this", "Your roles do not allow it."),
@@ -34,7 +34,7 @@ _TOO_MANY = (
     "More was ticked or filled in than one form may send. Choose rows by a condition, and then all "
     "that match, or tick fewer. Nothing was changed."
 )
-# What permissions allow, for those whose name does not say it.
+# What each permission allows, in words that complete "Only organisers ...".
 _ACTS = {
     "petitions.export_signatures": "export signatures",
     "petitions.export_supporters": "export supporters’ addresses",
@@ -72,7 +72,7 @@ def is_admin(request: HttpRequest) -> bool:
 
 
 def error_page(request: HttpRequest, status: int) -> HttpResponse:
-    """The error page for a status, without the database."""
+    """Return the error page for a status, without the database."""
     if is_admin(request):
         return _admin_page(request, status, _IN_THE_ADMIN[status][1])
     html = render_to_string(f"errors/{status}.html", {"status": status}, request)
@@ -80,16 +80,16 @@ def error_page(request: HttpRequest, status: int) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400. In the admin it says so where too much was ticked."""
+    """Handle 400 (`handler400`). In the admin, say so if too many rows were ticked."""
     if is_admin(request) and isinstance(exception, TooManyFieldsSent):
         return _admin_page(request, 413, _TOO_MANY)
     return error_page(request, 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler403. In the admin it says who may do it, and whom to ask.
+    """Handle 403 (`handler403`). In the admin, say who may do it, and whom to ask.
 
-    Use cases raise `PermissionDenied("app.codename")`; for Django's own the route's name tells.
+    Use cases raise `PermissionDenied("app.codename")`. Django's own pages are known by their URL.
     """
     if not is_admin(request):
         return error_page(request, 403)
@@ -98,17 +98,17 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404. A page that moved redirects."""
+    """Handle 404 (`handler404`). Redirect if the page has moved."""
     return former_addresses.redirect_of(request) or error_page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500."""
+    """Handle 500 (`handler500`)."""
     return error_page(request, 500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's CSRF_FAILURE_VIEW: an old page of the admin, or a form from elsewhere."""
+    """Handle a CSRF failure (`CSRF_FAILURE_VIEW`): an old admin page, or a form of another site."""
     if not is_admin(request):
         return error_page(request, 403)
     words = "This form is too old, or comes from another site. Load the page again and repeat it."
@@ -116,7 +116,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def who_may(permission: str) -> str:
-    """Two sentences: which roles may do it, and who in the team can."""
+    """Return two sentences: which roles have a permission, and whom in the team to ask."""
     names = roles.who_may(permission)
     act = _ACTS.get(permission, "use this page")
     only = f"Only {_listed([name.lower() for name in names])} {act}." if names else ""
@@ -129,14 +129,14 @@ def who_may(permission: str) -> str:
 
 
 def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:
-    # No `has_permission` and no menu: they would ask the database, which may be away.
+    # No `has_permission` and no menu: they would query the database, which may be down.
     context = {"title": _IN_THE_ADMIN[status][0], "words": words, "site_header": SITE_NAME}
     html = render_to_string("admin/error.html", context | {"site_title": SITE_NAME}, request)
     return HttpResponse(html, status=status)
 
 
 def _permission(request: HttpRequest, exception: Exception) -> str:
-    """The permission that was missing; "" if nothing tells it."""
+    """Return the permission that was missing, or "" if it cannot be derived."""
     text = str(exception)
     if text.count(".") == 1 and " " not in text:
         return text

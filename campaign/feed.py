@@ -23,8 +23,8 @@ from petitions.publishing.timeline import event_of
 from petitions.sharing.heads import absolute
 from petitions.web.responses import public_page
 
-# Entries in the feed, which readers fetch whole each time.
-_MOST = 50
+# Feed readers fetch all entries each time.
+_MAX_ENTRIES = 50
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Entry:
     """One entry of the feed, in the language of its text."""
 
     event: str
-    # Part of the entry's id, too: it stays when the page moves to or from the front page.
+    # Also part of the entry's id: it stays when the statement moves to or from the front page.
     path: str
     at: datetime
     title: str
@@ -43,9 +43,7 @@ class Entry:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def feed(request: HttpRequest) -> HttpResponse:
-    """The Atom feed in the language of the URL; entries without a text in it have another, and say
-    which.
-    """
+    """Serve the Atom feed in the URL's language. Entries without it have a text in another."""
     language = get_language() or settings.LANGUAGE_CODE
     name = legible(organisation().name)
     home = absolute(reverse("campaign:front_page"))
@@ -59,14 +57,14 @@ def feed(request: HttpRequest) -> HttpResponse:
         feed_guid=home,
     )
     entries = [*_statements(language), *_petitions(language)]
-    for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)[:_MOST]:
+    for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)[:_MAX_ENTRIES]:
         address = absolute(entry.path)
         news.add_item(
             title=legible(entry.title),
             link=address,
-            # Escaped, for feed readers take summaries for HTML (XSS).
+            # Escaped against XSS, because feed readers treat summaries as HTML.
             description=escape(legible(entry.summary)),
-            # The tag has a slash of its own before the event.
+            # `get_tag_uri` puts a slash of its own before the event.
             unique_id=get_tag_uri(
                 f"{absolute(entry.path).rstrip('/')}#{entry.event}", entry.at.date()
             ),
@@ -80,7 +78,7 @@ def feed(request: HttpRequest) -> HttpResponse:
 
 
 class _Feed(Atom1Feed):
-    """Atom feed whose entries have `xml:lang`."""
+    """An Atom feed whose entries have `xml:lang`."""
 
     def item_attributes(self, item: dict[str, Any]) -> dict[str, str]:
         return {**super().item_attributes(item), "xml:lang": item["language"]}
@@ -118,7 +116,7 @@ def _petitions(language: str) -> Iterator[Entry]:
 
 
 def _milestones(petition: Petition, text: PetitionText, path: str) -> Iterator[Entry]:
-    """Entries for the past milestones of a petition; future ones are no news yet."""
+    """Yield entries for a petition's past milestones. Future ones are no news yet."""
     for row in petition.public_milestones:
         event = event_of(row)
         if event.is_ahead:

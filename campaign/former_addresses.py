@@ -1,4 +1,4 @@
-"""Redirects from addresses that petitions and statements had once, for ever."""
+"""Permanent redirects from former URLs of petitions and statements."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,16 +12,16 @@ from django.utils.cache import patch_cache_control
 from campaign.models import Statement, StatementText
 from petitions.models import Petition, PetitionText
 
-# Seconds. Not for ever in browsers: a slug may be given back to what had it first.
-_KEPT = 300
+# Seconds. Browsers must not keep a redirect for ever: a slug may return to its first owner.
+_MAX_AGE = 300
 _OF_STATEMENTS = {"campaign:statement", "campaign:history"}
 
 
 def redirect_of(request: HttpRequest) -> HttpResponse | None:
-    """The redirect for a request that found nothing: any page, picture or figure of a petition, or
-    a statement; None if nothing public had this slug. One query, where a slug was not found alone.
+    """Return the redirect for a request that found nothing, or None if nothing public had its slug.
 
-    A form that was sent to the old address is sent again to the new one (308).
+    This covers all URLs of petitions and statements. One query, and none for URLs without a slug.
+    A form posted to the old URL is posted again to the new one (308).
     """
     match = request.resolver_match
     if match is None or not (old := match.kwargs.get("slug")):
@@ -40,17 +40,17 @@ def redirect_of(request: HttpRequest) -> HttpResponse | None:
     is_read = request.method in {"GET", "HEAD"}
     moved = HTTPStatus.MOVED_PERMANENTLY if is_read else HTTPStatus.PERMANENT_REDIRECT
     response.status_code = moved
-    patch_cache_control(response, public=True, max_age=_KEPT)
+    patch_cache_control(response, public=True, max_age=_MAX_AGE)
     return response
 
 
 def _statements() -> QuerySet[Any]:
-    """Statements that are public now; a redirect to another would tell its new slug."""
+    """Return statements that are public now. Another redirect would reveal a draft's new slug."""
     return Statement.objects.filter(pk__in=StatementText.objects.published().values("statement"))
 
 
 def _petitions() -> QuerySet[Any]:
-    """Petitions that are public now, or were removed with a public reason."""
+    """Return petitions that are public now, or were removed with a public reason."""
     return Petition.objects.published().filter(
         pk__in=PetitionText.objects.published().values("petition")
     )

@@ -1,6 +1,6 @@
 """gunicorn's settings: `gunicorn -c python:campaign.gunicorn_conf campaign.wsgi:application`.
 
-There is no access log: it would hold tokens and IP addresses.
+There is no access log, because it would contain tokens and IP addresses.
 """
 
 import gc
@@ -19,45 +19,46 @@ from campaign.logs import to_stderr
 
 
 class WithoutAccess(Logger):
-    """gunicorn's logger without an access log: with a configuration of ours gunicorn would
-    format every line of it, and then drop it.
+    """gunicorn's logger without an access log. With a logging configuration of ours, gunicorn would
+    format each of its lines, and then drop it.
     """
 
     def access(self, *args: Any, **kwargs: Any) -> None:
         """Log nothing."""
 
 
-# The CPUs of our affinity mask; none where the system has no such call.
+# The CPUs of our affinity mask, or [] if the system has none.
 _processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 _processor_of: WeakKeyDictionary[Worker, int] = WeakKeyDictionary()
 
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
 workers = env.integer("WEB_WORKERS", 2, at_least=1)
-# More contend with each other: with 8 each request cost a tenth more, and the 99th percentile was
-# a fifth longer than with 2. Fewer could be blocked by a few slow clients.
+# More threads contend with each other: with 8 each request cost a tenth more, and the 99th
+# percentile was a fifth longer than with 2. A few slow clients could block fewer threads.
 # Two may be sending files to staff: see `petitions/admin/downloads.py`.
 threads = env.integer("WEB_THREADS", 4, at_least=3)
-# SO_REUSEPORT: each worker has a listening socket. From one shared socket the first to wake takes
-# nearly all keep-alive connections, and the other CPUs stand idle: measured, a third of the rate.
+# SO_REUSEPORT gives each worker a listening socket. With one shared socket, the first worker to
+# wake accepts nearly all keep-alive connections while other CPUs idle: measured, a third of the
+# rate.
 reuse_port = not bind.startswith("fd://")
 timeout = 30
 graceful_timeout = 20
 keepalive = 5
 max_requests = env.integer("WEB_MAX_REQUESTS", 0)
 max_requests_jitter = max_requests // 10
-# gunicorn would trust headers for a request's path and scheme from a peer on this machine or on a
-# Unix socket, whoever sent them. Nothing here needs that: Django itself reads the one header that
-# the proxy sets, X-Forwarded-Proto.
+# By default gunicorn trusts headers for a request's path and scheme from peers on this machine or a
+# Unix socket, although a client may have set them. Nothing here needs that: Django itself reads
+# X-Forwarded-Proto, which the proxy sets.
 forwarder_headers = ""
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
-# Not used, and its folder is not writeable in a container.
+# The control socket is not used, and its folder is not writeable in a container.
 control_socket_disable = True
 accesslog = None
 logger_class = WithoutAccess
 errorlog = "-"
-# gunicorn's error log goes through the same redaction as the rest.
+# gunicorn's error log is redacted like all others.
 logconfig_dict = {
     **to_stderr("INFO"),
     "loggers": {"gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
@@ -65,11 +66,11 @@ logconfig_dict = {
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
-    """Choose the worker's CPU (affinity): the one with the fewest other workers.
+    """Choose a CPU for the worker (affinity): the one with the fewest other workers.
 
-    The threads of one worker take turns (GIL), so on several CPUs they only move its memory
-    about: pinned to one, a signing cost a tenth less and the 99th percentile fell by a third.
-    With CPUs to spare the kernel does better.
+    Only one thread of a worker runs at a time (GIL), so with several CPUs they only move its memory
+    between caches. Pinned to one CPU, a signing cost a tenth less, and the 99th percentile fell by
+    a third. If there are more CPUs than workers, the kernel chooses better.
     """
     if workers >= len(_processors) > 1:
         taken = Counter(_processor_of[other] for other in server.WORKERS.values())
@@ -77,18 +78,18 @@ def pre_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Pin the worker to the CPU that was chosen."""
+    """Pin the worker to the chosen CPU."""
     if worker in _processor_of:
         os.sched_setaffinity(0, {_processor_of[worker]})
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Prepare the process for its threads: garbage collection (`gc.freeze`) and turns of the GIL.
+    """Freeze loaded objects for the garbage collector, and shorten the GIL's switch interval.
 
-    The collector would scan the 120,000 objects that are loaded by now, and so delay the request
-    at hand. A signing waits for the GIL after each of its queries, as long as a page that another
-    thread renders may keep it: with 1 ms instead of Python's 5, signing under attack had 45 instead
-    of 25 a second and a 99th percentile a quarter lower, at the same processor time in calm.
+    The collector would scan the 120,000 objects loaded by now and so delay a request. After each of
+    its queries a signing waits for the GIL while another thread renders a page, for up to one
+    switch interval. With 1 ms instead of Python's 5, there were 45 instead of 25 signings a second
+    under attack, with a 99th percentile a quarter lower. CPU time without load was the same.
     """
     gc.collect()
     gc.freeze()

@@ -1,9 +1,9 @@
-"""Health endpoints (liveness, readiness, the state of all parts), and the state in sentences.
+"""Health endpoints (liveness, readiness, the state of all parts), and sentences about the state.
 
-`/live` and `/ready` stay 200 while PostgreSQL, Redis or the worker are away: cached pages
-still serve, and a load balancer that took the process out would take those down too. `/health`
-tells the public one word, for a monitor; details are for staff alone, in the admin and by
-`manage.py health`: what exactly is broken is of use to an attacker.
+`/live` and `/ready` return 200 even while PostgreSQL, Redis or the worker are down. Cached pages
+are still served then, and a load balancer must not take the process out. `/health` returns one
+word, for a monitor. Only staff see details, in the admin and by `manage.py health`, because they
+would help an attacker.
 """
 
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from campaign import monitoring
 from petitions.infra.sweeps import SWEEPS
 
-# By the part and its state in `campaign.monitoring`; mail has a section of its own.
+# Sentences by part and state in `campaign.monitoring`. Mail has its own section in the admin.
 _SENTENCES = {
     ("database", "takes no writes"): "The database takes nothing in: nobody can sign.",
     ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
@@ -22,25 +22,26 @@ _SENTENCES = {
 
 
 def live(request: HttpRequest) -> HttpResponse:
-    """Liveness: the process answers."""
+    """Return 200: the process responds."""
     return HttpResponse("live\n", content_type="text/plain")
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: the process can serve web traffic."""
+    """Return 200: the process can serve requests."""
     return HttpResponse("ready\n", content_type="text/plain")
 
 
 def health(request: HttpRequest) -> HttpResponse:
-    """Public health check: "ok" with 200, "degraded" with 503."""
+    """Return the public status: "ok" with 200, or "degraded" with 503."""
     status = monitoring.status(monitoring.report())
     return JsonResponse({"status": status}, status=_code(status))
 
 
 def details(request: HttpRequest) -> HttpResponse:
-    """Health details: the state of each part, for staff, without the figures of mail (constant
-    work, docs/architecture.md): one more or less would show a signer with somebody's address what
-    that has done.
+    """Return the state of each part to staff, without the figures of mail.
+
+    Otherwise one of the staff could sign with a person's address, and learn from one mail more or
+    less what that address has done (constant work, docs/architecture.md).
     """
     report = monitoring.report()
     status = monitoring.status(report)
@@ -49,7 +50,7 @@ def details(request: HttpRequest) -> HttpResponse:
 
 
 def sentences() -> list[str]:
-    """What the admin's home says: a sentence for each part that does not work; none if all do."""
+    """Return a sentence for each part that does not work, for the admin's home."""
     found = []
     report = monitoring.report()
     for name in monitoring.broken(report):

@@ -1,4 +1,4 @@
-"""Import of texts from files: an organiser's own, and those that ship."""
+"""Load texts from files: an organiser's own, and those that ship with the project."""
 
 import re
 from dataclasses import dataclass, field
@@ -24,14 +24,14 @@ from petitions.staff.refusal import Refused
 Action = AuditRecord.Action
 _RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
 _BLANK_RUN = re.compile(r"\n(?:[ \t]*\n){2,}")
-# Markdown wants the space; "#Idlib" is a word.
+# Without a space it is no Markdown heading: "#Idlib" is a word.
 _HEADING = re.compile(r"^#+(?:[ \t]+|$)")
 _MARKDOWN_INLINE = re.compile(r"([\\`*_\[\]<&|])")
 _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
-# Indentation that would make a paragraph a block of code.
+# Indentation that would make a paragraph a code block.
 _DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
 _LARGEST_FILE = 20 << 20
-# How a file that is no text begins, though its name says so.
+# How files in other formats begin that are named like text, and the error about each.
 _OTHERWISE = {
     "<!doctype html": "this is an HTML page. Load it with --format html.",
     "<html": "this is an HTML page. Load it with --format html.",
@@ -58,8 +58,8 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A parsed text file: title, body in Markdown, format, the other values of its front matter,
-    and what of the file was dropped, such as "2 × picture".
+    """A parsed text file. `body` is Markdown, and `meta` is the front matter. `dropped` names the
+    dropped content, such as "2 × picture".
     """
 
     title: str
@@ -69,16 +69,16 @@ class TextFile:
     dropped: tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
-        """A front matter value as text, empty where there is none."""
+        """Return a front matter value as text, or "" if there is none."""
         return str(self.meta.get(key, "")).strip()
 
 
 def read(path: Path, format_: Format | None = None) -> TextFile:
-    """Parse plain text, Markdown, HTML or Word, without page-builder residue.
+    """Parse plain text, Markdown, HTML or Word, and drop residue of page builders.
 
-    The title is the first line, or a page's first heading. Without `format_` the file's suffix
-    decides. Its content never does: a "#" or a "*" that somebody typed into plain text would
-    otherwise become markup. Raises `Refused`.
+    The title is the first line, or the first heading of a page. The format is `format_`, or else
+    given by the file's suffix. It is never guessed from the content, because a "#" or a "*" in
+    plain text would become markup. Raises `Refused`.
     """
     raw = _contents(path)
     by_name = _SUFFIXES.get(path.suffix.lower(), Format.PLAIN)
@@ -121,7 +121,7 @@ def _from_text(path: Path, raw: bytes, kind: Format, *, is_given: bool) -> TextF
     try:
         post = frontmatter.loads(text)
     except (yaml.YAMLError, ValueError):
-        # A day that does not exist, such as 2020-02-31, is a ValueError.
+        # A date that does not exist, such as 2020-02-31, raises ValueError.
         raise Refused(
             f"{path}: the front matter between the --- lines is not valid YAML."
         ) from None
@@ -145,12 +145,12 @@ def load_statement(
     publish: bool = False,
     feature: bool = False,
 ) -> tuple[StatementText, list[str]]:
-    """Create or update one language of a statement; return it, and what was done: "created",
+    """Create or update a statement in one language. Return its text, and what was done: "created",
     "updated", "published". Idempotent.
 
-    Without `publish`, a new text is a draft and a published one stays published. With `feature`
-    it takes the front page; the first published statement has it anyway. Raises `Refused`, also
-    where it would replace what staff wrote under an address that was only made of the title.
+    Without `publish`, a new text is a draft, and a published one stays published. With `feature`,
+    the statement is put on the front page; the first published one is anyway. Raises `Refused`, for
+    example if it would replace a text by staff, and the slug was only derived from the title.
     """
     named = slug or source.text("slug")
     slug = named or slugify(source.title)[:80]
@@ -170,7 +170,7 @@ def load_statement(
     for name, value in wanted.items():
         setattr(text, name, value)
     changed = bool(texts.changed([text]))
-    if changed and not named and _is_of_staff(text):
+    if changed and not named and _is_by_staff(text):
         raise Refused(
             f"Somebody has written a text at {statement.get_absolute_url()} in the admin. "
             f"Give --slug {slug} to replace it, or another --slug to keep both."
@@ -217,9 +217,9 @@ def _decoded(path: Path, raw: bytes) -> str:
 
 
 def _escaped(plain: str) -> str:
-    """Escape plain text as Markdown that looks the same: "Ma`rat" must not start a code span.
+    """Escape plain text, so that it looks the same as Markdown: "Ma`rat" must start no code span.
 
-    Lists with hyphens or numbers stay lists.
+    Lists with hyphens or numbers remain lists.
     """
     inline = _MARKDOWN_INLINE.sub(r"\\\1", _DEEP_INDENT.sub("   ", plain))
     return _MARKDOWN_LINE.sub(r"\1\\\2", inline)
@@ -239,8 +239,8 @@ def _check(source: TextFile, slug: str, language: str) -> None:
 
 
 def _link(statement: Statement, slug: str, *, required: bool) -> bool:
-    """Link to the named petition; to the only one there is where none is named. True if it led
-    elsewhere before.
+    """Link a statement to the petition with this slug, or, without a slug, to the only petition.
+    Return whether this changed the link.
     """
     petitions = list(Petition.objects.filter(slug=slug) if slug else Petition.objects.all()[:2])
     petition = petitions[0] if len(petitions) == 1 else None
@@ -253,8 +253,8 @@ def _link(statement: Statement, slug: str, *, required: bool) -> bool:
     return False
 
 
-def _is_of_staff(text: StatementText) -> bool:
-    """Whether a person saved this text last, in the admin, and not a command."""
+def _is_by_staff(text: StatementText) -> bool:
+    """Return whether this text was last saved by a person in the admin, and not by a command."""
     saved = AuditRecord.objects.about(text.statement).filter(why=text.language)
     records = saved | AuditRecord.objects.about(text)
     written = records.filter(action__in=[Action.TEXTS_SAVED, Action.TEXT_CORRECTED])
@@ -263,7 +263,7 @@ def _is_of_staff(text: StatementText) -> bool:
 
 
 def _month(text: str) -> date | None:
-    """The date of "2020-02" (its first day) or "2020-02-28". Raises `Refused` at anything else."""
+    """Parse "2020-02" (as its first day) or "2020-02-28". Raises `Refused` for anything else."""
     if not text:
         return None
     try:

@@ -1,5 +1,5 @@
-"""Log redaction: route names instead of paths, no e-mail or IP addresses, no messages of
-exceptions, which may quote what somebody typed.
+"""Log redaction: route names instead of paths, no email or IP addresses, and no messages of
+exceptions, because they may quote what somebody typed.
 """
 
 import logging
@@ -10,19 +10,19 @@ from typing import Any
 
 from django.http import HttpRequest
 
-# An invented method may hold any text.
+# A made-up method can contain any text.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-# gunicorn's errors about a request before Django has seen it; they go on to quote it.
+# gunicorn's errors about a request that Django has not seen. They go on to quote the request.
 _GUNICORNS = re.compile(r"(Invalid request|Error handling request)\b.*", re.DOTALL)
 _TOKEN_PATH = re.compile(r"/t/\S*", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s<>\"(]+@[^\s<>\"')]+")
-# Eight groups, or fewer around "::"; a time of day has two colons and stays.
+# Eight groups, or fewer around "::". A time of day has two colons and is not matched.
 _IPV6 = re.compile(r"(?i)(?<![\w:])(?:(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*|[0-9a-f:]*::[0-9a-f:.]*)")
 _IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
 def to_stderr(level: str) -> dict[str, Any]:
-    """Logging configuration of all processes: one redacted line for each record, to stderr."""
+    """Return the logging configuration of all processes: one redacted line a record, to stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -46,7 +46,7 @@ def to_stderr(level: str) -> dict[str, Any]:
 
 
 class Redact(logging.Filter):
-    """Logging filter: rewrite records with a request or an exception, and redact the rest."""
+    """Logging filter that rewrites records with a request or an exception, and redacts others."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
@@ -57,39 +57,39 @@ class Redact(logging.Filter):
             record.msg, record.args = f"{method} {route} {status}", ()
             del record.__dict__["request"]
         elif isinstance(record.args, dict) and "exc" in record.args:
-            # Celery writes the exception's own words into its line.
+            # Celery would write the exception's message into its line.
             record.args = {**record.args, "exc": "see the traceback", "traceback": ""}
         message = _message(record)
         if record.name.startswith("gunicorn") and (known := _GUNICORNS.match(message)):
             message = known[1]
         record.msg, record.args = scrubbed(message), ()
-        # Another handler's formatter may have left the exception's words here for the next.
+        # Another handler's formatter may have cached the exception's message here.
         record.exc_text = None
         return True
 
 
 class OneLineFormatter(logging.Formatter):
-    """Formatter that prints an exception's type and frames, never its message."""
+    """Formatter that writes an exception's type and frames, never its message."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         return trace_of(ei[0], ei[2])
 
 
 def scrubbed(line: str) -> str:
-    """Redact a line: no token paths, e-mail addresses or IP addresses."""
+    """Redact token paths, email addresses and IP addresses in a line."""
     line = _ADDRESS.sub("(address)", _TOKEN_PATH.sub("/t/…", line))
     return _IPV4.sub("(network)", _IPV6.sub("(network)", line))
 
 
 def trace_of(kind: type[BaseException] | None, trace: TracebackType | None) -> str:
-    """The exception's type and its frames, innermost last."""
+    """Return the exception's type and its frames, innermost last."""
     frames = traceback.extract_tb(trace)
     lines = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
     return "\n".join([kind.__name__ if kind else "no exception", *lines])
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The record's message, with exceptions named rather than quoted."""
+    """Return the record's message, with the types of exceptions in place of their messages."""
     args: Any = record.args
     if isinstance(args, dict):
         record.args = {name: _unquoted(value) for name, value in args.items()}
@@ -106,7 +106,7 @@ def _unquoted(value: object) -> object:
 
 
 class _Kind(str):
-    """An exception's type, which reads the same under %s and %r."""
+    """The name of an exception's type, formatted the same by %s and %r."""
 
     __slots__ = ()
     __repr__ = str.__str__

@@ -1,4 +1,4 @@
-"""Django middleware for all requests that the page cache does not answer."""
+"""Middleware for all requests that the page cache does not answer."""
 
 import logging
 from collections.abc import Callable
@@ -53,23 +53,23 @@ _MEANWHILE = (
     "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
     "and do it again."
 )
-# How the routes of the admin's own pages end.
+# Suffixes of the names of Django's own admin routes.
 _PAGES = ("_add", "_change", "_changelist", "_delete")
 _LANGUAGES = frozenset(dict(settings.LANGUAGES))
-# Bytes; a larger body is refused unread, log-in or not: a long statement in three languages is
-# a tenth.
+# Bytes. A larger body is refused unread, even from staff. A long statement in three languages has a
+# tenth of this.
 _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Security headers (CSP and others) for every response whose view has not set its own."""
+    """Add security headers such as CSP to every response, unless its view has set its own."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if request.path_info[: len(BEHIND_TOKENS)].lower() == BEHIND_TOKENS:
-            # Also for errors there: the token must reach no other site, log or search engine.
+            # Also on error pages: the token must not reach another site, log or search engine.
             for name, value in _TOKEN_HEADERS.items():
                 response[name] = value
         return response
@@ -78,7 +78,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 
 def path_language(get_response: GetResponse) -> GetResponse:
-    """Activate the language of the path, and of nothing else: a cache then needs no `Vary`."""
+    """Activate the language in the path. Nothing else decides it, so a cache needs no `Vary`."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         language = language_of(request.path_info)
@@ -92,21 +92,21 @@ def path_language(get_response: GetResponse) -> GetResponse:
 
 
 def language_of(path: str) -> str:
-    """`/ar/...` and `/t/ar/...` are Arabic; anything without a known code is English."""
-    # Not every path starts with a slash: "OPTIONS *" is a request, too.
+    """Return the language in a path such as `/ar/...` or `/t/ar/...`, English without a code."""
+    # Not every path starts with a slash: "OPTIONS *" is a valid request.
     _before, first, second, *_rest = [*path.split("/", 3), "", ""]
     code = second.lower() if first.lower() == "t" else first
     return code if code in _LANGUAGES else settings.LANGUAGE_CODE
 
 
 def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
-    """Refuse, unread, all bodies but small forms of two types, and malformed paths: 400 to 415."""
+    """Refuse malformed paths, and unread all bodies but small forms of two types (400 to 415)."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return error_page(request, HTTPStatus.BAD_REQUEST)
         if "HTTP_TRANSFER_ENCODING" in request.META:
-            # Chunked. Proxies that buffer bodies send a Content-Length; Django would read nothing.
+            # Chunked. Proxies that buffer bodies send a Content-Length. Django would read nothing.
             return error_page(request, HTTPStatus.LENGTH_REQUIRED)
         length, for_admin = _length(request), is_admin(request)
         if length > (_ADMIN_BODY_LIMIT if for_admin else settings.PUBLIC_BODY_LIMIT):
@@ -139,7 +139,7 @@ def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
 
 
 class AdminOnly:
-    """Mixin that runs a middleware for the admin's paths alone: the public site has no cookies."""
+    """Mixin that runs a middleware only for the admin, because the public site has no cookies."""
 
     get_response: Any
 
@@ -149,7 +149,7 @@ class AdminOnly:
 
 
 class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
-    """Django's sessions, for the admin alone, with a time-out of idle and of old ones."""
+    """Django's sessions, only for the admin. Idle and old sessions end."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -158,25 +158,24 @@ class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
 
 
 class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
-    """Django's authentication, for the admin alone."""
+    """Django's authentication, only for the admin."""
 
 
 class AdminSecondFactorMiddleware(AdminOnly, OTPMiddleware):  # type: ignore[misc]
-    """django-otp's `request.user.otp_device`, for the admin alone."""
+    """django-otp's `request.user.otp_device`, only for the admin."""
 
 
 class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
-    """Django's messages, for the admin alone."""
+    """Django's messages, only for the admin."""
 
 
 class ErrorMiddleware:
-    """Turn errors of views into answers: an outage of the database, and too many passwords being
-    hashed or pictures being typeset at once, into a 503 page with Retry-After; in the admin,
-    constraint violations into a message.
+    """Turn exceptions of views into responses.
 
-    Forms validate first, and keep what was typed; the message is for races with what somebody else
-    changed since. By then the transaction is rolled back: nothing is half saved. The log names
-    the constraint, and no value.
+    A 503 page with Retry-After answers an outage of the database, or too many passwords being
+    hashed or pictures being typeset at once. In the admin, constraint violations become a message.
+    Forms are validated before, so that happens only in races with another person's change. The
+    transaction is rolled back by then. The log names the constraint, but no value.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -189,7 +188,7 @@ class ErrorMiddleware:
         is_refusal = isinstance(error, (IntegrityError, ValidationError))
         if is_refusal and request.method == "POST" and is_admin(request):
             return _refused(request, error)
-        if not isinstance(error, _BUSY) and not _is_about_the_database(error):
+        if not isinstance(error, _BUSY) and not _is_database_outage(error):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = RETRY_AFTER
@@ -205,22 +204,22 @@ def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _constraint(error: Exception) -> str:
-    """The name of the constraint that was violated, "" if the error is about none."""
+    """Return the name of the violated constraint, or "" if the error is not about one."""
     # The psycopg2 exception, with PostgreSQL's diagnostics.
     report = getattr(error.__cause__, "diag", None)
     return str(getattr(report, "constraint_name", None) or "")
 
 
 def _page_of(request: HttpRequest) -> str:
-    """The page of the submitted form, or the admin's index where the URL takes POST alone."""
+    """Return the URL of the form's page, or the admin's index if that URL only takes POST."""
     match = request.resolver_match
     has_page = match and (match.url_name or "").endswith(_PAGES)
     return request.get_full_path() if has_page else reverse("admin:index")
 
 
-def _is_about_the_database(error: Exception) -> bool:
-    """Whether this is an outage of the database, and not a mistake in our query."""
-    # For a connection that breaks in the middle of an answer psycopg2 raises only DatabaseError.
+def _is_database_outage(error: Exception) -> bool:
+    """Return whether this is an outage of the database, and not a mistake in our query."""
+    # If a connection breaks in the middle of an answer, psycopg2 raises a plain DatabaseError.
     has_no_kind = type(error) is DatabaseError
     return has_no_kind or isinstance(error, (OperationalError, InterfaceError, InternalError))
 

@@ -1,4 +1,4 @@
-"""Models of statements, the campaign's public texts, and their translations."""
+"""Models of statements (the campaign's public texts), their translations and links to drafts."""
 
 import uuid
 from collections.abc import Collection
@@ -30,14 +30,14 @@ class StatementQuerySet(models.QuerySet["Statement"]):
     """Queries about statements."""
 
     def titled(self) -> "StatementQuerySet":
-        """Annotate the `title` of a text, in English if there is one, for `__str__`."""
+        """Annotate `title` for `__str__`: that of the English text, or else of another."""
         texts = StatementText.objects.filter(statement=OuterRef("pk"))
         titles = texts.order_by(rank_of("en"), "id").values("title")
         columns = {"title": Subquery(titles[:1])}
         return self.annotate(**columns)
 
     def by_petition(self) -> "dict[int, Statement]":
-        """Published statements by the id of their petition: the featured one, else the first.
+        """Return one published statement for each petition id: the featured one, or the first.
 
         One query. There are few statements.
         """
@@ -47,10 +47,10 @@ class StatementQuerySet(models.QuerySet["Statement"]):
         return {statement.petition_id: statement for statement in ranked if statement.petition_id}
 
     def on_front_page(self) -> "StatementQuerySet":
-        """The statement that the front page shows; empty while nothing is published.
+        """Return the statement on the front page, or none while nothing is published.
 
-        It is the featured one. While that is not published, it is the one that appeared last, so
-        that the page is never empty between two statements, or before an embargo ends.
+        It is the featured one, if it is published. Otherwise it is the one published last, so that
+        the page is never empty between two statements, or before an embargo ends.
         """
         texts = StatementText.objects.published().filter(statement=OuterRef("pk"))
         appeared = Subquery(texts.order_by("published_at").values("published_at")[:1])
@@ -59,7 +59,7 @@ class StatementQuerySet(models.QuerySet["Statement"]):
 
 
 class Statement(models.Model):
-    """A public text of the campaign, which leads to a petition; translated in `StatementText`."""
+    """A public text of the campaign, linked to a petition. `StatementText` has its translations."""
 
     slug = models.SlugField(_("end of the web address"), max_length=80, unique=True)
     petition = models.ForeignKey(
@@ -100,11 +100,11 @@ class Statement(models.Model):
 
     @property
     def path(self) -> str:
-        """The path in the active language; the featured statement has the front page."""
+        """Return the path in the active language. The featured statement has the front page's."""
         return reverse("campaign:front_page") if self.is_featured else self.get_absolute_url()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; in the same transaction a featured one takes the front page from the other."""
+        """Save. A featured statement replaces the other featured one, in the same transaction."""
         written = kwargs.get("update_fields")
         is_written = written is None or "is_featured" in written
         with transaction.atomic():
@@ -115,12 +115,12 @@ class Statement(models.Model):
             super().save(*args, **kwargs)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Skip the unique constraint on `is_featured`: saving makes it true."""
+        """Skip the unique constraint on `is_featured`, because `save` satisfies it."""
         super().validate_constraints({*(exclude or ()), "is_featured"})
 
 
 class FormerStatementAddress(models.Model):
-    """A slug that a statement had once. It redirects for ever: people have shared it."""
+    """A former slug of a statement. It redirects for ever, because people have shared it."""
 
     slug = models.SlugField(max_length=80, unique=True)
     statement = models.ForeignKey(Statement, models.CASCADE, related_name="former_addresses")
@@ -134,15 +134,15 @@ class DraftLinkQuerySet(models.QuerySet["DraftLink"]):
     """Queries about links to drafts."""
 
     def working(self) -> "DraftLinkQuerySet":
-        """Those that have not expired, the newest first."""
+        """Return links that have not expired, the newest first."""
         return self.filter(expires_at__gt=timezone.now()).order_by("-created_at")
 
 
 class DraftLink(models.Model):
-    """A secret link to drafts, for people without an account, until it expires.
+    """A secret link to drafts, for people without an account. It expires.
 
-    To a statement and the petition that it leads to, or to a petition alone. The link's token is
-    this id, encrypted: a copy of the database opens no draft. Ending a link deletes its row.
+    It shows a statement and its petition, or only a petition. The token in the link is the
+    encrypted id, so a copy of the database opens no draft. Ending a link deletes its row.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -170,7 +170,7 @@ class DraftLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        # The id is what the token hides.
+        # Without the id, which the token encrypts.
         return f"link to a draft, until {self.expires_at:%Y-%m-%d}"
 
 
@@ -178,26 +178,26 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
     """Queries about the texts of statements."""
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
-        """Published texts, the wanted language first, then English, then any."""
+        """Return published texts: those in `language` first, then English, then any."""
         return self.published().with_related().order_by(rank_of(language), "id")
 
     def to_preview(self, statement: Statement, language: str) -> "StatementText | None":
-        """`to_show` of one statement, drafts and embargoed texts included: never for the public."""
+        """Return a statement's text, even a draft or an embargoed one: never for the public."""
         texts = self.filter(statement=statement).with_related()
         return texts.order_by(rank_of(language), "id").first()
 
     def on_front_page(
         self, language: str, *, without: Statement | None = None
     ) -> "StatementText | None":
-        """The text that the front page shows to readers of a language, if any is published.
+        """Return the text on the front page for readers of a language, or None.
 
-        `without` asks what it would be if that statement were gone.
+        With `without`, return what it would be if that statement were deleted.
         """
         statements = Statement.objects.exclude(pk=without.pk) if without else Statement.objects
         return self.to_show(language).filter(statement__in=statements.on_front_page()).first()
 
     def with_related(self) -> "StatementTextQuerySet":
-        """Join statement and petition; annotate the `languages` the statement is published in."""
+        """Join statement and petition, and annotate the `languages` of the published texts."""
         published = self.model.objects.published().filter(statement=OuterRef("statement"))
         columns = {"languages": ArraySubquery(published.order_by("language").values("language"))}
         return self.select_related("statement__petition").annotate(**columns)
@@ -205,7 +205,7 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
 
 @with_checked_choices
 class StatementText(Publication, models.Model):
-    """One translation of a statement, in Markdown. A draft until it is published."""
+    """One translation of a statement in Markdown: a draft until it is published."""
 
     WORDS = ("title", "summary", "body", "dated")
 

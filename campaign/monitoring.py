@@ -1,9 +1,9 @@
 """Health checks of each part of the site, for `/health` and `manage.py health`.
 
-A check does what its part is there for. The database is written to; mail is judged by what became
-of the newest; beat and the worker by when each sweep last succeeded, since a process may
-be alive and stuck. A report is cached for `KEPT` seconds: a client that polls often cannot load
-the database.
+Each check tests what its part is for. The database is written to. Mail is judged by the outcome of
+the newest mails. Beat and the worker are judged by the last success of each sweep, because a
+process may be alive but stuck. A report is cached for `REPORT_SECONDS`, so that a client that polls
+often puts no load on the database.
 """
 
 from collections.abc import Callable
@@ -22,27 +22,27 @@ from petitions.models import Mail
 from petitions.moderation import reindex
 from petitions.screening import rate_limits
 
-KEPT = 5.0
+REPORT_SECONDS = 5.0
 _TIMEOUT = 0.5
 WELL = "ok"
 PROBE = "write-probe"
-# A query that exceeds this work_mem, so that PostgreSQL writes a temporary file.
-PROBE_MEMORY, NEEDS_ROOM = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
+# The query exceeds this work_mem, so that PostgreSQL writes a temporary file.
+PROBE_MEMORY, PROBE_QUERY = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
 
 
-# The state of each part, "ok" or what is wrong with it, beside the figures behind that.
+# The state of each part ("ok", or what is wrong with it), and the figures behind it.
 Report = dict[str, dict[str, Any]]
 
-_kept = TTLCache[str, Report]()
+_cache = TTLCache[str, Report]()
 
 
 def report() -> Report:
-    """The state of all parts, at most `KEPT` seconds old."""
-    return _kept.get_or_set("report", KEPT, look)
+    """Return the state of all parts, at most `REPORT_SECONDS` old."""
+    return _cache.get_or_set("report", REPORT_SECONDS, look)
 
 
 def look() -> Report:
-    """Check all parts now, without the cache."""
+    """Check all parts now, and return their state."""
     return {
         "database": _asked(_database, otherwise="away"),
         "sweeps": _asked(_sweeps),
@@ -54,12 +54,12 @@ def look() -> Report:
 
 
 def broken(report: Report) -> list[str]:
-    """The parts that are not "ok"."""
+    """Return the names of the parts that are not "ok"."""
     return [name for name, part in report.items() if part["state"] != WELL]
 
 
 def status(report: Report) -> str:
-    """The public status: "ok" or "degraded"."""
+    """Return the public status: "ok" or "degraded"."""
     return "degraded" if broken(report) else WELL
 
 
@@ -71,7 +71,7 @@ def _asked(part: Callable[[], dict[str, Any]], otherwise: str = "unknown") -> di
 
 
 def _database() -> dict[str, Any]:
-    """Write probe: whether a transaction commits that needs new disk space, as signing does."""
+    """Check that a transaction commits that needs new disk space, as signing does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
@@ -83,17 +83,18 @@ def _database() -> dict[str, Any]:
 
 @transaction.atomic
 def _write() -> None:
-    """Write a temporary file of a megabyte, and a row: on a full disk a table may still have room
-    for the row alone.
+    """Write a row, and a temporary file of a megabyte.
+
+    On a full disk a table may still have room for one row.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{PROBE_MEMORY}'")
-        cursor.execute(NEEDS_ROOM)
+        cursor.execute(PROBE_QUERY)
     locks.note_success(PROBE)
 
 
 def _sweeps() -> dict[str, Any]:
-    """Whether each sweep has succeeded lately, which takes beat and the worker."""
+    """Check that each sweep has succeeded lately, which needs both beat and the worker."""
     ages = sweeps.ages()
     overdue = sweeps.overdue(ages)
     seconds = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
@@ -102,7 +103,7 @@ def _sweeps() -> dict[str, Any]:
 
 
 def _mail() -> dict[str, Any]:
-    """Whether mail goes out, by the same figures as the admin's home."""
+    """Check that mail is sent, by the same figures as on the admin's home."""
     delivery = mail_state()
     return {
         "state": str(delivery.state),
@@ -114,7 +115,7 @@ def _mail() -> dict[str, Any]:
 
 
 def _oldest() -> int:
-    # News may wait: its claim has an index of its own.
+    # Without news, which may wait and is claimed by an index of its own.
     queued = Mail.objects.filter(state=Mail.State.QUEUED).exclude(kind=Mail.Kind.NEWS)
     oldest = queued.aggregate(at=Min("created_at"))["at"]
     return round((timezone.now() - oldest).total_seconds()) if oldest else 0
@@ -132,5 +133,5 @@ def _redis() -> str:
 
 
 def _mailboxes() -> dict[str, Any]:
-    """Whether signers were reindexed under the alias rules of this release."""
+    """Check that signers were reindexed under the alias rules of this release."""
     return {"state": "compare" if reindex.is_due() else WELL}

@@ -1,17 +1,17 @@
 """In-process page cache for public pages: short TTL, stale-while-revalidate, stale-if-error.
 
-A page is cached if its headers call it public. It is fresh for some seconds, and never across
-a full minute: then the texts appear whose embargo ends, and no page need say so beforehand.
+A page is cached if its Cache-Control header says `public`. It is fresh for a few seconds, and never
+past the end of the minute: embargoes end at full minutes, and pages need not announce that.
 
-While one request renders it afresh, the others get the stale copy; when rendering fails
-because the database is away, everybody gets the stale copy, for up to a day, or until the
-page says that it becomes wrong. Each process has its own cache, bounded in entries.
+While one request renders a new copy, the others get the stale copy. If rendering fails because the
+database is down, everybody gets the stale copy for up to a day, or until the time at which the page
+says it becomes wrong. Each process has its own cache with a bounded number of entries.
 
-It is the outermost middleware: a copy costs none of what the others do, and a fresh one not even
-Django's handler (`fresh_pages_first`). Entries are keyed by scheme, host and path, for a plain http
-request must still be redirected to https. Pages ignore their query strings, so a request that has
-one gets the page without it, and hostile query strings fill no cache. Only pages whose links carry
-a source on are cached once for each registered source; any other source gets the page without one.
+This is the outermost middleware, so a cached page skips all others, and a fresh one even Django's
+handler (`fresh_pages_first`). The cache key has scheme, host and path: plain http must still be
+redirected to https. Pages ignore query strings, so all of them share one entry, and hostile ones
+cannot fill the cache. Only pages whose links repeat a source's code are cached once for each
+registered code. With any other code the page without a code is served.
 """
 
 import gzip
@@ -39,13 +39,13 @@ _PORT = re.compile(r":\d+$")
 
 STALE_SECONDS = 86_400
 _WORTH_COMPRESSING = 500
-# "gzip;q=0" refuses it.
+# "gzip;q=0" means that gzip is refused.
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _NOT_KEPT = {"content-length", "etag", "content-encoding", "vary"}
 
 
 class Page:
-    """One cached response: never changed, only replaced by a fresher one."""
+    """One cached response. It is immutable, and replaced by a fresher one."""
 
     __slots__ = ("by_source", "etag", "fresh_until", "packed", "plain", "unchanged", "usable_until")
 
@@ -67,7 +67,7 @@ class Page:
         self.fresh_until = min(now + min(usable, settings.PAGE_CACHE_SECONDS), minute_ends)
 
     def answer(self, meta: Mapping[str, Any]) -> tuple[HTTPStatus, Headers, bytes]:
-        """The page, or 304 where the browser's ETag matches, for a request's WSGI environ."""
+        """Return status, headers and body for a WSGI environ; status 304 if the ETag matches."""
         if self.etag in meta.get("HTTP_IF_NONE_MATCH", ""):
             return HTTPStatus.NOT_MODIFIED, self.unchanged, b""
         takes_gzip = self.packed and _GZIP.search(meta.get("HTTP_ACCEPT_ENCODING", ""))
@@ -75,14 +75,14 @@ class Page:
         return HTTPStatus.OK, headers, b"" if meta["REQUEST_METHOD"] == "HEAD" else body
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """The same as a response of Django."""
+        """Return the same as a Django response."""
         status, headers, body = self.answer(request.META)
         kind = HttpResponse if status == HTTPStatus.OK else HttpResponseNotModified
         return kind(body, headers=dict(headers))
 
 
 class Entry:
-    """A cache entry: the page of one URL, and the lock of the request that renders it afresh."""
+    """A cache entry: the page of one URL, and a lock held by the request that renders it again."""
 
     __slots__ = ("lock", "page")
 
@@ -92,9 +92,9 @@ class Entry:
 
 
 class PageCacheMiddleware:
-    """Answer GET and HEAD of public pages from the cache."""
+    """Answer GET and HEAD requests for public pages from the cache."""
 
-    # The one that was made last: outside tests a process makes one alone.
+    # The last instance: outside tests a process has only one.
     newest: ClassVar["PageCacheMiddleware"]
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -114,7 +114,7 @@ class PageCacheMiddleware:
         return self._renew(request, key, entry)
 
     def fresh(self, meta: Mapping[str, Any]) -> Page | None:
-        """The fresh page for a request's WSGI environ, if it is found without the database."""
+        """Return the fresh page for a WSGI environ, or None. Never queries the database."""
         if meta["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return None
         entry = self.entries.get(_key(meta))
@@ -123,7 +123,7 @@ class PageCacheMiddleware:
         return entry.page if time.monotonic() < entry.page.fresh_until else None
 
     def _find(self, meta: MutableMapping[str, Any]) -> tuple[Key, Entry | None]:
-        """The cache key, as far as it is known yet, and its entry."""
+        """Return the cache key and its entry. `_keep` may store a new entry without the code."""
         key = _key(meta)
         entry = self.entries.get(key)
         code = sources.carried(meta)
@@ -141,7 +141,7 @@ class PageCacheMiddleware:
         return page.respond(request)
 
     def _keep(self, request: HttpRequest, entry: Entry) -> None:
-        """Store an entry as the newest, and evict the ones longest unrenewed."""
+        """Store an entry as the newest, and evict those not renewed for the longest time."""
         key = _key(request.META)
         if entry.page.by_source:
             key = (*key[:3], sources.carried(request.META))
@@ -152,19 +152,19 @@ class PageCacheMiddleware:
                 self.entries.popitem(last=False)
 
     def _renew(self, request: HttpRequest, key: Key, entry: Entry) -> HttpResponse:
-        """Render afresh, unless another request is at it: then serve the stale copy."""
+        """Render the page again, or serve the stale copy while another request does so."""
         too_old = time.monotonic() >= entry.page.usable_until
         if not entry.lock.acquire(blocking=too_old):
             return entry.page.respond(request)
         try:
             if time.monotonic() < entry.page.fresh_until:
-                # Another request has rendered it while this one waited.
+                # Another request rendered it while this one waited.
                 return entry.page.respond(request)
             response, minute_ends = self._render(request)
             if _is_public(response):
                 return self._replace(request, key, entry, Page(response, minute_ends))
             if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
-                # Closed to the public, removed, or gone: the copy must not outlive it.
+                # The page is no longer public, moved or gone: its copy must not outlive it.
                 self.entries.pop(key, None)
                 return response
             return entry.page.respond(request)
@@ -175,17 +175,17 @@ class PageCacheMiddleware:
         if page.by_source is entry.page.by_source:
             entry.page = page
         else:
-            # It has begun or ceased to carry sources on. Under the old key everybody would get
-            # the source of the first who asked.
+            # The page has begun or ceased to repeat a source's code. Under the old key everybody
+            # would get the code of the first request.
             self.entries.pop(key, None)
             entry = Entry(page)
         self._keep(request, entry)
         return page.respond(request)
 
     def _render(self, request: HttpRequest) -> tuple[HttpResponse, float]:
-        """The page, and the end of the minute in which it was begun, on the monotonic clock."""
+        """Render the page; return it, and the end of the minute it began in (monotonic clock)."""
         minute_ends = time.monotonic() + seconds_left_of_minute()
-        # A page is rendered whole even if a HEAD asked first: the next reader wants it.
+        # A HEAD request renders the whole page, too, because the cache will serve it to others.
         method, request.method = request.method, "GET"
         try:
             return self.get_response(request), minute_ends
@@ -194,10 +194,10 @@ class PageCacheMiddleware:
 
 
 def fresh_pages_first(application: Application, pages: PageCacheMiddleware) -> Application:
-    """Wrap Django's WSGI application: fresh pages of its cache are answered without it.
+    """Wrap Django's WSGI application, and serve fresh pages from its cache without calling it.
 
-    For speed alone: through Django's handler, its request, response and signals, an answer took 1.8
-    times the processor (370 instead of 210 us, gunicorn's part included), in paired runs.
+    This is only for speed: with Django's handler, request, response and signals an answer took 1.8
+    times as much CPU time (370 instead of 210 us, including gunicorn's part), in paired runs.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -212,13 +212,13 @@ def fresh_pages_first(application: Application, pages: PageCacheMiddleware) -> A
 
 
 def _key(meta: Mapping[str, Any]) -> Key:
-    # The port is left out: a site has one, and a client that makes up thousands fills no cache.
+    # Without the port: a site has only one, and clients could fill the cache by making up others.
     host = _PORT.sub("", meta.get("HTTP_HOST", "").lower())
     return _scheme(meta), host, meta["PATH_INFO"], ""
 
 
 def _scheme(meta: Mapping[str, Any]) -> str:
-    """`HttpRequest.scheme`, as Django has it from the proxy's header or else from the server."""
+    """Return the scheme as `HttpRequest.scheme` does: from the proxy's header, or the server."""
     header, secure = settings.SECURE_PROXY_SSL_HEADER
     said = meta.get(header)
     if said is None:
@@ -231,7 +231,7 @@ def _measured(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
 
 
 def _is_worth_packing(response: HttpResponse) -> bool:
-    """Whether gzip makes it smaller: pictures and PDF files are compressed already."""
+    """Return whether gzip is worth it: images and PDF files are compressed already."""
     kind = response.get("Content-Type", "")
     is_packed = kind.startswith("image/") or kind == "application/pdf"
     return not is_packed and len(response.content) > _WORTH_COMPRESSING

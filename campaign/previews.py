@@ -1,5 +1,6 @@
-"""Admin pages that show a statement, a petition and every mail as their readers will see them, at
-the width of a telephone beside that of a computer; secret links to drafts are made there.
+"""Admin previews of statements, petitions and mails, at the widths of a phone and a computer.
+
+Secret links to drafts are made on the same pages.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from petitions.web.responses import as_frame, with_frames
 
 MAY_LINK = draft_links.PERMISSION
 READER = "reader@example.org"
-# Every mail to the public but news, which has a preview of its own.
+# Every kind of mail to the public except news, which has a preview of its own.
 MAILS = {
     Mail.Kind.CONFIRM: "To confirm, for whoever signed",
     Mail.Kind.REMIND: "The one reminder to confirm, a day later",
@@ -36,7 +37,7 @@ MAILS = {
 
 
 class Frame(NamedTuple):
-    """One language of what is previewed."""
+    """One previewed page or mail in one language."""
 
     heading: str
     url: str
@@ -46,15 +47,15 @@ class Frame(NamedTuple):
 
 
 class LinkForm(forms.Form):
-    """For how long a new link works."""
+    """How long a new link works."""
 
     days = forms.IntegerField(
-        label="Days for which it works", min_value=1, max_value=draft_links.MOST_DAYS, initial=7
+        label="Days for which it works", min_value=1, max_value=draft_links.MAX_DAYS, initial=7
     )
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
-    """The pages of previews, below the admin of statements."""
+    """Return the URL patterns of the previews, below the admin of statements."""
 
     def page(route: str, view: Any, name: str, **kwargs: Any) -> Any:
         return path(route, site.admin_view(view), kwargs, name=f"campaign_{name}")
@@ -73,12 +74,12 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
 
 
 def preview(request: HttpRequest, pk: int, kind: str, site: admin.AdminSite) -> HttpResponse:
-    """Preview of every language, drafts included, and the secret links to them (POST)."""
+    """Preview every language, drafts included (GET), or make or end a secret link (POST)."""
     of = _find(request, kind, pk)
     form = LinkForm(request.POST or None)
     if request.method == "POST" and _changed_links(request, of, form):
         return redirect(request.path)
-    # Also once it is public: the petition that a public statement leads to may be a draft still.
+    # Shown even if it is public, because the petition of a public statement may still be a draft.
     links = list(draft_links.links_to(of).select_related("actor"))
     may_make = not of.texts.published().exists()
     context = {
@@ -108,7 +109,7 @@ def frame(request: HttpRequest, pk: int, kind: str, language: str) -> HttpRespon
 def mails(
     request: HttpRequest, site: admin.AdminSite, language: str = settings.LANGUAGE_CODE
 ) -> HttpResponse:
-    """Every mail in a language, to an invented reader. Nothing is sent or stored."""
+    """Preview every mail in a language, to a fictitious reader. Nothing is sent or stored."""
     need(request, MAY_LINK)
     _need_language(language)
     frames = []
@@ -138,7 +139,7 @@ def _page(
 
 
 def _languages(of: Statement | Petition) -> Iterator[Frame]:
-    """A frame for each language of the site, and what its readers will find there."""
+    """Yield a frame for each language of the site, with a note if it has no public text."""
     if not of.texts.exists():
         return
     written = set(of.texts.values_list("language", flat=True))
@@ -152,7 +153,7 @@ def _languages(of: Statement | Petition) -> Iterator[Frame]:
 
 
 def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkForm) -> bool:
-    """End a link, or make one; False if the form has errors."""
+    """End a link, or make one; return False if the form has errors."""
     if link_id := request.POST.get("end"):
         is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
         message = "The link leads nowhere from now on." if is_ended else "It had ended before."
@@ -169,7 +170,7 @@ def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkFor
 
 
 def _find(request: HttpRequest, kind: str, pk: int) -> Statement | Petition:
-    """The statement or petition, for users who may see it."""
+    """Return the statement or petition, or 404. Raises `PermissionDenied`."""
     if kind == "statement":
         need(request, "campaign.view_statement")
         return get_object_or_404(Statement.objects.titled(), pk=pk)

@@ -1,4 +1,4 @@
-"""The admin page that publishes a statement together with its petition, now or at a London time."""
+"""Admin page that publishes a statement together with its petition, now or at a time in London."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ SURE = life.ACTS[life.OPEN].tick
 
 
 class TogetherForm(forms.Form):
-    """When both become public; why, if the checklist is not done."""
+    """When both become public, and the reason if the checklist is not complete."""
 
     when = forms.ChoiceField(
         label="When",
@@ -51,7 +51,7 @@ class TogetherForm(forms.Form):
 
 
 def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
-    """Ask about it, or show what is planned (GET); do it, plan it, or take it back (POST)."""
+    """Show the form or what is planned (GET). Publish both, plan that, or take it back (POST)."""
     for permission in (publishing.PERMISSION, life.PERMISSION):
         need(request, permission)
     statement = get_object_or_404(Statement.objects.titled(), pk=pk)

@@ -1,4 +1,4 @@
-"""Use cases of statements: write, publish, also with their petition, feature, move elsewhere."""
+"""Use cases of statements: save, publish (also with their petition), feature, change the URL."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -28,13 +28,13 @@ def publish(
     language: str = "",
     at: datetime | None = None,
 ) -> None:
-    """Publish a statement's drafts, or the one in a language: now, or `at` a time (embargo).
+    """Publish a statement's drafts, or only the one in `language`, now or `at` a time (embargo).
 
-    A text that has a time of publication keeps it. The first statement that is published becomes
+    A text that already has a publication time keeps it. The first statement to be published becomes
     the front page.
     """
     roles.require(actor, PERMISSION)
-    # Of two that are published at once only one may be the first.
+    # Of two statements published at the same time only one can be the first.
     locks.lock_named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
     if language:
@@ -55,7 +55,7 @@ def publish(
 def save_texts(
     *, statement: Statement, texts: Collection[StatementText], actor: User | None, screen: str
 ) -> None:
-    """Save texts that have changed; of a public one the earlier wording stays in its history."""
+    """Save changed texts. The earlier wording of a public text is kept in its history."""
     roles.require(actor, "campaign.change_statementtext")
     Statement.objects.select_for_update().get(pk=statement.pk)
     for text, stored in changed(texts):
@@ -81,12 +81,12 @@ def publish_together(
     at: datetime | None = None,
     override: str = "",
 ) -> None:
-    """Publish a statement's drafts and open the draft petition that it leads to, at one moment.
+    """Publish a statement's drafts and open its draft petition, now or `at` a future time.
 
-    Now, or `at` a time to come. Then both are under an embargo that ends at that minute: the clock
-    makes them public, whatever runs or is away, and there is nothing to do twice. Texts with a time
-    of their own keep it. Raises `Refused`, also where the statement would not be public with the
-    petition, or the petition is no draft, as for the second of two at once.
+    With `at`, both are under an embargo that ends at that minute. No process has to run then,
+    because views compare the times. Texts that already have a publication time keep it. Raises
+    `Refused`, for example if the statement would not be public by then, or if the petition is not
+    a draft: so the second of two simultaneous calls is refused.
     """
     roles.require(actor, PERMISSION)
     now = timezone.now()
@@ -94,7 +94,7 @@ def publish_together(
         at = at.replace(second=0, microsecond=0)
         if at <= now:
             raise Refused("Nothing was done: that time has passed in London. Choose one to come.")
-    # In the order in which `publish` takes it, before any row.
+    # `publish` takes this lock before it locks any row: the same order prevents deadlocks.
     locks.lock_named(FRONT_PAGE)
     petition = _petition_of(statement)
     opening.open_petition(
@@ -110,7 +110,7 @@ def publish_together(
 
 
 def planned_for(statement: Statement) -> datetime | None:
-    """When the petition that a statement leads to appears and opens, if that is to come."""
+    """Return when a statement's petition is planned to become public and open, or None."""
     petition = Petition.objects.filter(statements=statement).first()
     if petition is None or not petition.is_announced():
         return None
@@ -120,9 +120,9 @@ def planned_for(statement: Statement) -> datetime | None:
 
 @transaction.atomic
 def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
-    """Take back what `publish_together` planned: both become drafts without a time again.
+    """Undo what `publish_together` planned: statement and petition become drafts again.
 
-    Raises `Refused` once the petition has opened, and where nothing is planned.
+    Raises `Refused` if the petition has opened, or if nothing is planned.
     """
     roles.require(actor, PERMISSION)
     petition = life.locked_for(_petition_of(statement), life.RECALL)
@@ -140,7 +140,7 @@ def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
 
 
 def _petition_of(statement: Statement) -> Petition:
-    """The petition, as stored now. Raises `Refused`."""
+    """Return the statement's petition, read again. Raises `Refused` if it has none."""
     petition = Petition.objects.filter(statements=statement).first()
     if petition is None:
         raise Refused("Nothing was done: choose the petition to which the statement leads first.")
@@ -148,14 +148,14 @@ def _petition_of(statement: Statement) -> Petition:
 
 
 def feature(*, statement: Statement) -> None:
-    """Feature a statement on the front page instead of the one that is there."""
+    """Put a statement on the front page, in place of the current one."""
     statement.is_featured = True
     statement.save(update_fields=["is_featured"])
 
 
 @transaction.atomic
 def save(*, statement: Statement, actor: User | None) -> None:
-    """Save a statement; an address that people may know redirects from now on."""
+    """Save a statement. If its slug changes, a URL that was public redirects from now on."""
     roles.require(actor, PERMISSION)
     if statement.pk:
         changes.keep_address(statement)

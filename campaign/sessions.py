@@ -1,10 +1,10 @@
-"""Session store in the database that keeps a keyed hash (HMAC) of the session key.
+"""Database session store that keeps only a keyed hash of the session key.
 
-The cookie holds the random key; its row is found by a hash that the vault makes from
-`INDEX_KEYS`. So a copy of the table logs nobody in, with or without `SECRET_KEY`.
+The cookie holds the random session key. Its row is found by a blind index under `INDEX_KEYS`. So
+nobody can log in with a copy of the table, with or without `SECRET_KEY`.
 
-A log-in ends after `SESSION_COOKIE_AGE` seconds without a request, and after `SESSION_LASTS` in any
-case.
+A login ends after `SESSION_COOKIE_AGE` seconds without a request, and after `SESSION_LASTS` seconds
+in any case.
 """
 
 import time
@@ -27,15 +27,15 @@ SEEN_EVERY = 60
 
 
 def note_login(request: HttpRequest, **_kwargs: Any) -> None:
-    """`user_logged_in` receiver: when this log-in began."""
+    """Store the time of the login in the session. A `user_logged_in` receiver."""
     request.session[SINCE] = request.session[SEEN] = int(time.time())
 
 
 def end_or_prolong(session: SessionBase, *, is_in_use: bool = True) -> None:
-    """End a log-in that has lasted long enough; note that one is in use, once a minute.
+    """End a login older than `SESSION_LASTS`; otherwise prolong it, at most once a minute.
 
-    Each write of a session sets its end, and the cookie's, to `SESSION_COOKIE_AGE` from then.
-    Not `is_in_use` is the request of a page that renews itself, which nobody may be looking at.
+    Saving a session sets its expiry, and the cookie's, to `SESSION_COOKIE_AGE` from now. Pass
+    `is_in_use=False` for a page that refreshes itself, because nobody may be looking at it.
     """
     if SINCE not in session:
         return
@@ -47,7 +47,7 @@ def end_or_prolong(session: SessionBase, *, is_in_use: bool = True) -> None:
 
 
 def hashes(session_key: str) -> list[str]:
-    """The hashes under which a session may be stored: one for each index key, the newest first."""
+    """Return the hashes under which a session may be stored, one per index key, newest first."""
     return [
         vault.blind_index("session", session_key, key_id=key_id).hex()
         for key_id in settings.INDEX_KEYS
@@ -55,9 +55,9 @@ def hashes(session_key: str) -> list[str]:
 
 
 class SessionStore(db.SessionStore):
-    """Django's database session store, with the session key's hash in place of the key.
+    """Django's database session store, with a hash of the session key in place of the key.
 
-    Its asynchronous methods are inherited, and would store the key itself: nothing calls them.
+    The inherited asynchronous methods would store the key itself, but nothing calls them.
     """
 
     def _get_session_from_db(self) -> Session | None:
@@ -77,7 +77,7 @@ class SessionStore(db.SessionStore):
 
     def save(self, must_create: bool = False) -> None:
         if self.session_key and not must_create:
-            _bring_over(self.session_key)
+            _rehash(self.session_key)
         super().save(must_create)
 
     def delete(self, session_key: str | None = None) -> None:
@@ -89,8 +89,8 @@ def _rows(session_key: str) -> QuerySet[Session]:
     return Session.objects.filter(session_key__in=hashes(session_key))
 
 
-def _bring_over(session_key: str) -> None:
-    """Rehash a session under the newest index key (rotation), so that saving finds it there."""
+def _rehash(session_key: str) -> None:
+    """Move a session's row to the newest index key (rotation), where saving will find it."""
     newest, *older = hashes(session_key)
     if older:
         Session.objects.filter(session_key__in=older).update(session_key=newest)

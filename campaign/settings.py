@@ -1,7 +1,7 @@
-"""The one settings file. What differs between installations comes from the environment.
+"""The only settings file. Values that differ between installations come from the environment.
 
-docs/operators.md lists every variable. Nothing here has a default that is unsafe in
-production; what is missing there is reported by `campaign.checks`, all of it at once.
+docs/operators.md lists every variable. No default is unsafe in production: `campaign.checks`
+reports all missing values at once.
 """
 
 import tempfile
@@ -21,10 +21,9 @@ ENVIRONMENT = env.choice("ENVIRONMENT", ("production", "local", "test"), "produc
 DEBUG = False
 
 # --- Secrets -----------------------------------------------------------------------------
-# SECRET_KEY signs what admin sessions hold, and the links by which staff set a password; nothing
-# else. What signers gave is sealed, indexed
-# (blind indexes) and linked (tokens) under the three key rings, so that losing or changing
-# SECRET_KEY neither opens nor breaks it.
+# SECRET_KEY only signs the data of admin sessions, and the links by which staff set a password.
+# Signers' data is sealed, indexed (blind indexes) and linked (tokens) under the three key rings.
+# Losing or changing SECRET_KEY neither opens nor breaks it.
 SECRET_KEY = env.text("SECRET_KEY")
 SEALING_KEYS = env.keys("SEALING_KEYS")
 INDEX_KEYS = env.keys("INDEX_KEYS")
@@ -110,11 +109,11 @@ DATABASES = {
 }
 # Behind a transaction pooler there is no session state: no prepared statement, setting or cursor.
 DATABASE_POOLER = env.flag("DATABASE_POOLER", False)
-# Everywhere, so that it is the same with and without a pooler: long results are read in batches.
+# Always, so that the code is the same with and without a pooler. Long results are read in batches.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 _options = DATABASES["default"].setdefault("OPTIONS", {})
 _options.setdefault("connect_timeout", 3)
-# TCP timeouts: connections to a host that is gone end in half a minute.
+# TCP timeouts: connections to a vanished host end after half a minute.
 for _name, _value in (
     ("tcp_user_timeout", 30_000),
     ("keepalives_idle", 15),
@@ -122,9 +121,9 @@ for _name, _value in (
     ("keepalives_count", 3),
 ):
     _options.setdefault(_name, _value)
-# Startup parameters that DATABASE_URL itself names.
+# Startup parameters in DATABASE_URL.
 DATABASE_OPTIONS = _options.get("options", "")
-# Seconds of statement_timeout and lock_timeout; 0: none. See `campaign.database.timeouts`.
+# statement_timeout and lock_timeout in seconds; 0 means none. See `campaign.database.timeouts`.
 DATABASE_TIMEOUTS = {
     "web": (env.integer("WEB_STATEMENT_TIMEOUT", 5), env.integer("WEB_LOCK_TIMEOUT", 3)),
     "worker": (
@@ -138,13 +137,13 @@ DATABASE_TIMEOUTS = {
 
 # --- Redis and Celery --------------------------------------------------------------------
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "unix")
-# The Celery app by which requests wake the worker.
+# The Celery app with which requests wake the worker.
 TASK_APP = "campaign.celery.app"
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
-# No result backend: nothing reads results, and results are one more place to leak from.
+# No result backend: nothing reads results, and stored results could leak.
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
-# A task that dies with its worker need not come again: rows are the truth, and sweeps find them.
+# A task that dies with its worker need not run again, because sweeps find its rows.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -152,16 +151,16 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "campaign.beat:HeartbeatScheduler"
-# Seconds at most between two ticks of beat, each of which touches the heartbeat file.
+# Maximum seconds between two ticks of beat. Each tick touches the heartbeat file.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 10
-# The temporary folder is writeable in a container, too, whose file system is read-only.
+# A container's file system is read-only, but its temporary folder is writeable.
 BEAT_HEARTBEAT_FILE = env.text(
     "BEAT_HEARTBEAT_FILE", str(Path(tempfile.gettempdir()) / "undersigned-beat")
 )
 
 # --- Mail --------------------------------------------------------------------------------
-# smtp, or a provider's API by django-anymail: those that can switch tracking off a mail, and
-# report bounces to us.
+# smtp, or a provider's API through django-anymail. Only providers that can switch off tracking and
+# report bounces are supported.
 MAIL_PROVIDER = env.choice("MAIL_PROVIDER", ("smtp", "postmark", "mailgun"), "smtp")
 EMAIL_BACKEND = (
     "petitions.mail.letters.EmailBackend"
@@ -169,7 +168,7 @@ EMAIL_BACKEND = (
     else f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
 )
 MAIL_API_KEY = env.text("MAIL_API_KEY")
-# Postmark: "user:password", as in the address it is told to report to. Mailgun: its signing key.
+# Postmark: "user:password", as in the webhook's URL. Mailgun: its webhook signing key.
 MAIL_WEBHOOK_SECRET = env.text("MAIL_WEBHOOK_SECRET")
 NEWS_PER_PROVIDER_AND_MINUTE = env.integer("NEWS_PER_PROVIDER_AND_MINUTE", 300, at_least=6)
 MAILS_PER_DOMAIN_AND_MINUTE = env.integer("MAILS_PER_DOMAIN_AND_MINUTE", 1000)
@@ -192,9 +191,9 @@ ANYMAIL = {
     "REQUESTS_TIMEOUT": 20,
     "DEBUG_API_REQUESTS": False,
 }
-# The name server that the check of the sender's records asks; None: the machine's.
+# The name server for `manage.py check_mail` and the admin's check; None means the machine's.
 DNS_SERVER = env.name_server("DNS_SERVER")
-# Set by `make run` alone: the folder whose messages /mailbox/ shows.
+# The folder whose messages /mailbox/ shows. Only `make run` sets it.
 LOCAL_MAILBOX = env.text("LOCAL_MAILBOX")
 
 # --- Languages and time ------------------------------------------------------------------
@@ -217,15 +216,15 @@ STORAGES = {
 }
 
 # --- Web security ------------------------------------------------------------------------
-# Cookies exist for the admin alone; the public site sets none.
+# Only the admin has cookies. The public site sets none.
 ADMIN_PATH = "admin/"
-# Where a log-in leads whose `next` is not ours.
+# Where a login leads if its `next` is missing or not ours.
 LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "campaign.sessions"
 SESSION_COOKIE_PATH = f"/{ADMIN_PATH}"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# Idle, and in all; see `campaign.sessions`.
+# Seconds idle, and seconds in total: see `campaign.sessions`.
 SESSION_COOKIE_AGE = 30 * 60
 SESSION_LASTS = 12 * 3600
 CSRF_COOKIE_PATH = f"/{ADMIN_PATH}"
@@ -234,10 +233,10 @@ CSRF_COOKIE_SAMESITE = "Strict"
 IS_HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 if IS_HTTPS:
-    # Browsers refuse a cookie of such a name from http and from scripts of other hosts' pages.
-    # Not `__Host-`, which wants the path "/": the public site would get the cookies.
+    # Browsers accept a cookie with this prefix only over https, and only with `Secure`. The prefix
+    # `__Host-` would require the path "/", and the public site would get the cookies.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Secure-sessionid", "__Secure-csrftoken"
-# In the session: the cookie of Django's default has the path "/".
+# Messages are kept in the session, because the cookie of Django's default has the path "/".
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SECURE_HSTS_SECONDS = 63_072_000 if IS_HTTPS else 0
@@ -245,7 +244,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", True)
 SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", True)
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^(live|ready|health)$"]
-# The reverse proxy must set this header itself and drop what the client sent.
+# The reverse proxy must set this header itself, and drop the client's.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -260,28 +259,27 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "petitions.staff.passwords.GuessablePasswordValidator"},
 ]
-# Seconds for which the links of invitations and forgotten passwords work.
+# Lifetime of links in invitations and for forgotten passwords, in seconds.
 PASSWORD_RESET_TIMEOUT = 3 * 86_400
-# Without a second factor a password alone opens the admin: for trying on one machine.
+# Without a second factor a password alone opens the admin, for trials on one machine.
 SECOND_FACTOR_REQUIRED = ENVIRONMENT == "production"
-# Addresses that one person may reveal in an hour.
+# Addresses that one member of staff may reveal in an hour.
 REVEALS_PER_HOUR = env.integer("REVEALS_PER_HOUR", 20, at_least=1)
-# Bytes. A form is refused above `PUBLIC_BODY_LIMIT`, unless staff send it, whose statements may be
-# longer.
+# Bytes. Only staff may send forms larger than `PUBLIC_BODY_LIMIT`, because statements can be long.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 PUBLIC_BODY_LIMIT = 64 * 1024
 
 # --- Client addresses and rate limits ----------------------------------------------------
-# The proxies whose X-Forwarded-For is believed. Empty: the peer is the client.
+# Proxies whose X-Forwarded-For is trusted. If empty, the peer is the client.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
-# Rate limits; "off" disables one. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do
-# four times as much. Above the CHALLENGE limit signers solve one; above the other they wait.
-# What everybody does together (of a petition, or of all) brings the challenge and refuses nobody,
-# or one sender could stop the site for all; so does what all addresses of a domain do. Limits of
-# mailboxes are silent: see `petitions.screening.rate_limits`.
+# Rate limits; "off" disables one. A network is an IPv4 /24 or an IPv6 /64; the limit of the IPv6
+# /48 around it is four times as high. Above a CHALLENGE limit signers solve a challenge; above the
+# other they wait. Limits of a petition, of all requests and of a mail domain only bring the
+# challenge by default: otherwise one sender could stop the site for all. Limits of mailboxes are
+# silent: see `petitions.screening.rate_limits`.
 LIMITS = {
-    # Carriers put hundreds of people behind one address: 300 an hour must pass.
+    # Mobile carriers put hundreds of people behind one address: 300 an hour must pass.
     "SIGN_NETWORK_CHALLENGE": env.rate("LIMIT_SIGN_NETWORK_CHALLENGE", "400/hour"),
     "SIGN_NETWORK": env.rate("LIMIT_SIGN_NETWORK", "1600/hour"),
     "SIGN_MAILBOX": env.rate("LIMIT_SIGN_MAILBOX", "30/hour"),
@@ -297,32 +295,32 @@ LIMITS = {
     "CODE_MAILBOX": env.rate("LIMIT_CODE_MAILBOX", "20/hour"),
     "CODE_DOMAIN": env.rate("LIMIT_CODE_DOMAIN", "off"),
     "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "off"),
-    # Forms shown again: rendering one costs several times what storing a signature does.
+    # Forms shown again with errors: rendering one costs several times as much as storing one.
     "FORM_NETWORK": env.rate("LIMIT_FORM_NETWORK", "300/minute"),
     "FIND_NETWORK": env.rate("LIMIT_FIND_NETWORK", "200/hour"),
     "FIND_MAILBOX": env.rate("LIMIT_FIND_MAILBOX", "10/hour"),
     "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),
     # All requests together.
     "FIND_PETITION_CHALLENGE": env.rate("LIMIT_FIND_ALL_CHALLENGE", "3000/minute"),
-    # Codes to another address. PostgreSQL forgets them after an hour, or with a withdrawal.
+    # Codes sent to another address. PostgreSQL keeps them for an hour, or until a withdrawal.
     "ADDRESS_NETWORK": env.rate("LIMIT_ADDRESS_NETWORK", "200/hour"),
     "ADDRESS_MAILBOX": env.rate("LIMIT_ADDRESS_MAILBOX", "5/day"),
     "CONTACT_NETWORK_CHALLENGE": env.rate("LIMIT_CONTACT_NETWORK_CHALLENGE", "20/hour"),
     "CONTACT_NETWORK": env.rate("LIMIT_CONTACT_NETWORK", "200/hour"),
-    # Off, or typing somebody's address again and again would stop them from complaining.
+    # Off: otherwise, by typing somebody's address often, one could stop them from complaining.
     "CONTACT_MAILBOX": env.rate("LIMIT_CONTACT_MAILBOX", "off"),
     "CONTACT_DOMAIN": env.rate("LIMIT_CONTACT_DOMAIN", "off"),
     # All messages to the organisation together.
     "CONTACT_PETITION_CHALLENGE": env.rate("LIMIT_CONTACT_ALL_CHALLENGE", "300/hour"),
 }
 
-# Signings of one petition from one network within two minutes, from which on each solves the
-# challenge; 0: never. See `petitions.screening.rate_limits.BURST_SECONDS`.
+# The challenge starts with this many signings of one petition from one network within two minutes;
+# 0 means never. See `petitions.screening.rate_limits.BURST_SECONDS`.
 BURST_CHALLENGE = env.integer("BURST_CHALLENGE", 40)
 
-# Lockout: wrong passwords after which none is checked until the window is over: for one account
-# from one network, from one network (the /48 of IPv6 around it: four times as many), and for one
-# account from everywhere, but for networks from which its owner logged in. See
+# Lockout: after this many wrong passwords none is checked until the window ends. The limits are for
+# an account from one network, for a network (four times as many for its IPv6 /48), and for an
+# account from all networks except those from which its owner logged in. See
 # `petitions.staff.logins`.
 LOGIN_LIMITS = {
     "ACCOUNT_NETWORK": env.rate("LIMIT_LOGIN_ACCOUNT_NETWORK", "5 per 15 minutes"),
@@ -331,25 +329,25 @@ LOGIN_LIMITS = {
 }
 
 # --- Behaviour, documented in docs/operators.md ------------------------------------------
-# TTL in seconds, for proxies too: what was taken off the site must not stay there for a day.
+# TTL in seconds, for proxies too: a page taken off the site must not stay there for a day.
 PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2, at_most=600)
 PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
 MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
-# From so many signatures on, a bulk decision of a moderator waits for another one's approval.
+# A bulk decision about this many signatures or more waits for another moderator's approval.
 BULK_DECISION_APPROVAL_FROM = env.integer("BULK_DECISION_APPROVAL_FROM", 500, at_least=1)
-# From so many supporters on, news waits for another organiser's approval.
+# News to this many supporters or more waits for another organiser's approval.
 NEWS_APPROVAL_FROM = env.integer("NEWS_APPROVAL_FROM", 500, at_least=1)
-# A promise made to signers in pages and mails, and so no variable.
+# Not an environment variable, because pages and mails promise it to signers.
 PENDING_DAYS = 14
 
 # --- Logging: route names and counts, never paths, addresses or parameters ---------------
 LOGGING = {
     **logs.to_stderr(env.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info")),
     "loggers": {
-        # Django's own loggers would write request paths and mail errors to admins.
+        # Django's own handlers would write request paths, and mail errors to admins.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
-        # A line for each task would say when somebody signed: each signing starts one.
+        # Each signing starts a task. A log line for each task would tell when somebody signed.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },

@@ -15,7 +15,7 @@ urlpatterns = [
     path("manifest.webmanifest", discovery.manifest, name="manifest"),
 ]
 
-# Behind a token, as `petitions.web.urls.links`.
+# Pages behind a token, like `petitions.web.urls.links`.
 _draft = "<str:language>/draft/<str:token>/"
 drafts = [
     path(_draft, draft, name="draft"),

@@ -1,4 +1,4 @@
-"""The sitemap: every page that is public now, in each language that it has."""
+"""The sitemap: all pages that are public now, in each of their languages."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -19,13 +19,13 @@ from petitions.models import Petition
 from petitions.web import urls
 from petitions.web.responses import public_page
 
-# URL names without parameters that are no search results, or are listed as a statement.
+# URL names without parameters that do not belong in the sitemap, or are listed as a statement.
 _NO_PAGES = {"front_page", "feed", "manifest", "find_sent", "contact_sent"}
 _LANGUAGES = [code for code, _name in settings.LANGUAGES]
 
 
 class Page(NamedTuple):
-    """A page by its path in English, and the languages that it has."""
+    """A page: its path in English, its languages, and when it last changed."""
 
     path: str
     languages: Sequence[str] = _LANGUAGES
@@ -50,14 +50,14 @@ class PublicPages(Sitemap[Page]):
         return [code for code in _LANGUAGES if code in item.languages]
 
     def get_protocol(self, protocol: str | None = None) -> str:
-        """As in SITE_URL, whatever host the request named."""
+        """Return the scheme of SITE_URL, regardless of the request."""
         return urlsplit(settings.SITE_URL).scheme
 
     def get_domain(self, site: Any = None) -> str:
         return urlsplit(settings.SITE_URL).netloc
 
     def get_urls(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        """Add x-default alternates, of the first language there is; Django's is always English."""
+        """Add the page's first language as the x-default alternate. Django would use English."""
         found = super().get_urls(*args, **kwargs)
         for page in found:
             page["alternates"].append({**page["alternates"][0], "lang_code": "x-default"})
@@ -71,7 +71,7 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 
 
 def _plain_pages() -> Iterator[Page]:
-    """The pages whose URLs have no parameters, in every language."""
+    """Yield the pages whose URLs have no parameters, in every language."""
     for part in (site_urls, urls):
         for page in part.urlpatterns:
             is_plain = isinstance(page, URLPattern) and not page.pattern.converters
@@ -80,7 +80,7 @@ def _plain_pages() -> Iterator[Page]:
 
 
 def _statements() -> Iterable[Page]:
-    # Several texts of one statement have one path, and the same languages.
+    # All texts of one statement have the same path and the same languages.
     found: dict[str, Page] = {}
     for text in StatementText.objects.to_show(settings.LANGUAGE_CODE):
         path, changed = text.statement.get_absolute_url(), text.published_at
@@ -92,7 +92,7 @@ def _statements() -> Iterable[Page]:
 
 
 def _petitions() -> Iterator[Page]:
-    """Pages of petitions, and their progress pages, which change every day."""
+    """Yield pages of petitions, and their progress pages, which change every day."""
     for petition in Petition.objects.with_news():
         texts = petition.public_texts
         changed = max(text.published_at for text in texts if text.published_at)

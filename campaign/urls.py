@@ -1,4 +1,4 @@
-"""Root URLconf. The path alone says the language: English has no prefix."""
+"""Root URLconf. Only the path determines the language. English has no prefix."""
 
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
@@ -10,10 +10,10 @@ from petitions.api import v1
 from petitions.web import urls
 from petitions.web.views import mail, pages, sharing
 
-# The most requested first: patterns are tried in order, and those that did not match took 4 % of
-# a signing.
+# The most requested patterns come first, because Django tries them in order. Before, patterns that
+# did not match took 4 % of a signing.
 urlpatterns = [
-    # Before all others under `t/`, which end with a route for whatever is left.
+    # Before `urls.links`, whose last pattern matches everything else under `t/`.
     path("t/", include((site_urls.drafts, "drafts"))),
     path("t/", include((urls.links, "links"))),
     *i18n_patterns(
@@ -35,7 +35,7 @@ urlpatterns = [
     path("api/v1/petitions/<slug:slug>/days.csv", v1.days, name="api_days"),
     path("api/v1/petitions/<slug:slug>/regions.csv", v1.regions, name="api_regions"),
     path("oembed", sharing.oembed, name="oembed"),
-    # A mailed link in capitals.
+    # A mailed link in upper case.
     path("T/<path:rest>", mail.mend),
     path("reports/mail/", mail.report, name="mail_report"),
 ]

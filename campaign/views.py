@@ -22,7 +22,7 @@ from petitions.web.responses import carries_source, public_page, turns_at
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def front_page(request: HttpRequest) -> HttpResponse:
-    """The featured statement; while nothing is published, a page that says so."""
+    """Show the statement on the front page, or a page that says that nothing is published."""
     text = StatementText.objects.on_front_page(get_language())
     if text is None:
         return render(request, "campaign/nothing_yet.html")
@@ -41,7 +41,7 @@ def statement(request: HttpRequest, slug: str) -> HttpResponse:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def history(request: HttpRequest, slug: str) -> HttpResponse:
-    """What has been changed in a published statement's text, in the reader's language."""
+    """Show the changes of a published statement's text, in the reader's language."""
     texts = StatementText.objects.to_show(get_language()).prefetch_related("corrections")
     text = texts.filter(statement__slug=slug).first()
     if text is None:
@@ -61,11 +61,11 @@ def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
 
 
 def statement_context(text: StatementText) -> dict[str, Any]:
-    """Template context of a statement's page, for a text loaded with statement and petition."""
+    """Return the template context of a statement's page, for a text from `with_related`."""
     petition = text.statement.petition
     is_public = petition is not None and petition.is_public
     asked = warm_cache.text(petition.slug, get_language()) if petition and is_public else None
-    # A petition none of whose texts is published has no page to lead to.
+    # A petition without a published text has no page to link to.
     is_to_come = petition is not None and asked is None
     if is_to_come:
         petition = None
@@ -80,22 +80,22 @@ def statement_context(text: StatementText) -> dict[str, Any]:
 
 
 def head(text: StatementText, petition: Petition | None) -> heads.Head:
-    """Metadata in the head of a statement's page: canonical URL, link preview, JSON-LD.
+    """Return metadata for the head of a statement's page: canonical URL, link preview, JSON-LD.
 
-    `petition` if it leads to one that the public may see.
+    `petition` is its petition if that is public, or None.
     """
     publisher = heads.publisher(organisation())
     data = {
         "@type": "Article",
         "headline": text.title,
         "datePublished": text.published_at.isoformat() if text.published_at else None,
-        # The month that the words are from, where they are older than this site.
+        # The month in which the text was written, if it is older than its publication here.
         "dateCreated": text.dated.strftime("%Y-%m") if text.dated else None,
         "author": publisher,
         "publisher": publisher,
     }
     return heads.head(
-        # Not the front page, which shows another statement one day.
+        # Not the front page's path, which will show another statement one day.
         path=text.statement.get_absolute_url(),
         title=text.title,
         summary=text.summary or plain(text.body),

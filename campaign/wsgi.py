@@ -1,4 +1,4 @@
-"""The WSGI application, which refuses to start with unsafe settings."""
+"""The WSGI application. It refuses to start with unsafe settings."""
 
 import os
 from importlib import import_module
@@ -17,5 +17,5 @@ from campaign.pagecache import PageCacheMiddleware, fresh_pages_first  # noqa: E
 application = fresh_pages_first(_django, PageCacheMiddleware.newest)
 refuse_unsafe_start()
 timeouts.limit("web")
-# Needed to wake the worker: loaded now, so that the first signer does not wait for it.
+# Needed to wake the worker. It is loaded now, so that the first signer does not wait for it.
 import_module("campaign.celery")

@@ -1,4 +1,4 @@
-"""The backend's `DatabaseWrapper`; Django looks for it in a module `base`."""
+"""The backend's `DatabaseWrapper`, in a module named as Django requires."""
 
 import select
 from typing import Any
@@ -17,16 +17,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:
-        """The same before each statement on a persistent connection."""
+        """Do the same before each statement on a persistent connection."""
         client_timeout.check()
         return super().create_cursor(name)
 
     def is_usable(self) -> bool:
-        """Health check of a persistent connection: open, with nothing waiting to be read.
+        """Return whether a persistent connection is open, with nothing waiting to be read.
 
-        Polls the socket, where Django would send `SELECT 1` before the first query of each
-        request: with that a signing took 11 % longer, a confirmation 12 %. A server that went
-        away or shuts down has sent something unasked, and so the socket is readable.
+        This polls the socket. Django would send `SELECT 1` before the first query of each request:
+        with that a signing took 11 % longer, and a confirmation 12 %. A server that has gone or is
+        shutting down has closed the connection or sent a message, so the socket is readable.
         """
         connection = self.connection
         if connection is None or connection.closed:

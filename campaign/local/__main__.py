@@ -1,5 +1,5 @@
-"""`python -m campaign.local run` is `make run` without installing; `clean` is `make clean`, and
-`manage COMMAND` runs a command of `manage.py` against the stack that is running.
+"""Command line of the embedded stack. `python -m campaign.local run` is `make run` without
+installing. `clean` is `make clean`. `manage COMMAND` runs `manage.py` against the running stack.
 """
 
 import json
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # Allow-list of variables passed on to the local site. Keys and addresses of databases and mail
-# servers are not: they may be exported for a real installation.
-TRIED_OUT = re.compile(
+# servers are not in it, because they may be exported for a real installation.
+PASSED_ON = re.compile(
     r"LIMIT_\w+|MAILS_PER_\w+|NEWS_\w+|PAGE_CACHE_\w+|WEB_\w+|TRUSTED_PROXIES|LOG_LEVEL|DNS_SERVER"
     r"|\w+_LOCK_TIMEOUT"
     r"|WORKER_STATEMENT_TIMEOUT|DATABASE_CONN_MAX_AGE|DATABASE_POOLER"
@@ -31,7 +31,7 @@ TRIED_OUT = re.compile(
 
 
 class Stopped(BaseException):
-    """Raised to stop; a `BaseException`, so that nothing that catches errors catches it."""
+    """Raised to stop. It is a `BaseException`, so that `except Exception` does not catch it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -53,17 +53,17 @@ def main(arguments: list[str]) -> int:
 
 def run() -> int:
     """Start the stack, print its URLs, and stop it on a signal."""
-    from campaign.local.stack import Stack  # It needs packages, which `clean` may not have.
+    from campaign.local.stack import Stack  # It needs packages that `clean` may not have.
 
-    # Since `make` started, so that installing counts too. Some `date`s know no fractions and
-    # write a letter instead.
+    # Time counts from the start of `make`, so it includes installing. `date` on some systems has no
+    # fractions and writes a letter instead.
     given = re.match(r"\d+(\.\d+)?", os.environ.get("UNDERSIGNED_STARTED", ""))
     began = float(given[0]) if given else time.time()
     stack = Stack(
         local_dir(),
         wanted_port(),
         environment="local",
-        extra={name: value for name, value in os.environ.items() if TRIED_OUT.fullmatch(name)},
+        extra={name: value for name, value in os.environ.items() if PASSED_ON.fullmatch(name)},
         report=lambda line: print(f"{time.time() - began:6.1f} s  {line}", flush=True),
     )
     stop_on_signals()
@@ -86,12 +86,12 @@ Ready in {time.time() - began:.1f} s. Ctrl-C stops everything; {local_dir()} kee
 
 
 def stop_on_signals() -> None:
-    """Raise `Stopped` at the first signal, and ignore later ones: they must not disturb it."""
+    """Raise `Stopped` at the first signal, and ignore later ones, which must not interrupt it."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in signals:
             signal.signal(each, signal.SIG_IGN)
-        # `print` may be at work on a line of its own at this moment, and must not be re-entered.
+        # The signal may have interrupted `print`, which must not be re-entered.
         with suppress(OSError):  # The terminal may be gone.
             os.write(sys.stdout.fileno(), "\nStopping …\n".encode())
         raise Stopped
@@ -102,12 +102,12 @@ def stop_on_signals() -> None:
 
 
 def watch(stack: "Stack") -> None:
-    """Supervise the children. Never returns: raises when one ends, or to stop."""
+    """Supervise the children. Never returns: raises if one ends, or to stop."""
     parent = os.getppid()
     while True:
         time.sleep(0.3)
         stack.check()
-        # make can be killed without a signal to us; a shell's end is no reason to stop.
+        # make can be killed without a signal to us. If a shell started us, its end is ignored.
         if "MAKELEVEL" in os.environ and os.getppid() != parent:
             raise Stopped
 
@@ -124,7 +124,7 @@ def clean() -> int:
 
 
 def manage(arguments: list[str]) -> int:
-    """Run a `manage.py` command against the stack that is running, with its environment."""
+    """Run a `manage.py` command with the environment of the running stack."""
     folder = Folder(local_dir())
     try:
         environment = json.loads(folder.environment.read_text())
@@ -142,7 +142,7 @@ def local_dir() -> Path:
 
 
 def wanted_port() -> int:
-    """The TCP port from PORT. Raises `StackError`."""
+    """Return the TCP port in PORT. Raises `StackError`."""
     given = os.environ.get("PORT") or "8000"
     if not given.isdecimal() or not 0 < int(given) < 2**16:
         raise StackError("PORT should be a number from 1 to 65535.")

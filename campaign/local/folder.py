@@ -1,5 +1,6 @@
-"""The state directory of a stack: its paths, its secrets, and the locks that let one stack at a
-time use it. `make clean` needs no more, and runs without any package.
+"""The state directory of a stack: its paths, its secrets, and its locks.
+
+This uses only the standard library, because `make clean` runs without installed packages.
 """
 
 import base64
@@ -14,17 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-# A killed stack's guard may need this long to stop what is left of it, in seconds.
+# Seconds that a killed stack's guard may need to stop what is left of it.
 GUARD_PATIENCE = 40.0
-# How long a stack that was killed may still be there itself, in seconds.
+# Seconds for which a killed stack may still exist.
 DYING = 1.0
-# Linux allows a socket's path 108 bytes, others 104.
-LONGEST_SOCKET = 100
+# Linux allows 108 bytes for a socket's path, other systems 104.
+MAX_SOCKET_PATH = 100
 RINGS = ("SEALING_KEYS", "INDEX_KEYS", "LINK_KEYS")
 
 
 class StackError(Exception):
-    """The stack cannot start or go on; the message says why and what to do."""
+    """Raised if the stack cannot start or go on. The message says why, and what to do."""
 
 
 class Folder:
@@ -46,18 +47,18 @@ class Folder:
 
     @property
     def sockets(self) -> Path:
-        """The folder for Unix sockets: their whole path must fit into 108 bytes."""
+        """The folder for Unix sockets, with a path short enough for them."""
         name = "undersigned-" + hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
         here = Path(tempfile.gettempdir()) / name
         longest = here / ".s.PGSQL.5432"
-        return here if len(str(longest)) < LONGEST_SOCKET else Path("/tmp") / name  # noqa: S108
+        return here if len(str(longest)) < MAX_SOCKET_PATH else Path("/tmp") / name  # noqa: S108
 
     @property
     def redis_socket(self) -> Path:
         return self.sockets / "redis.sock"
 
     def make(self) -> None:
-        """Make the folders, readable by their owner alone."""
+        """Make the folders, readable only by their owner."""
         for path in (self.root, self.logs, self.redis, self.sockets):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
@@ -69,10 +70,10 @@ class Folder:
         self.sockets.chmod(0o700)
 
     def lock(self, patience: float = DYING) -> int:
-        """Lock the folder (flock); the descriptor of a second lock, for the guard to inherit.
+        """Lock the folder (flock); return the descriptor of a second lock for the guard to inherit.
 
-        With that the folder stays locked until what a killed stack left behind is gone: a new one
-        waits here. Raises `StackError`.
+        The guard keeps that until everything that a killed stack left behind has ended, and a new
+        stack waits here until then. Raises `StackError`.
         """
         self._lock = (self.root / "lock").open("a+")
         if not _flock(self._lock, patience):
@@ -101,7 +102,7 @@ class Folder:
         self._lock = self._guard_lock = None
 
     def secrets(self) -> dict[str, str]:
-        """The secrets of this stack as environment variables, made once."""
+        """Return the stack's secrets as environment variables. They are generated once."""
         if not self._secrets.exists():
             keys = {name: "1:" + base64.b64encode(os.urandom(32)).decode() for name in RINGS}
             made = {"SECRET_KEY": secrets.token_urlsafe(48), **keys}
@@ -110,7 +111,7 @@ class Folder:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def remove(self) -> None:
-        """Remove what a stack has made here, and nothing else: LOCAL_DIR may be any folder."""
+        """Remove only what a stack has made here, because LOCAL_DIR may be any folder."""
         for path in (self.mailbox, self.logs, self.static, self.redis):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.root.glob("postgres*"):
@@ -121,7 +122,7 @@ class Folder:
             self.root / "guard.lock", self.root / "lock",
         ):  # fmt: skip
             path.unlink(missing_ok=True)
-        with suppress(OSError):  # It holds other files.
+        with suppress(OSError):  # The folder holds other files.
             self.root.rmdir()
 
     def remove_sockets(self) -> None:
@@ -129,7 +130,7 @@ class Folder:
 
 
 def _flock(file: IO[str], patience: float) -> bool:
-    """Whether the file could be locked within `patience` seconds."""
+    """Return whether the file could be locked within `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -143,7 +144,7 @@ def _flock(file: IO[str], patience: float) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 atomically."""
+    """Atomically write a file that only its owner can read."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

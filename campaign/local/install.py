@@ -1,15 +1,14 @@
 """Make .venv and install locked requirements into it: `install.py [local] [dev]`.
 
-VENV in the environment names another folder, for another Python.
+The environment variable VENV names another folder, for another Python.
 
-1. Make .venv where it is missing or its Python no longer runs.
-2. Install the pinned uv into it with the pip that Python bundles. pip run from its wheel
-   spares `python -m venv` from installing pip: 3 s of the 20 s to a ready site.
-3. Let uv install each named lock.
+1. Make .venv if it is missing or its Python no longer runs.
+2. Install the pinned uv into it, with the pip that Python bundles. pip runs from its wheel, so
+   that `python -m venv` need not install it: this saves 3 s of the 20 s to a ready site.
+3. Install each named lock with uv.
 
-Every install requires hashes, and wheels: nothing needs a compiler. A lock that is installed
-already is skipped, so that the common case costs no process. Runs with the standard library
-alone.
+All installs require hashes and wheels, so nothing needs a compiler. A lock that is installed
+already is skipped without starting a process. This uses only the standard library.
 """
 
 import fcntl
@@ -37,15 +36,15 @@ PIP_OPTIONS = [
 
 
 class CannotInstall(Exception):
-    """Installing failed, for a reason that the message gives to the reader."""
+    """Raised if installing failed. The message is for the user."""
 
 
 def main(names: list[str]) -> int:
-    """Install what is missing, and say on one line each what that is."""
+    """Install what is missing, and print a line about each step."""
     VENV.mkdir(exist_ok=True)
     try:
-        # One `make` at a time installs into the same .venv. uv has a lock of its own in there,
-        # `.lock`, which must not be this one.
+        # Only one `make` at a time installs into a .venv. uv's own lock there is `.lock`, so this
+        # one needs another name.
         with (VENV / ".installing").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             make_venv()
@@ -61,13 +60,13 @@ def main(names: list[str]) -> int:
 
 
 def make_venv() -> None:
-    """Make the virtual environment, unless one is there and its Python runs."""
+    """Make the virtual environment, unless it exists and its Python runs."""
     try:
-        # Its base may have been removed.
+        # The Python that it is based on may have been removed.
         if subprocess.run([PYTHON, "-c", ""], capture_output=True, check=False).returncode == 0:
             return
     except OSError:
-        pass  # There is none.
+        pass  # It does not exist.
     print(f"Making {VENV.name} with Python {sys.version.split()[0]}", flush=True)
     for old in VENV.glob(".installed-*"):
         old.unlink()
@@ -75,12 +74,12 @@ def make_venv() -> None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether this very lock was installed."""
+    """Return whether this version of the lock is installed."""
     return stamp(name).is_file() and stamp(name).read_text() == digest(name)
 
 
 def stamp(name: str) -> Path:
-    """The stamp file, with the digest of the lock that was installed."""
+    """Return the path of the stamp file, which holds the digest of the installed lock."""
     return VENV / f".installed-{name}"
 
 
@@ -104,12 +103,12 @@ def install(name: str) -> None:
 
 
 def bundled_pip() -> list[Path | str]:
-    """How to run the pip that comes with Python, without installing it first.
+    """Return the arguments to run the pip that comes with Python, without installing it first.
 
-    Distributions keep its wheel in a folder of their own; where neither place has it,
-    ensurepip installs it.
+    Linux distributions keep its wheel in another folder. If neither folder has it, ensurepip
+    installs it.
     """
-    import ensurepip  # Debian packages it apart from Python: see below.
+    import ensurepip  # Debian has it in another package than Python: see below.
 
     packaged = sysconfig.get_config_var("WHEEL_PKG_DIR")
     for place in (Path(ensurepip.__file__).parent / "_bundled", Path(packaged or "/nowhere")):
@@ -120,14 +119,14 @@ def bundled_pip() -> list[Path | str]:
 
 
 def uv_options() -> list[Path | str]:
-    """Options for uv: hashes, wheels alone, and the system's certificates, as pip uses."""
+    """Return options for uv: hashes, only wheels, and the system's certificates, as pip uses."""
     options: list[Path | str] = ["--require-hashes", "--only-binary", ":all:"]
     options += ["--system-certs", "--python", PYTHON]
     return options if sys.stderr.isatty() else [*options, "--quiet"]
 
 
 def run(command: list[Path | str]) -> None:
-    """Run a command. Raises `CannotInstall`; the command's own output has said why."""
+    """Run a command. Raises `CannotInstall` if it fails. Its output says why."""
     environment = dict(os.environ)
     if mirror := environment.get("PIP_INDEX_URL"):
         environment.setdefault("UV_DEFAULT_INDEX", mirror)
@@ -137,7 +136,7 @@ def run(command: list[Path | str]) -> None:
 
 if __name__ == "__main__":
     try:
-        import ensurepip  # noqa: F401 - whether it is there is the question
+        import ensurepip  # noqa: F401 - to check that it exists
     except ImportError:
         sys.exit(
             f"{sys.executable} lacks venv. Install it (Debian: apt install python3-venv),"

@@ -1,4 +1,4 @@
-"""The local mailbox on the site: views of each message as a person would see it, and their URLs."""
+"""Views and URLs of the local mailbox, which shows messages as their recipients would see them."""
 
 import mailbox
 from contextlib import suppress
@@ -22,8 +22,8 @@ LONGEST_HEADERS = 64 * 1024
 # The headers shown first.
 FIRST = ("From", "To", "Subject", "Date")
 
-# CSP of the one page with a frame, and of what stands in it. A message may style itself, but runs
-# no script, loads nothing and sends nothing; its links open in the window around the frame.
+# Content Security Policies of the page around a frame, and of the message in it. A message may have
+# styles, but it runs no script, loads nothing and sends nothing. Its links open outside the frame.
 _AROUND_FRAME = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -36,7 +36,7 @@ _IN_FRAME = (
 
 @require_safe
 def messages(request: HttpRequest) -> HttpResponse:
-    """All messages, the newest first."""
+    """List all messages, the newest first."""
     maildir = _maildir()
     keys = sorted(maildir.keys(), reverse=True)
     page = Paginator(keys, PER_PAGE).get_page(request.GET.get("page"))
@@ -46,7 +46,7 @@ def messages(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def message(request: HttpRequest, key: str) -> HttpResponse:
-    """One message: its headers, its text with links, its HTML in a frame."""
+    """Show one message: headers, text with links, and HTML in a frame."""
     parsed = _parse(key)
     text = parsed.get_body(("plain",))
     context = {
@@ -63,7 +63,7 @@ def message(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_safe
 def html(request: HttpRequest, key: str) -> HttpResponse:
-    """The HTML of a message, for the frame. Its links open outside of that."""
+    """Serve the HTML of a message for the frame. Its links open outside it."""
     part = _parse(key).get_body(("html",))
     if not isinstance(part, EmailMessage):
         raise Http404
@@ -82,7 +82,7 @@ def _answer(response: HttpResponse, security_policy: str = _AROUND_FRAME) -> Htt
 
 
 def _maildir() -> "mailbox.Maildir":
-    """The mailbox, empty if nothing has been delivered yet."""
+    """Return the mailbox, which may be empty."""
     folder = Path(settings.LOCAL_MAILBOX)
     for name in ("tmp", "new", "cur"):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,14 +93,14 @@ def _summary(maildir: "mailbox.Maildir", key: str) -> dict[str, Any]:
     with maildir.get_file(key) as file:
         headers = BytesHeaderParser(policy=policy.default).parsebytes(file.read(LONGEST_HEADERS))
     sent_at: datetime | None = None
-    with suppress(ValueError):  # It may be anything.
+    with suppress(ValueError):  # The header may hold anything.
         sent_at = parsedate_to_datetime(str(headers["Date"]))
     recipient, subject = str(headers["To"]), str(headers["Subject"])
     return {"key": key, "recipient": recipient, "subject": subject, "sent_at": sent_at}
 
 
 def _parse(key: str) -> EmailMessage:
-    """The message with this key, or 404. Keys come from listing the folder: no path traversal."""
+    """Return the message with this key, or 404. Keys are listed, so there is no path traversal."""
     maildir = _maildir()
     if key not in maildir:
         raise Http404

@@ -1,6 +1,6 @@
 """Compile the message catalogues: `python -m campaign.local.messages`.
 
-Babel does it, so that no machine needs gettext. Compiled catalogues are not committed.
+It uses Babel, so that no machine needs gettext. Compiled catalogues are not committed.
 """
 
 import sys
@@ -14,11 +14,11 @@ LOCALE = Path(__file__).resolve().parents[2] / "locale"
 
 
 class BadCatalogue(Exception):
-    """A catalogue cannot be read, or a translation has other placeholders than its source."""
+    """Raised if a catalogue cannot be read, or a translation has other placeholders."""
 
 
 def compile_all(locale: Path = LOCALE) -> int:
-    """Compile the catalogues that have changed; return how many there were."""
+    """Compile the catalogues that have changed; return how many."""
     changed = [path for path in sorted(locale.glob("*/LC_MESSAGES/*.po")) if _is_stale(path)]
     for path in changed:
         _compile(path)
@@ -40,7 +40,7 @@ def _compile(source: Path) -> None:
         raise BadCatalogue(f"{source}:{message.lineno}: {problems[0]}")
     compiled = BytesIO()
     write_mo(compiled, catalogue)
-    # Another stack of the same checkout may be reading or writing it at this moment.
+    # Another stack of this checkout may be reading or writing the file at this moment.
     draft = source.with_suffix(".mo.new")
     draft.write_bytes(compiled.getvalue())
     draft.replace(source.with_suffix(".mo"))

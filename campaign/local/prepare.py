@@ -1,4 +1,4 @@
-"""Set-up that must be done before web and worker start, in one Django process.
+"""Prepare the database and files for web and worker, in one Django process.
 
     python -m campaign.local.prepare FILE
 
@@ -7,7 +7,7 @@
 3. Load the campaign as a published sample.
 4. Make the administrator, with a random password kept in FILE.
 
-Each step is idempotent. Output is one line a step.
+Each step is idempotent, and prints one line.
 """
 
 import secrets
@@ -40,7 +40,7 @@ def main(password_file: Path) -> None:
 
 
 def wait_for_database() -> None:
-    """Return once PostgreSQL answers; the stack ends this process if it never does."""
+    """Return once PostgreSQL answers. Raises `OperationalError` after `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -54,7 +54,7 @@ def wait_for_database() -> None:
 
 
 def make_administrator(password_file: Path) -> None:
-    """Make the user once; a lost password file means a new password."""
+    """Make the user unless it exists. If the password file is lost, set a new password."""
     from django.contrib.auth.models import User
 
     user = User.objects.filter(username="admin").first()

@@ -1,14 +1,14 @@
 """Start, find and stop the processes of a stack.
 
-Every process carries its stack's folder and its own stage in its environment, which children
-inherit and nobody else has. By these, whoever must stop them finds them: the stack itself, the
-guard once the stack was killed, or the next stack in the folder. No list of PIDs can be out of
-date or name a stranger whose PID was used before.
+Every process has its stack's folder and its own stage in its environment. Only its children inherit
+them. So processes can be found and stopped by the stack, by the guard after the stack was killed,
+or by the next stack in the folder. A list of PIDs could be out of date, or name another process
+with a reused PID.
 
-`python -m campaign.local.process FOLDER` is the guard. It reads from a pipe whose other end the
-starter alone holds, so that it reads to the end when the starter has died, in whatever way. It is
-a process and not `PR_SET_PDEATHSIG`, because that is lost under `unshare`, which PostgreSQL needs
-as root, and knows no order.
+`python -m campaign.local.process FOLDER` is the guard. It reads from a pipe whose other end only
+the stack holds, and reaches its end when the stack dies, for whatever reason. `PR_SET_PDEATHSIG`
+would not do, because it is lost under `unshare`, which PostgreSQL needs as root, and because it
+would not stop processes in order.
 """
 
 import signal
@@ -23,9 +23,9 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-# Stages of stopping: what speaks to the public first, PostgreSQL last.
+# Stages of stopping: processes that serve the public first, PostgreSQL last.
 FRONT, MIDDLE, DATABASE = "front", "middle", "database"
-# How long a stage may take to stop when it is asked to, in seconds.
+# Seconds that a stage may take to stop after a signal.
 PATIENCE = 12.0
 _FOLDER, _STAGE = "UNDERSIGNED_STACK", "UNDERSIGNED_STAGE"
 
@@ -41,8 +41,7 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a process of the stack in `folder`.
 
-    It leads a session of its own, so that Ctrl-C in the terminal reaches us alone and the order of
-    stopping stays ours.
+    It has its own session. So Ctrl-C in the terminal reaches only us, and we stop all in order.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -58,7 +57,7 @@ def spawn(
 
 
 def find(folder: Path, stage: str) -> list[psutil.Process]:
-    """The running processes of one stage of the stack in `folder`."""
+    """Return the running processes of one stage of the stack in `folder`."""
     wanted = {_FOLDER: str(folder), _STAGE: stage}
     return [
         process
@@ -68,7 +67,7 @@ def find(folder: Path, stage: str) -> list[psutil.Process]:
 
 
 def stop_all(folder: Path) -> None:
-    """Stop the stack in `folder` stage by stage. PostgreSQL stops fast with SIGINT."""
+    """Stop the stack in `folder` stage by stage. SIGINT is PostgreSQL's fast shutdown."""
     for stage, number in (
         (FRONT, signal.SIGTERM), (MIDDLE, signal.SIGTERM), (DATABASE, signal.SIGINT),
     ):  # fmt: skip
@@ -78,10 +77,10 @@ def stop_all(folder: Path) -> None:
 def stop(
     processes: Sequence[psutil.Process], number: signal.Signals, *, patience: float = PATIENCE
 ) -> None:
-    """Signal those whose parents are not among them; SIGKILL what is left when these have ended,
-    or after `patience` seconds. psutil sends nothing to a reused PID.
+    """Signal the processes whose parents are not among them, and wait for these to end.
 
-    It may reap our children, whose exit codes are lost then.
+    After that, or after `patience` seconds, SIGKILL all that are left. psutil sends nothing to a
+    reused PID. It may reap our children, so their exit codes can be lost.
     """
     pids = {process.pid for process in processes}
     with_parents = [(process, _parent(process)) for process in processes]
@@ -103,7 +102,7 @@ def _parent(process: psutil.Process) -> int:
 
 
 def wait_until_gone(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> bool:
-    """Wait for all of them to end; whether they did within `patience` seconds."""
+    """Wait for all processes to end; return whether they did within `patience` seconds."""
     deadline = time.monotonic() + patience
     while any(is_running(process) for process in processes):
         if time.monotonic() > deadline:
@@ -113,7 +112,7 @@ def wait_until_gone(processes: Sequence[psutil.Process], patience: float = PATIE
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Whether it runs: neither gone, nor a zombie that its parent has yet to reap."""
+    """Return whether a process is running: neither gone, nor a zombie."""
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

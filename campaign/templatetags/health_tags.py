@@ -1,4 +1,4 @@
-"""Template tag of the cockpit: the health of each part of the site."""
+"""Template tag for the cockpit: the health of each part of the site."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ _NAMES = {
 
 
 class Health(NamedTuple):
-    """One part of the site, whether it is well, and its state in words."""
+    """A part of the site, whether it is healthy, and its state in words."""
 
     name: str
     is_well: bool
@@ -28,9 +28,9 @@ class Health(NamedTuple):
 
 @register.simple_tag
 def health_of_parts() -> list[Health]:
-    """Each part, and each sweep of the worker with the age of its last success.
+    """Return the health of each part, and of each sweep with the age of its last success.
 
-    From the report of `/health`, without its figures of mail: see `health.details`.
+    It is read from the report behind `/health`, without the figures of mail: see `health.details`.
     """
     report = monitoring.report()
     parts = [

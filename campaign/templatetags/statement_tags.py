@@ -20,7 +20,7 @@ _published: TTLCache[None, dict[int, Statement]] = TTLCache(by_the_minute=True)
 
 @register.simple_tag
 def statement_behind(petition: Petition) -> str:
-    """The path of the published statement that leads to a petition; empty if there is none."""
+    """Return the path of the published statement linked to a petition, or "" if there is none."""
     statement = _published.get_or_set(None, _SECONDS, Statement.objects.by_petition).get(
         petition.pk
     )
@@ -28,7 +28,7 @@ def statement_behind(petition: Petition) -> str:
 
 
 class Together(NamedTuple):
-    """A statement and its petition, of which one or both are not public yet."""
+    """A statement whose petition is not public yet: `is_public` and `planned` are its own state."""
 
     statement: Statement
     is_public: bool
@@ -37,7 +37,7 @@ class Together(NamedTuple):
 
 @register.filter
 def awaits_petition(statement: Statement) -> bool:
-    """Whether the petition that a statement leads to is a draft, or planned to appear."""
+    """Return whether a statement's petition is a draft, or planned to be published."""
     petition = statement.petition
     is_draft = petition is not None and not petition.is_public
     return is_draft or publishing.planned_for(statement) is not None
@@ -47,8 +47,9 @@ def awaits_petition(statement: Statement) -> bool:
 def to_publish_together(
     context: dict[str, Any], petition: Petition | None = None
 ) -> list[Together]:
-    """Statements whose petition, or this one, is a draft or planned to appear, for users who may
-    publish them: one query, and a few for each that is found.
+    """Return statements whose petition is a draft or planned, if the user may publish it.
+
+    With `petition`, return those of that one. One query, and a few for each statement found.
     """
     user = context["request"].user
     if not user.has_perm("petitions.change_petition"):

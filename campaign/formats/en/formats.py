@@ -1,4 +1,4 @@
-"""Django date formats of the admin, where all times have one form; public pages use Babel."""
+"""Date formats of the admin. Public pages use Babel."""
 
 DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i"

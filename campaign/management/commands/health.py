@@ -1,8 +1,8 @@
 """Health check of each part of the site, for operators.
 
-1. Check every part now: database, sweeps, mail, Redis.
-2. Print the state of each, as JSON.
-3. Exit with 1 if one of them is not well.
+1. Check every part now: database, sweeps, mail, Redis, rate limits, indexes of mailboxes.
+2. Print the state of each as JSON.
+3. Exit with 1 if a part is not healthy.
 """
 
 import json

@@ -1,10 +1,10 @@
 """Load the campaign that ships with the project.
 
-1. Name the organisation, if nobody has yet.
-2. Add the petition and its texts where they are missing; what is there stays as it is.
-3. Add the statement's texts where they are missing.
-4. With --publish, open the petition and publish the texts it has just added; without, all
-   of it is a draft that an organiser publishes in the admin.
+1. Name the organisation, unless it exists.
+2. Add the petition and those of its texts that are missing. Existing ones are left unchanged.
+3. Add the statement's texts that are missing.
+4. With --publish, open the petition and publish the texts just added. Otherwise they are drafts,
+   which an organiser publishes in the admin.
 """
 
 from argparse import ArgumentParser
@@ -22,7 +22,7 @@ from petitions.publishing import opening, texts
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 ORGANISATION = "SBC"
-# Only in the published sample: operators of a real site enter their own.
+# Only for the published sample. Operators of a real site enter their own.
 SAMPLE_CONTACT = "privacy@example.org"
 
 

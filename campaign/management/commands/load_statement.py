@@ -1,11 +1,11 @@
 """Load an organiser's own statement from a file.
 
-1. Read the file: Markdown, HTML or Word where --format or its name says so, else plain text.
-2. Drop what page builders leave ("top of page", runs of blank lines), and of HTML and Word
-   what the site does not show; the first line or heading is the title.
-3. Create or update that language of the statement; running it again changes nothing.
-4. Say what was done, what the file was read as, what was dropped, and where it leads. A file
-   that cannot be used gets one line and exit code 1.
+1. Read the file in the format given by --format or its suffix, or else as plain text.
+2. Drop residue of page builders ("top of page", runs of blank lines), and content of HTML and Word
+   that the site does not show. The first line or heading is the title.
+3. Create or update the statement in one language. Idempotent.
+4. Print what was done, the format, what was dropped, and the linked petition. If the file cannot
+   be used, print one line and exit with 1.
 """
 
 from argparse import ArgumentParser

@@ -1,7 +1,7 @@
 """Django's `makemessages` with this project's defaults.
 
-Every language but English; no line numbers, wrapping, obsolete entries or creation date,
-so that a translator's diff shows words alone.
+It covers every language but English. It omits line numbers, wrapping, obsolete entries and the
+creation date, so that a translator's diff shows only words.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.core.management.commands import makemessages
 
-# Volunteers use the admin and the commands in English; the rest is not our source.
+# The admin and the commands are in English only. The rest is not source code of the site.
 IGNORED = [
     ".*",
     "node_modules",

@@ -1,10 +1,10 @@
 """Django's `migrate` with a short lock timeout and retries, so that signers never wait long.
 
-1. Wait for each lock for `MIGRATE_LOCK_TIMEOUT` seconds and no longer: signers queue behind
-   a migration that waits, even for a dump, which blocks nobody else.
-2. On a lock timeout, pause for `PAUSE` seconds and retry from the migration that failed.
-   Each is a transaction of its own.
-3. After `ATTEMPTS` of them say what to do.
+1. Wait for each lock for at most `MIGRATE_LOCK_TIMEOUT` seconds. Signers queue behind a waiting
+   migration, even if it waits for a dump, which blocks nobody else.
+2. After a lock timeout, pause for `PAUSE` seconds and retry from the migration that failed. Each
+   migration is its own transaction.
+3. After `ATTEMPTS` attempts, say what to do.
 """
 
 import time

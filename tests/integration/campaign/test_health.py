@@ -75,7 +75,7 @@ def test_a_disk_that_is_full_is_found_by_what_needs_room(monkeypatch: pytest.Mon
 def test_the_probe_needs_room_that_no_table_has() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{monitoring.PROBE_MEMORY}'")
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {monitoring.NEEDS_ROOM}")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {monitoring.PROBE_QUERY}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "temp read" in plan
     monitoring._write()

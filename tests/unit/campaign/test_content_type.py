@@ -1,4 +1,4 @@
-"""What a request says of its body is reduced before Django reads it."""
+"""What a request says of its body is sanitised before Django reads it."""
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -9,7 +9,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.content_type import reduced, with_plain_content_type
+from campaign.content_type import sanitised, with_plain_content_type
 
 BODY = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n%s\r\n--x--\r\n'
 
@@ -66,7 +66,7 @@ def request_of(content_type: str, body: bytes) -> WSGIRequest:
     ],
 )
 def test_the_type_and_a_plain_boundary_are_left(content_type: str, left: str) -> None:
-    assert reduced(content_type) == left
+    assert sanitised(content_type) == left
 
 
 @given(st.text(st.characters(max_codepoint=255)))

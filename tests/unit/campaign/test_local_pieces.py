@@ -12,7 +12,7 @@ import pytest
 
 from campaign.local import __main__ as command
 from campaign.local import install, messages, services
-from campaign.local.folder import LONGEST_SOCKET, RINGS, Folder, StackError
+from campaign.local.folder import MAX_SOCKET_PATH, RINGS, Folder, StackError
 from campaign.local.postgres import not_root
 from campaign.local.services import Port, redis
 from campaign.local.smtp import Maildir
@@ -41,7 +41,7 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
 
 def test_sockets_fit_however_deep_the_folder(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["very-long-name"] * 20)
-    assert len(str(Folder(deep).sockets / ".s.PGSQL.5432")) < LONGEST_SOCKET
+    assert len(str(Folder(deep).sockets / ".s.PGSQL.5432")) < MAX_SOCKET_PATH
 
 
 def test_sockets_of_two_folders_are_apart(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_impossible_port_is_refused(given: str, monkeypatch: pytest.MonkeyPat
 
 
 # What the trial sets itself, or leaves as it is for want of what it leads to.
-NOT_TRIED_OUT = {
+NOT_PASSED_ON = {
     "ALLOWED_HOSTS", "BEAT_HEARTBEAT_FILE", "BIND", "DATABASE_URL", "ENVIRONMENT",
     "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "INDEX_KEYS", "LINK_KEYS", "LOCAL_MAILBOX",
     "MAILGUN_API_URL", "MAIL_API_KEY", "MAIL_FROM", "MAIL_PROVIDER", "MAIL_WEBHOOK_SECRET",
@@ -109,8 +109,8 @@ NOT_TRIED_OUT = {
 
 def test_each_setting_reaches_the_trial_or_is_kept_from_it_on_purpose() -> None:
     read = variables_read()
-    reaching = {name for name in read if command.TRIED_OUT.fullmatch(name)}
-    assert read - reaching == NOT_TRIED_OUT
+    reaching = {name for name in read if command.PASSED_ON.fullmatch(name)}
+    assert read - reaching == NOT_PASSED_ON
     assert len(reaching) > 20
 
 
