@@ -1,5 +1,4 @@
-# One image for everything of ours that runs: web, worker, beat and migration.
-# docker-compose.yml says which command each of them runs.
+# One image for web, worker, beat and migrations. docker-compose.yml has their commands.
 
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 
@@ -8,10 +7,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /app
-# Without pip inside: nothing that runs here later has to install anything.
+# Without pip, because nothing is installed at run time.
 RUN python -m venv --without-pip /venv
 COPY requirements/production.txt requirements/
-# Wheels only: a source build would run code of a package while it is installed.
+# Only wheels, because building a source distribution runs its code.
 RUN pip --python /venv/bin/python install \
     --no-deps --only-binary :all: --require-hashes --requirement requirements/production.txt
 ENV PATH=/venv/bin:$PATH
@@ -25,10 +24,10 @@ COPY locale/ locale/
 COPY deploy/healthcheck.py deploy/
 
 RUN pybabel compile --directory locale --domain django
-# Needs no secret: settings import without any, and only starting is refused.
+# This needs no secrets. Without them settings can be imported, but the site refuses to start.
 RUN python manage.py collectstatic --noinput
-# Compiled here because nothing can be written later; readable to all because the modes of
-# the checkout came along, and its owner may have kept it to himself.
+# Compiled here, because nothing can be written at run time. Made readable, because COPY keeps the
+# modes of the checkout, which may be private.
 RUN python -m compileall -q campaign petitions deploy && chmod -R a+rX /app
 
 
@@ -38,19 +37,19 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 
-# Fonts for the scripts that the PDFs' own lack: Noto for nearly all (42 MB), and a small one for
-# Chinese, Japanese and Korean (5 MB), of which Noto's has 91 MB.
+# Fonts for scripts that the PDFs' own fonts lack: Noto for nearly all scripts (42 MB), and a small
+# font for Chinese, Japanese and Korean (5 MB; Noto's has 91 MB).
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends fonts-noto-core fonts-wqy-microhei \
     && rm -rf /var/lib/apt/lists/*
 
-# A fixed number, so that a volume's owner stays the same over upgrades.
+# Fixed ids, so that the owner of a volume stays the same over upgrades.
 RUN groupadd --gid 10001 undersigned \
     && useradd --uid 10001 --gid undersigned --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin undersigned
 
 WORKDIR /app
-# Both stay root's: the running process cannot change its own code.
+# Owned by root, so that the running process cannot change its own code.
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 

@@ -3,16 +3,16 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test quick lint faults timing bench lighthouse pictures styles lock images clean
-# Recipes depend on each other's order, and their output should read in it.
+# Recipes depend on each other, and their output should be in order.
 .NOTPARALLEL:
 
 # Where `make run` keeps its database, mailbox, secrets and logs.
 LOCAL_DIR ?= .local
-# The one TCP port that is not picked free.
+# The site's TCP port. Free ports are chosen for all others.
 PORT ?= 8000
-# "Ready in N s" counts from here, installation included.
+# "Ready in N s" counts from this moment, so it includes installing.
 UNDERSIGNED_STARTED := $(shell date +%s.%N)
-# Where packages are installed: each Python needs a folder of its own.
+# The virtual environment. Each Python needs its own.
 VENV ?= .venv
 export LOCAL_DIR PORT UNDERSIGNED_STARTED VENV
 
@@ -20,8 +20,8 @@ BIN := $(VENV)/bin
 LOCKS := requirements
 PINNED := docker-compose.yml Dockerfile
 
-# The first of these that runs and is new enough: a version manager's shim may exist for
-# a Python that does not, and a system's `python3` may be too old. `PYTHON=` goes first.
+# Finds the first of these that runs and is new enough: a version manager's shim may exist without
+# its Python, and the system's `python3` may be too old. `PYTHON=` comes first.
 find_python = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 /usr/bin/python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; \
 	python=; \
@@ -85,12 +85,12 @@ pictures: ## Take the pictures of README and handbooks; wants Chromium
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m tests.pictures
 
-# What it makes is committed: nothing else needs Node or these packages.
+# The result is committed, so nothing else needs Node or these packages.
 styles: ## Build what the site uses of Bootstrap; wants Node
 	@cd styles && npm ci --silent --no-audit --no-fund --ignore-scripts --omit=optional && npm run --silent build
 
 # Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
-# No addresses and no paths: the locks read the same wherever they were made.
+# Locks contain no URLs or paths, so that they are the same on every machine.
 compile = $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
@@ -101,7 +101,7 @@ lock: ## Compile pyproject.toml into requirements/, with hashes
 	$(compile) pyproject.toml --group local --group dev --constraints $(LOCKS)/local.txt --output-file $(LOCKS)/dev.txt
 	$(compile) --group tools --output-file $(LOCKS)/tools.txt
 
-# A tag can be moved to another image; a digest names one for ever.
+# A tag can be moved to another image, but a digest cannot.
 images: ## Pin the images of others to what their tags name today; wants Docker
 	@for image in $$(sed -nE 's/^(FROM| *image:) ([^ $$]+)@sha256:.*/\2/p' $(PINNED) | sort -u); do \
 		digest=$$(docker buildx imagetools inspect "$$image" --format '{{.Manifest.Digest}}') || exit 1; \

@@ -1,8 +1,7 @@
-"""Container health: `healthcheck.py web` or `healthcheck.py beat`; exit code 0 means well.
+"""Container health check: `healthcheck.py web` or `healthcheck.py beat`. Exit code 0 means healthy.
 
-With the standard library alone: it runs every half minute, and starting Django each time
-would cost more than the site itself while nobody visits. The worker needs none of this:
-`celery inspect ping` asks it.
+It uses only the standard library. It runs every half minute, and starting Django each time would
+cost more than an idle site. The worker is checked by `celery inspect ping` instead.
 """
 
 # ruff: noqa: INP001 - a script of the image, not part of a package
@@ -17,17 +16,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 TIMEOUT = 4
-# Beat touches its file at least every ten seconds.
-LONGEST_SILENCE = 60
+# Seconds. Beat touches its file at least every ten.
+MAX_AGE = 60
 
 
 def main(part: str) -> int:
-    """Ask the named part."""
+    """Check the named part, and return the exit code."""
     return 0 if {"web": web_is_live, "beat": beat_is_ticking}[part]() else 1
 
 
 def web_is_live() -> bool:
-    """Whether `/live` answers, asked under the site's own name: it knows no other."""
+    """Return whether `/live` answers. The request has the site's host name, or it is refused."""
     port = int(os.environ.get("BIND", "127.0.0.1:8000").rpartition(":")[2])
     host = urlsplit(os.environ.get("SITE_URL", "")).netloc
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
@@ -41,11 +40,11 @@ def web_is_live() -> bool:
 
 
 def beat_is_ticking() -> bool:
-    """Whether beat has touched its file lately. The path is the settings' own."""
+    """Return whether beat has touched its heartbeat file lately. The path is as in the settings."""
     told = os.environ.get("BEAT_HEARTBEAT_FILE", "").strip()
     file = Path(told or Path(tempfile.gettempdir()) / "undersigned-beat")
     try:
-        return time.time() - file.stat().st_mtime < LONGEST_SILENCE
+        return time.time() - file.stat().st_mtime < MAX_AGE
     except OSError:
         return False
 
