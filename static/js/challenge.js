@@ -1,5 +1,5 @@
-// Solves the challenge that an answer brings, with ALTCHA's own worker. Without this
-// script, or where it fails, the form can be sent after a wait: see templates/petitions.
+// Solves the challenge in a page with ALTCHA's own worker. Without this script, or if it fails, the
+// form can be sent after a wait: see templates/petitions.
 
 const PATIENCE = 20_000;
 const box = document.getElementById("challenge");
@@ -16,7 +16,7 @@ function say(name) {
 }
 
 function solve() {
-  // More than four hand out less work than they take to start.
+  // More than four workers take longer to start than they save.
   const count = Math.min(4, navigator.hardwareConcurrency || 1);
   const workers = Array.from({ length: count }, () => new Worker(box.dataset.worker));
   const found = workers.map(
@@ -44,7 +44,7 @@ form.addEventListener("submit", (event) => {
 });
 
 async function start() {
-  // Browsers calculate only for pages that came over https, or from this machine.
+  // Browsers offer crypto.subtle only to pages loaded over https or from this machine.
   if (!globalThis.crypto?.subtle || !globalThis.Worker) throw new Error("cannot calculate");
   say("working");
   const solution = await solve();

@@ -1,5 +1,5 @@
-// Renews the parts of the cockpit while somebody can see them, and stops when asked to; for who
-// wants little to move it waits to be asked. Without this script a link loads the page again.
+// Refreshes the parts of the cockpit while the page is visible and not paused. It starts paused for
+// people who prefer reduced motion. Without this script a link loads the page again.
 
 const EVERY = 30_000;
 const page = document.querySelector(".cockpit");
@@ -21,7 +21,7 @@ if (controls) {
   };
 
   async function renew() {
-    // The header says that nobody asked: a log-in that is not used ends all the same.
+    // The header says that no person asked, so that an unused login still ends.
     const asked = { headers: { "X-Renewal": "1" } };
     const response = await fetch(location.href, asked).catch(() => null);
     if (response && (response.redirected || response.status === 403)) {
@@ -33,7 +33,7 @@ if (controls) {
     schedule();
   }
 
-  // What has the focus stays as it is, and what has not changed is not read out again.
+  // Keeps a part that has the focus. Screen readers do not read out unchanged parts again.
   function replace(fresh) {
     for (const part of page.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);

@@ -1,4 +1,4 @@
-// Copies what stands in a field to be copied. Without this script it is selected by hand.
+// Copies the text of a field. Without this script people select it by hand.
 
 for (const snippet of document.querySelectorAll(".snippet")) {
   const field = snippet.querySelector("textarea");
@@ -7,7 +7,7 @@ for (const snippet of document.querySelectorAll(".snippet")) {
 
   field.addEventListener("focus", () => field.select());
 
-  // Browsers let pages copy only if they came over https, or from this machine.
+  // Browsers let only pages loaded over https or from this machine copy.
   if (!navigator.clipboard) continue;
   button.hidden = false;
   button.addEventListener("click", async () => {

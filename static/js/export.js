@@ -1,11 +1,11 @@
-// Shows how far an export is. Without this script, the browser shows its download, and the list of
-// exports says how many rows left.
+// Shows the progress of an export. Without this script the browser shows its download, and the list
+// of exports says how many rows were sent.
 
 const form = document.getElementById("export");
 const shown = document.getElementById("export-progress");
 const bar = shown.querySelector("progress");
 const status = shown.querySelector("[role=status]");
-// Seconds until an export that was sent should be on record.
+// Seconds within which the server should have recorded a new export.
 const PATIENCE = 20;
 
 async function ask(number) {
@@ -17,7 +17,7 @@ async function ask(number) {
 async function follow(number) {
   for (let second = 0; ; second += 1) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    // The network may be away for a moment while the server goes on.
+    // The network may fail for a moment while the server goes on.
     const said = await ask(number).catch(() => null);
     if (!said && second > PATIENCE) return void (shown.hidden = true);
     if (!said) continue;
@@ -34,6 +34,6 @@ form.addEventListener("submit", (event) => {
   bar.removeAttribute("value");
   status.textContent = "";
   follow(number);
-  // The next press takes another export. Browsers give random numbers only to safe pages.
+  // The next press makes another export. Browsers offer randomUUID only to pages over https.
   if (crypto.randomUUID) setTimeout(() => (form.elements.number.value = crypto.randomUUID()));
 });

@@ -1,12 +1,13 @@
-// The map of constituencies is one stop of the Tab key; arrow keys lead to the nearest hexagon that
-// way. Without this script every hexagon is a stop.
+// Makes the map of constituencies one tab stop. Arrow keys move the focus to the nearest hexagon in
+// their direction. Without this script every hexagon is a tab stop.
 "use strict";
 
 const seats = [...document.querySelectorAll(".hexmap .seat")];
 const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const middle = (seat) => ["x", "y"].map((name) => Number(seat.firstChild.getAttribute(name)));
 
-// How far another hexagon is, with what lies aside weighing double; Infinity for the wrong way.
+// Returns the distance to another hexagon, in which the part across the direction counts double;
+// Infinity if it is not in that direction.
 const distance = (from, to, [right, down]) => {
   const [across, below] = [to[0] - from[0], to[1] - from[1]];
   const ahead = across * right + below * down;

@@ -1,5 +1,5 @@
-// Ticks all rows of the page at once, says how many are ticked, and shows the buttons once there is
-// something to decide about. Without this script each row is ticked by hand, and all else is alike.
+// Ticks all rows of the page at once, says how many are ticked, and shows the buttons once a row is.
+// Without this script moderators tick each row, and the buttons are always shown.
 
 const all = document.getElementById("tick-all");
 const form = document.getElementById("decide");

@@ -1,4 +1,4 @@
-// Keeps the figures of news fresh while it is sent. Without this script, the page is loaded again.
+// Refreshes the figures of news while it is sent. Without this script people reload the page.
 
 const box = document.getElementById("news-progress");
 const SECONDS = 3;
@@ -8,7 +8,7 @@ async function refresh() {
   if (response && response.ok) {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const fresh = page.getElementById("news-progress");
-    // At the end its buttons change as well.
+    // When sending has ended, the page has other buttons, too.
     if (!fresh || !fresh.querySelector("progress")) return location.reload();
     box.replaceChildren(...fresh.childNodes);
   }

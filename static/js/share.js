@@ -1,6 +1,6 @@
-// Copies the petition's address, opens the system's share sheet where there is one, and keeps
-// the source of a link on the way to other pages. Without this script the address stands in
-// a field to be copied by hand, and the links work.
+// Copies the petition's URL, opens the system's share sheet if there is one, and adds the source of
+// the page's URL to its links. Without this script people copy the URL by hand, and links have no
+// source.
 
 const section = document.querySelector(".sharing");
 const field = section.querySelector("#share-address");
@@ -10,7 +10,7 @@ const sheet = section.querySelector(".share-sheet");
 
 field.addEventListener("focus", () => field.select());
 
-// Browsers let pages copy only if they came over https, or from this machine.
+// Browsers let only pages loaded over https or from this machine copy.
 if (navigator.clipboard) {
   copy.hidden = false;
   copy.addEventListener("click", async () => {
@@ -27,12 +27,12 @@ if (navigator.share) {
   sheet.hidden = false;
   const { title, text, address } = sheet.firstElementChild.dataset;
   sheet.firstElementChild.addEventListener("click", () => {
-    // Rejected when the reader closes the sheet, which is no mistake.
+    // Rejected when the reader closes the sheet, which is no error.
     navigator.share({ title, text, url: address }).catch(() => {});
   });
 }
 
-// Whoever changes the language, or reads the statement first, still came by the same link.
+// People who change the language or read the statement first still came by the same link.
 const source = new URLSearchParams(location.search).get("s") ?? "";
 if (/^[a-z0-9-]{1,32}$/i.test(source)) {
   const links = document.querySelectorAll(".languages a, a.to-statement");

@@ -1,11 +1,11 @@
-// Four helps for those who sign. The form works without them.
+// Four enhancements of the signing form, which works without them.
 
 const field = document.querySelector("input[name=pace]");
 const form = field.form;
 
-// 1. How long the filling in took, in milliseconds from the first change to the sending. Nothing is
-// said unless all that a signer must fill in was changed on this page: whoever corrects one field
-// may be as quick as they like. That nothing is said means nothing.
+// 1. Fill in `pace`: the milliseconds from the first change to sending. It stays empty unless all
+// required fields were changed on this page, because correcting one field may be quick. An empty
+// value is not held against anybody.
 
 const NEEDED = ["name", "name_use", "email", "residence", "consent"];
 const changed = new Set();
@@ -21,11 +21,11 @@ function sayPace() {
   field.value = isWhole ? String(Math.round(performance.now() - start)) : "";
 }
 
-// 2. A lost network keeps what was typed. Browsers show a page of their own in the form's place when
-// the sending fails; so the site is asked first whether it can be reached. Browsers that lack what
-// this takes send the form as without a script. Where there is a network and the site was asked in
-// vain, the next press sends the form: some proxies drop a HEAD, or hold it back. It is asked
-// whatever `navigator.onLine` says, which is wrong behind some VPNs.
+// 2. Keep what was typed if the network is down. If sending fails, browsers replace the form with an
+// error page, so this first checks with a HEAD request that the site can be reached. Browsers that
+// cannot do this send the form as without a script. If the request fails although there is a
+// network, the next press sends the form, because some proxies drop or delay HEAD requests. The
+// check is made whatever `navigator.onLine` says, which is wrong behind some VPNs.
 
 const PATIENCE = 15_000;
 const canAsk = "timeout" in AbortSignal && "requestSubmit" in form;
@@ -65,15 +65,15 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-// What was sent is gone from the page when it is left, or the browser's button would show it to
-// whoever holds the telephone next. The answer has what still needs mending.
+// Empty a sent form when the page is left. Otherwise the browser's back button would show its data
+// to the next user of the phone. The response has the data again if something must be corrected.
 addEventListener("pagehide", () => {
   if (state === "reached") form.reset();
   state = "idle";
 });
 
-// 3. A word about what looks incomplete, once a field was left; gone as soon as it is mended.
-// It moves what stands below, so it waits until the press that left the field has hit its mark.
+// 3. Show a hint when a field is left that looks incomplete, and remove it once that is corrected.
+// A hint moves the content below it, so it waits until the press that left the field is over.
 
 const LOOKS_RIGHT = {
   email: /^\S+@\S+\.\S{2,}$/u,
@@ -103,8 +103,8 @@ for (const hint of form.querySelectorAll(".hint")) {
   });
 }
 
-// 4. What an answer says is shown. It has the focus when the page opens; but then the form's empty
-// fragment scrolls to the top, where the page looks as before.
+// 4. Scroll to the message in a response. It has the focus when the page opens, but then the form's
+// empty fragment scrolls to the top, where the page looks as before.
 
 const said = document.querySelector("[autofocus]");
 

@@ -1,5 +1,5 @@
-// Shows what is typed as readers will see it, half a second after the last key. The server renders it,
-// as it does for the button "Show the preview", which does the same without this script.
+// Shows a preview of the texts half a second after the last key. The server renders it, as for the
+// button "Show the preview", which does the same without this script.
 
 const form = document.getElementById("texts");
 const PAUSE = 500;
@@ -12,7 +12,7 @@ async function show() {
   typed.set("act", "preview");
   const sent = { method: "POST", body: typed, credentials: "same-origin" };
   const response = await fetch(location.href, sent).catch(() => null);
-  // A later key has asked again: its answer counts.
+  // Ignore the response if a later key has sent another request.
   if (!response || !response.ok || mine !== asked) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const frame of form.querySelectorAll("iframe")) {
