@@ -1,4 +1,4 @@
-"""What search engines, feed readers and other sites learn of the site."""
+"""Metadata for search engines, feed readers and other sites."""
 
 import json
 import re
@@ -107,7 +107,7 @@ def test_each_page_says_what_it_is_and_where_in_each_language(
     visitor.publish_statement()
     path = HOME[language] + page
     page = page or "statements/urgent/"
-    # The host that somebody asked for is in no tag.
+    # No tag contains the request's host.
     told = head_of(client, path, Host="evil.example")
 
     assert told.link("canonical") == told.one("og:url") == SITE + HOME[language] + page
@@ -384,7 +384,7 @@ def test_a_hostile_title_leaves_sitemap_and_feed_whole(
     assert listed(client)
     for entry in entries(client, "/feed.atom"):
         assert _legible(title) in said(entry, "title")
-        # To a feed reader the summary is HTML: only escaped once more is it text.
+        # Feed readers treat the summary as HTML, so it must be escaped once more.
         assert unescape(said(entry, "summary")) == _legible(title)
         assert "<" not in said(entry, "summary")
 

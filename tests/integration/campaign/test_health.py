@@ -1,4 +1,4 @@
-"""One word for the world, and everything for the team."""
+"""Health checks: one word for the public, details for staff."""
 
 import json
 from datetime import timedelta
@@ -23,14 +23,14 @@ from tests.people import sign, somebody
 pytestmark = pytest.mark.django_db
 
 
-def test_the_world_is_told_one_word(client: Client) -> None:
+def test_the_public_health_check_says_one_word(client: Client) -> None:
     answer = client.get("/health")
 
     assert (answer.status_code, json.loads(answer.content)) == (200, {"status": "ok"})
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_the_world_is_not_told_what_is_wrong(
+def test_the_public_health_check_does_not_say_what_is_wrong(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "state", lambda: "local")
@@ -52,7 +52,7 @@ def test_the_team_reads_every_part_in_the_admin(
     assert set(told["sweeps"]["seconds_since"]) == set(SWEEPS)
 
 
-def test_whoever_asks_often_asks_the_database_once(client: Client) -> None:
+def test_frequent_health_checks_query_the_database_once(client: Client) -> None:
     with CaptureQueriesContext(connection) as first:
         client.get("/health")
     with CaptureQueriesContext(connection) as others:
@@ -63,7 +63,7 @@ def test_whoever_asks_often_asks_the_database_once(client: Client) -> None:
     assert len(others) == 0
 
 
-def test_a_disk_that_is_full_is_found_by_what_needs_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_found_by_the_write_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room() -> None:
         raise OperationalError
 
@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_is_found_by_what_needs_room(monkeypatch: pytest.Mon
     assert monitoring.look()["database"]["state"] == "takes no writes"
 
 
-def test_the_probe_needs_room_that_no_table_has() -> None:
+def test_the_write_probe_needs_new_disk_space() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{monitoring.PROBE_MEMORY}'")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {monitoring.PROBE_QUERY}")
@@ -110,7 +110,9 @@ def mails(petition: Petition, *states: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("refusal", [("failed", "550"), ("queued", "450")])
-def test_a_server_that_refuses_most_is_told(petition: Petition, refusal: tuple[str, str]) -> None:
+def test_a_mail_server_that_refuses_most_mails_is_reported(
+    petition: Petition, refusal: tuple[str, str]
+) -> None:
     mails(petition, *[refusal] * 12, *[("sent", "")] * 8)
 
     part = monitoring.look()["mail"]
@@ -169,7 +171,7 @@ def test_staff_read_the_state_of_mail_and_none_of_its_figures(
         "not tried yet",
     ],
 )
-def test_what_is_no_fault_of_the_server_is_not_told(
+def test_mail_that_fails_through_no_fault_of_the_server_is_not_reported(
     petition: Petition, states: list[tuple[str, str]]
 ) -> None:
     mails(petition, *states)

@@ -293,7 +293,7 @@ def test_loading_the_campaign_again_leaves_edits_alone(db: None) -> None:
 
 
 @pytest.mark.parametrize("is_public", [False, True])
-def test_what_somebody_wrote_in_the_admin_is_replaced_only_under_an_address_that_was_given(
+def test_a_text_by_staff_is_replaced_only_with_an_explicit_slug(
     document: Path, organiser: User, is_public: bool
 ) -> None:
     load(document, publish=is_public)

@@ -97,7 +97,7 @@ def test_no_key_leads_out_of_the_mailbox(client: Client, mailbox: Maildir, key: 
         assert "not for you" not in response.text
 
 
-def test_nothing_of_it_is_kept_by_a_cache(client: Client, mailbox: Maildir) -> None:
+def test_no_response_may_be_cached(client: Client, mailbox: Maildir) -> None:
     key = deliver(mailbox, "Hello")
     for path in ("/mailbox/", f"/mailbox/{key}/", f"/mailbox/{key}/html/"):
         assert client.get(path)["Cache-Control"] == "no-store"

@@ -1,4 +1,4 @@
-"""The way from a petition to the statement behind it: to its own, or to none."""
+"""Links from a petition to its own statement, if it has one."""
 
 import re
 
@@ -41,7 +41,7 @@ def test_a_petition_without_one_leads_to_nobody_else_s(petition: Petition) -> No
 @pytest.mark.parametrize(
     ("is_featured", "paths"), [(True, ["/", "/ar/"]), (False, ["/statements/own/"] * 2)]
 )
-def test_it_leads_to_where_its_statement_is_read(
+def test_a_petition_links_to_its_statements_current_url(
     petition: Petition, is_featured: bool, paths: list[str]
 ) -> None:
     publish("of-others", None, is_featured=not is_featured)
@@ -51,6 +51,8 @@ def test_it_leads_to_where_its_statement_is_read(
     assert ways(read(f"/ar{PAGE}")) == [arabic if is_featured else f"/ar{arabic}"]
 
 
-def test_a_form_that_comes_back_stands_without_it(petition: Petition, browser: Client) -> None:
+def test_a_form_with_errors_has_no_link_to_the_statement(
+    petition: Petition, browser: Client
+) -> None:
     publish("own", petition)
     assert ways(browser.post(PAGE, typed(name="")).content.decode()) == []

@@ -1,4 +1,4 @@
-"""What happens to a petition, told by organisers: on its pages, in the feed, and in its course."""
+"""Milestones of a petition on its pages, in the feed and on the progress page."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def test_what_happened_stands_on_both_pages_in_the_order_of_the_days(
             "Handed in",
             "Debate in Parliament",
         ]
-        # What is to come is announced as such, and nothing else is.
+        # Only future milestones are announced.
         assert page.count('class="ahead"') == page.count("Announced") == 1
 
 
@@ -102,7 +102,9 @@ def test_its_words_are_markdown_on_the_pages_and_plain_in_the_feed(
     assert "In Manchester, <b>all</b> day. Where" in feed
 
 
-def test_what_is_not_ticked_is_nowhere(petition: Petition, client: Client) -> None:
+def test_a_milestone_that_is_not_public_is_shown_nowhere(
+    petition: Petition, client: Client
+) -> None:
     tell(petition, Kind.REPLY, is_public=False, en="A draft of the reply")
     Petition.objects.update(closes_at=timezone.now())
     api = "/api/v1/petitions/protect/progress.json"
@@ -147,7 +149,7 @@ def test_a_closed_petition_says_what_happened_when_and_what_comes_next(
         tell(petition, kind, day)
         said.append(closed(client, home))
         assert str(day.day) in said[-1]
-    # Closed, handed in, answered: each says something else of what was and of what comes.
+    # Closed, handed in and answered petitions have different words about the past and the future.
     assert len({words.split("<h3>")[0] for words in said}) == 3
     assert len({words.split("<h3>")[1] for words in said}) == 3
     assert all(f'href="{home}/find/"' in words for words in said)
@@ -170,7 +172,7 @@ def test_a_petition_to_others_is_not_said_to_be_one_to_the_government(
 
 
 def closed(client: Client, home: str) -> str:
-    """What stands where the form was."""
+    """The content in place of the form."""
     page = read(client, home + PAGE)
     (words,) = re.findall(r'<section id="sign" class="sign closed".*?</section>', page, re.DOTALL)
     return str(words)
@@ -314,9 +316,7 @@ def test_organisers_see_exact_figures_by_region_and_moderators_do_not(
     assert read(client, "/admin/petitions/snapshot/")
 
 
-def test_a_link_that_is_none_is_refused(
-    petition: Petition, client: Client, organiser: User
-) -> None:
+def test_a_malformed_link_is_refused(petition: Petition, client: Client, organiser: User) -> None:
     client.force_login(organiser)
     entered = {
         "petition": petition.pk,

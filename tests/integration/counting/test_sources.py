@@ -1,4 +1,4 @@
-"""Sources: what a link says of where it was found, how that is counted, and how forgotten."""
+"""Sources: codes in links, their counts, and the deletion of a signature's source."""
 
 import re
 import uuid
@@ -35,7 +35,7 @@ ADMIN = "/admin/petitions/source/"
 
 @pytest.fixture(autouse=True)
 def partner(db: None) -> Source:
-    """A registered partner; and a channel, which a test that empties all tables takes away."""
+    """A registered partner, and a channel, because tests that empty all tables delete channels."""
     Source.objects.get_or_create(code="whatsapp", name="WhatsApp", is_channel=True)
     return Source.objects.create(code="mosque", name="Mosque", note="by the station")
 
@@ -45,7 +45,7 @@ def somebody(number: int, source: str = "mosque") -> Attempt:
 
 
 def counted(code: str) -> int:
-    """What is stored for a source, whatever may be shown of it."""
+    """Return the exact stored count of a source."""
     tallies = SourceTally.objects.filter(source__code=code)
     return tallies.aggregate(total=Sum("n"))["total"] or 0
 
@@ -62,7 +62,7 @@ def several(petition: Petition, first: int, last: int, source: str = "mosque") -
 
 
 def a_day_later() -> None:
-    """As if all that is counted had been so yesterday."""
+    """Change all counts as if they were from yesterday."""
     SourceTally.objects.update(day=timezone.now().date() - timedelta(days=1))
 
 
@@ -92,10 +92,8 @@ def test_the_button_pressed_again_counts_nothing_more(petition: Petition) -> Non
     assert (counted("mosque"), counted("whatsapp")) == (1, 0)
 
 
-def test_the_form_goes_back_to_the_address_that_it_was_read_at(
-    petition: Petition, client: Client
-) -> None:
-    """And so takes the code along, without a script; nothing of the address is in the page."""
+def test_the_form_posts_to_the_url_of_its_page(petition: Petition, client: Client) -> None:
+    """So it sends the code without a script, and the URL is not part of the page."""
     plain = client.get(PAGE).content
     assert client.get(f"{PAGE}?s=mosque").content == plain
     assert b'<form method="post" action="#" novalidate>' in plain
@@ -161,7 +159,7 @@ def test_any_other_code_is_ignored_and_nothing_of_it_shows(
     assert not SourceTally.objects.exists()
 
 
-def test_capitals_in_a_code_make_no_difference(petition: Petition, browser: Client) -> None:
+def test_codes_are_case_insensitive(petition: Petition, browser: Client) -> None:
     confirm(page_of(browser, f"{PAGE}?s=Mosque").attempt_id)
     assert counted("mosque") == 1
 
@@ -205,7 +203,7 @@ def test_a_signature_says_its_source_only_while_it_is_pending(
 
 
 def test_the_database_itself_sees_to_the_forgetting(petition: Petition, partner: Source) -> None:
-    """Whatever moves a signature on: no statement of ours needs to know of sources."""
+    """So no statement that changes a signature's state needs to know about sources."""
     signature_id = sign(petition, somebody(1))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -216,7 +214,7 @@ def test_the_database_itself_sees_to_the_forgetting(petition: Petition, partner:
     assert not SourceTally.objects.exists()
 
 
-def test_what_is_held_counts_for_no_source_even_if_it_is_approved(petition: Petition) -> None:
+def test_a_held_signature_counts_for_no_source_even_if_it_is_approved(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
     _hold(signature_id)
     Signature.objects.filter(pk=signature_id).update(state=Signature.State.CONFIRMED)
@@ -260,7 +258,7 @@ def test_few_are_shown_as_none_and_more_in_steps_of_twenty_five(petition: Petiti
     assert (counted("mosque"), shown(petition, "mosque")) == (49, 25)
 
 
-def test_a_handful_of_ones_own_signatures_shows_nothing_of_one_person(petition: Petition) -> None:
+def test_a_few_own_signatures_reveal_nothing_about_one_person(petition: Petition) -> None:
     """An organiser confirms some through a code of their own and sends somebody that link."""
     several(petition, 1, 23)
     a_day_later()
@@ -271,7 +269,7 @@ def test_a_handful_of_ones_own_signatures_shows_nothing_of_one_person(petition: 
 
 
 def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
-    """Or whoever watches them beside the list of signatures could tell whose moved them."""
+    """Otherwise one could compare them with the list of signatures, and see whose changed them."""
     several(petition, 1, 26)
     assert shown(petition, "mosque") == 0
     a_day_later()
@@ -282,7 +280,7 @@ def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
     assert (counted("mosque"), shown(petition, "mosque")) == (52, 25)
 
 
-def test_the_day_of_the_numbers_ends_when_that_of_the_counting_does(
+def test_the_shown_counts_and_the_stored_ones_change_day_at_the_same_time(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In summer London's midnight comes an hour before that of UTC."""
@@ -296,7 +294,7 @@ def test_the_day_of_the_numbers_ends_when_that_of_the_counting_does(
         assert shown(petition, "mosque") == expected
 
 
-def test_one_petitions_counts_are_not_anothers(petition: Petition) -> None:
+def test_each_petition_has_its_own_counts_of_sources(petition: Petition) -> None:
     other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
     several(petition, 1, 25)
     a_day_later()
@@ -359,7 +357,7 @@ def test_what_is_no_https_site_gets_into_no_header(admin: Client, origin: str) -
     assert not Source.objects.filter(code="choir").exists()
 
 
-def test_what_is_wrong_with_a_site_is_said_beside_its_name(admin: Client) -> None:
+def test_an_error_about_a_site_names_the_site(admin: Client) -> None:
     page = saved(admin, origins="https://fine.example\nhttp://choir.example").content.decode()
     assert "http://choir.example: write https:// and the name of the site" in page
     assert "https://fine.example: write" not in page
@@ -382,7 +380,7 @@ def test_a_code_that_could_do_harm_is_refused(admin: Client, code: str) -> None:
     assert Source.objects.filter(is_channel=False).count() == 1
 
 
-def test_a_code_stays_and_nobody_deletes_it(admin: Client, partner: Source) -> None:
+def test_a_code_cannot_be_changed_or_deleted(admin: Client, partner: Source) -> None:
     form = {"code": "other", "name": "Mosque & Friends", "note": "", "origins": ""}
     admin.post(f"{ADMIN}{partner.pk}/change/", form)
     partner.refresh_from_db()
@@ -423,7 +421,7 @@ def test_a_petition_that_is_being_added_has_no_counts_yet(admin: Client) -> None
     assert admin.get("/admin/petitions/petition/add/").status_code == 200
 
 
-def test_the_counts_take_two_queries_whatever_they_are(
+def test_the_counts_of_sources_take_two_queries(
     petition: Petition, django_assert_num_queries: Any
 ) -> None:
     confirm(sign(petition, somebody(1)))
@@ -434,7 +432,7 @@ def test_the_counts_take_two_queries_whatever_they_are(
 def test_every_button_and_paper_has_a_channel_that_counts(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that the migration makes are those that are in the links, and no other."""
+    """The migration creates exactly the channels that are used in links."""
     scanned: list[str] = []
 
     def note(address: str) -> str:
@@ -456,7 +454,7 @@ def test_every_button_and_paper_has_a_channel_that_counts(
 def test_the_shard_of_a_count_says_nothing_of_the_signature(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """These would all count in one row, were it chosen by their ids."""
+    """If the shard depended on their ids, they would all count in one row."""
 
     def alike() -> UUID:
         return UUID(bytes=token_bytes(15) + b"\x07")
@@ -498,11 +496,11 @@ def test_a_statement_carries_a_registered_code_on_to_the_petition(
     told = client.get(f"{path}?s=mosque").content.decode()
     assert told.count(f'href="{page}?s=mosque#sign"') == 2
     assert f'href="{page}#sign"' not in told
-    # Also through a change of language.
+    # The code is also kept when the language changes.
     others = re.findall(r'<a href="([^"]*)"[^>]* hreflang', told)
     assert len(others) == 2
     assert all(other.endswith("/?s=mosque") for other in others)
-    # What is found by searching, and shared from the head, has no code.
+    # The canonical URL and the link preview have no code.
     assert "?s=" not in told.partition("</head>")[0]
 
 
@@ -532,8 +530,8 @@ def test_what_is_not_registered_is_carried_nowhere(
         "%73=mosque",
     ],
 )
-def test_a_source_that_a_cache_before_us_may_read_otherwise_is_carried_nowhere(query: str) -> None:
-    """Such a cache would hand the page that is made for it to readers who never named it."""
+def test_a_query_string_that_a_proxy_may_read_otherwise_has_no_source(query: str) -> None:
+    """Otherwise such a cache would serve the page with its code to other readers."""
     assert sources.carried({"QUERY_STRING": "a=1&s=Mosque&b"}) == "mosque"
     assert sources.carried({"QUERY_STRING": query}) == ""
 
@@ -549,7 +547,7 @@ def test_each_source_is_given_its_own_page_from_the_cache(
         assert carried == {code} - {"", "unknown"}
 
 
-def test_while_the_database_is_away_codes_are_known_as_they_were(
+def test_while_the_database_is_down_codes_come_from_the_stale_cache(
     statement: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sources.carried({"QUERY_STRING": "s=mosque"}) == "mosque"
@@ -563,7 +561,7 @@ def test_while_the_database_is_away_codes_are_known_as_they_were(
     assert sources.carried({"QUERY_STRING": "s=unknown"}) == ""
 
 
-def test_asking_for_many_codes_costs_one_query_in_a_while(statement: Petition) -> None:
+def test_many_codes_cost_one_query_per_cache_lifetime(statement: Petition) -> None:
     with CaptureQueriesContext(connection) as queries:
         for i in range(20):
             sources.carried({"QUERY_STRING": f"s=made-up-{i}"})

@@ -1,4 +1,4 @@
-"""The count, when several people move it at the same moment."""
+"""Tallies under concurrent changes."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, connections, transaction
 from petitions.counting import tallies
 from petitions.models import ABROAD, UNKNOWN, Petition, Tally
 
-# Each comes to a row that somebody else has locked when it holds one, and wants the other's then.
+# Without one lock order, each waits for a row that the other holds.
 FORWARDS = {(ABROAD, 0): 1, (ABROAD, 1): 1, (UNKNOWN, 0): 1}
 BACKWARDS = {(UNKNOWN, 0): 1, (UNKNOWN, 1): 1, (ABROAD, 0): 1}
 
@@ -75,7 +75,7 @@ def test_batches_that_move_the_same_places_deadlock_unless_they_keep_one_order(
 
 
 @pytest.mark.django_db
-def test_a_tally_that_would_fall_below_zero_is_refused_whole(petition: Petition) -> None:
+def test_changes_are_all_refused_if_one_tally_would_fall_below_zero(petition: Petition) -> None:
     tallies.move(petition.pk, {(ABROAD, 0): 1, (UNKNOWN, 0): 3})
 
     with pytest.raises(tallies.TallyBroken), transaction.atomic():

@@ -1,4 +1,4 @@
-"""The triggers of migration 0003 exist: what they promise, other tests show."""
+"""The triggers of migration 0003 exist. Other tests show what they do."""
 
 import pytest
 from django.db import connection

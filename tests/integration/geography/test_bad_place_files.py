@@ -20,7 +20,7 @@ from tests.published import EDINBURGH, GORTON, ROWS, RUSHOLME, YNYS_MON, Row
 
 NAMES = "PCON24CD,PCON24NM,PCON24NMW,ObjectId"
 MONA = f"{YNYS_MON},Ynys Môn,,1"
-# Codes of before 2024.
+# Codes from before 2024.
 FORMER = {"E14000807": "Manchester, Gorton", "W07000041": "Ynys Môn", "S14000022": "Edinburgh East"}
 
 
@@ -31,7 +31,7 @@ def constituencies(places: None, tmp_path: Path) -> None:
 
 
 def refusal(command: str, path: Path, **options: Any) -> str:
-    """The one line that the command ends with; nothing has changed."""
+    """Return the command's one line of error, after checking that nothing has changed."""
     before = stored()
     with pytest.raises(CommandError) as refused:
         call_command(command, path, **options)
@@ -55,7 +55,7 @@ def names(folder: Path, *lines: str, encoding: str = "utf-8", name: str = "names
 
 
 def patched(path: Path, offset: int, value: int) -> Path:
-    """A zip in whose headers a byte is another, the one `offset` after "version needed"."""
+    """Return a zip with one changed byte in its headers, `offset` after "version needed"."""
     whole = bytearray(path.read_bytes())
     for signature, start in ((b"PK\x03\x04", 4), (b"PK\x01\x02", 6)):
         at = whole.find(signature)
@@ -79,14 +79,14 @@ FLAGS, METHOD = 2, 4
         pytest.param(FLAGS, 1, id="password"),
     ],
 )
-def test_a_zip_that_is_packed_otherwise_is_to_be_unpacked_first(
+def test_a_zip_with_another_compression_must_be_unpacked_first(
     constituencies: None, tmp_path: Path, offset: int, value: int
 ) -> None:
     path = patched(published.postcodes_zip(tmp_path), offset, value)
     assert "Unpack it first" in refusal("import_postcodes", path)
 
 
-def test_a_download_that_broke_off_is_to_be_repeated(constituencies: None, tmp_path: Path) -> None:
+def test_a_truncated_download_must_be_repeated(constituencies: None, tmp_path: Path) -> None:
     whole = published.postcodes_zip(tmp_path).read_bytes()
     broken = tmp_path / "NSPL_AUG_2026.zip"
     broken.write_bytes(whole[: len(whole) // 2])
@@ -106,7 +106,7 @@ def test_a_zip_of_a_zip_and_a_workbook_hold_no_csv(
 
 
 @pytest.mark.parametrize("blank", ["", ",,,", "  ", " , ,,"])
-def test_blank_lines_among_the_names_are_passed_over(
+def test_blank_lines_in_a_table_of_names_are_skipped(
     places: None, tmp_path: Path, blank: str
 ) -> None:
     call_command("import_constituencies", names(tmp_path, NAMES, blank, MONA, blank))
@@ -114,7 +114,7 @@ def test_blank_lines_among_the_names_are_passed_over(
 
 
 @pytest.mark.parametrize("blank", ["\n", "\r\n", "," * 40 + "\n"])
-def test_blank_lines_among_postcodes_are_passed_over(
+def test_blank_lines_in_a_table_of_postcodes_are_skipped(
     constituencies: None, tmp_path: Path, blank: str
 ) -> None:
     call_command(
@@ -124,9 +124,7 @@ def test_blank_lines_among_postcodes_are_passed_over(
 
 
 @pytest.mark.parametrize("cut", ["W07000112", "W07000112,Ynys M", '"W07000112","Yn', "W070"])
-def test_a_table_of_names_that_breaks_off_is_refused(
-    places: None, tmp_path: Path, cut: str
-) -> None:
+def test_a_truncated_table_of_names_is_refused(places: None, tmp_path: Path, cut: str) -> None:
     assert "breaks off in line 3" in refusal(
         "import_constituencies", names(tmp_path, NAMES, MONA, cut)
     )
@@ -169,7 +167,7 @@ def test_a_table_of_names_is_read_as_spreadsheets_save_it(
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp850", "mac_roman"])
-def test_a_table_in_another_encoding_is_to_be_saved_as_utf_8(
+def test_a_table_in_another_encoding_must_be_saved_as_utf_8(
     places: None, tmp_path: Path, encoding: str
 ) -> None:
     path = names(tmp_path, NAMES, MONA, encoding=encoding)
@@ -181,7 +179,7 @@ def test_the_same_constituency_twice_in_a_file_is_read_once(places: None, tmp_pa
     assert Place.objects.constituencies().count() == 650
 
 
-def test_former_and_present_constituencies_do_not_stand_side_by_side(
+def test_former_and_present_constituencies_are_not_imported_together(
     places: None, tmp_path: Path
 ) -> None:
     table = names(tmp_path, NAMES.replace("24", "10"), *(f"{c},{n},,1" for c, n in FORMER.items()))
@@ -192,7 +190,7 @@ def test_former_and_present_constituencies_do_not_stand_side_by_side(
     assert "other boundaries" in refusal(
         "import_constituencies", published.hexjson(tmp_path, hexes)
     )
-    # One that is new among those that stay.
+    # One new constituency among known ones.
     one = {**published.HEXES, "E14001606": {"n": "New Town", "region": "E12000002"}}
     assert "other boundaries" in refusal("import_constituencies", published.hexjson(tmp_path, one))
 
@@ -201,7 +199,7 @@ def test_former_and_present_constituencies_do_not_stand_side_by_side(
     assert Place.objects.constituencies().count() == 653
 
 
-def test_former_constituencies_beside_all_present_ones_are_refused(
+def test_a_file_with_former_and_all_present_constituencies_is_refused(
     places: None, tmp_path: Path
 ) -> None:
     present = [f'{one.code},"{one.name}",,1' for one in Place.objects.constituencies()]
@@ -215,15 +213,13 @@ def test_former_constituencies_beside_all_present_ones_are_refused(
 
 
 @pytest.mark.parametrize("spoilt", ["Ynys M?n", "Ynys M\ufffdn", "Ynys MÃ´n"])
-def test_names_whose_letters_were_lost_are_refused(
-    places: None, tmp_path: Path, spoilt: str
-) -> None:
+def test_garbled_names_are_refused(places: None, tmp_path: Path, spoilt: str) -> None:
     for line in (f"{YNYS_MON},{spoilt},,1", f"{YNYS_MON},Ynys Môn,{spoilt},1"):
         told = refusal("import_constituencies", names(tmp_path, NAMES, line))
         assert f"is called '{spoilt}': its letters were lost" in told
 
 
-def test_constituencies_of_one_nation_may_come_alone_where_they_are_known(
+def test_a_file_of_one_nation_is_imported_if_its_constituencies_are_known(
     places: None, tmp_path: Path
 ) -> None:
     call_command("import_constituencies", names(tmp_path, NAMES, MONA))
@@ -284,7 +280,7 @@ def test_a_file_of_endless_lines_does_not_fill_the_memory(
     "start",
     [b"\x1f\x8b\x08\x00", b"BZh91AY", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07"],
 )
-def test_another_archive_is_to_be_unpacked_first(
+def test_another_kind_of_archive_must_be_unpacked_first(
     constituencies: None, tmp_path: Path, start: bytes
 ) -> None:
     path = tmp_path / "NSPL_AUG_2026_UK.csv.gz"
@@ -293,7 +289,7 @@ def test_another_archive_is_to_be_unpacked_first(
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
-def test_postcodes_in_an_encoding_that_is_not_announced_are_to_be_saved_as_utf_8(
+def test_postcodes_in_an_undeclared_encoding_must_be_saved_as_utf_8(
     constituencies: None, tmp_path: Path, encoding: str
 ) -> None:
     path = published.postcodes(tmp_path)
@@ -304,7 +300,7 @@ def test_postcodes_in_an_encoding_that_is_not_announced_are_to_be_saved_as_utf_8
 @pytest.mark.parametrize(
     "above", ["\n", "sep=,\n", "National Statistics Postcode Lookup\r\n\r\n", '"Table 1","",""\n']
 )
-def test_what_stands_above_the_header_is_passed_over(
+def test_lines_above_the_header_are_skipped(
     constituencies: None, tmp_path: Path, above: str
 ) -> None:
     lines = published.csv_lines().replace("LL65 1AA", "ll65 1aa").replace(GORTON, GORTON.lower())
@@ -316,7 +312,7 @@ def test_what_stands_above_the_header_is_passed_over(
     assert f"breaks off in line {lines_above + 3}. " in refusal("import_constituencies", table)
 
 
-def test_a_zip_that_is_packed_too_tightly_is_not_unpacked(
+def test_a_zip_bomb_is_not_unpacked(
     constituencies: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "_RATIO_CHECKED_ABOVE", 1 << 20)
@@ -326,7 +322,9 @@ def test_a_zip_that_is_packed_too_tightly_is_not_unpacked(
     assert "would unpack to" in refusal("import_postcodes", path)
 
 
-def test_an_older_edition_is_asked_about(constituencies: None, tmp_path: Path) -> None:
+def test_an_older_edition_is_refused_until_it_is_accepted(
+    constituencies: None, tmp_path: Path
+) -> None:
     call_command("import_postcodes", published.postcodes(tmp_path))
     older = published.postcodes(tmp_path, name="NSPL_MAY_2026_UK.csv")
 
@@ -340,7 +338,9 @@ def test_an_older_edition_is_asked_about(constituencies: None, tmp_path: Path) -
     assert str(newest.edition) == "2026-05-01"
 
 
-def test_an_edition_of_a_month_to_come_is_asked_about(constituencies: None, tmp_path: Path) -> None:
+def test_an_edition_of_a_future_month_is_refused_until_it_is_accepted(
+    constituencies: None, tmp_path: Path
+) -> None:
     year = timezone.localdate().year + 1
     path = published.postcodes(tmp_path, name=f"NSPL_FEB_{year}_UK.csv")
 
@@ -350,7 +350,7 @@ def test_an_edition_of_a_month_to_come_is_asked_about(constituencies: None, tmp_
     assert Postcode.objects.count() == 6
 
 
-def test_the_edition_in_use_may_come_again(constituencies: None, tmp_path: Path) -> None:
+def test_the_edition_in_use_can_be_imported_again(constituencies: None, tmp_path: Path) -> None:
     for _ in range(2):
         call_command("import_postcodes", published.postcodes(tmp_path))
     assert Postcode.objects.count() == 6
@@ -395,7 +395,7 @@ def test_an_edition_that_loses_many_postcodes_is_refused_until_the_loss_is_accep
 def test_an_edition_that_moves_many_postcodes_is_refused_until_that_is_accepted(
     constituencies: None, tmp_path: Path
 ) -> None:
-    """As where a spreadsheet sorted one column and not the other."""
+    """For example, a spreadsheet sorted one column and not the other."""
     whole = ("M14 5RX", "", RUSHOLME)
     call_command("import_postcodes", edition(tmp_path, [whole, *many(GORTON)]))
     moved = edition(tmp_path, [whole, *many(RUSHOLME)], "NSPL_NOV_2026_UK.csv")
@@ -422,7 +422,7 @@ def test_an_edition_may_lose_a_few(constituencies: None, tmp_path: Path) -> None
     assert Postcode.objects.count() == 6
 
 
-def test_a_first_edition_must_say_where_postcodes_in_use_lie(
+def test_a_first_edition_that_lacks_the_constituency_of_many_postcodes_is_refused(
     constituencies: None, tmp_path: Path
 ) -> None:
     islands = [(f"JE{n // 100} {n // 10 % 10}A{'ABCDEFGHJK'[n % 10]}", "", "L99999999")

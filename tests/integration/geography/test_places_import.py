@@ -1,4 +1,4 @@
-"""Constituencies and postcodes come in from published files, whole or not at all."""
+"""Constituencies and postcodes are imported from published files, completely or not at all."""
 
 import csv
 import hashlib
@@ -355,9 +355,7 @@ def _elsewhere(act: Callable[[], T]) -> T:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_second_import_does_not_begin_beside_the_first(
-    constituencies: None, tmp_path: Path
-) -> None:
+def test_two_imports_cannot_run_at_the_same_time(constituencies: None, tmp_path: Path) -> None:
     path = published.postcodes(tmp_path)
     with lease("import postcodes"):
         told = _elsewhere(lambda: refusal("import_postcodes", path))
@@ -368,7 +366,7 @@ def test_a_second_import_does_not_begin_beside_the_first(
 def test_people_sign_while_postcodes_are_imported(
     petition: Petition, constituencies: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits, not even for the last step before the commit, and nobody sees half of it."""
+    """Nobody waits, not even for the last step before the commit, or sees half of an edition."""
     found: list[str] = []
 
     def somebody_signs(*_args: object) -> None:

@@ -1,4 +1,4 @@
-"""Who signed before postcodes were imported gets a constituency afterwards."""
+"""Signatures from before an import of postcodes get their constituency afterwards."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -30,7 +30,7 @@ def import_all(folder: Path) -> None:
 
 
 def counts(petition: Petition) -> dict[str, int]:
-    """The stored count by place, where there is one."""
+    """Return the tally by place, without zeros."""
     rows = Tally.objects.filter(petition=petition).values_list("place_id").annotate(Sum("n"))
     return {place: n for place, n in rows if n}
 
@@ -66,7 +66,7 @@ def test_a_second_run_changes_nothing_and_a_newer_edition_moves_nobody(
     assert counts(petition) == {RUSHOLME: 1}
 
 
-def test_a_second_run_opens_no_seal_until_another_edition_comes(
+def test_a_second_run_unseals_nobody_until_another_edition_is_imported(
     petition: Petition,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -95,7 +95,7 @@ def test_a_second_run_opens_no_seal_until_another_edition_comes(
     assert len(opened) == 1
 
 
-def test_who_corrects_their_postcode_meanwhile_stays_where_the_correction_says(
+def test_a_signature_corrected_meanwhile_keeps_its_new_place(
     petition: Petition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature = sign_and_confirm(petition, AMINA)
@@ -113,7 +113,7 @@ def test_who_corrects_their_postcode_meanwhile_stays_where_the_correction_says(
     assert counts(petition) == {UNKNOWN: 1}
 
 
-def test_who_is_placed_while_pending_held_or_removed_counts_there_later(
+def test_a_signature_placed_while_it_is_not_counted_counts_there_later(
     petition: Petition, tmp_path: Path, moderator: object
 ) -> None:
     pending = sign(petition, AMINA)
@@ -142,7 +142,7 @@ def _decide(
     decide(petition=petition, ids=[signature.pk], reason="automated", note="", actor=actor)
 
 
-def test_who_has_withdrawn_is_not_looked_at_and_who_withdraws_leaves_their_constituency(
+def test_withdrawn_signatures_are_not_placed_and_withdrawing_reduces_the_constituency(
     petition: Petition, tmp_path: Path
 ) -> None:
     gone, stays = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, UNSAID_M18)
@@ -161,7 +161,7 @@ UNSAID_M18 = Attempt(
 )
 
 
-def test_a_seal_that_does_not_open_is_passed_over(petition: Petition, tmp_path: Path) -> None:
+def test_a_signer_who_cannot_be_unsealed_is_skipped(petition: Petition, tmp_path: Path) -> None:
     spoilt = sign_and_confirm(petition, AMINA)
     sign_and_confirm(petition, UNSAID_M18)
     Signer.objects.filter(pk=spoilt.pk).update(sealed=b"\x01\x01" + bytes(60))
@@ -170,12 +170,12 @@ def test_a_seal_that_does_not_open_is_passed_over(petition: Petition, tmp_path: 
     result = placing.place_all()
 
     assert (result.placed, result.unreadable) == (1, 1)
-    # With the key back, it is looked up again.
+    # Once the key is back, the signature is looked up again.
     assert placing.unused_edition()
     assert counts(petition) == {GORTON: 1, UNKNOWN: 1}
 
 
-def test_batches_reach_everybody_over_all_petitions(
+def test_batches_cover_all_petitions(
     petition: Petition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(placing, "BATCH", 2)
@@ -192,7 +192,7 @@ def test_batches_reach_everybody_over_all_petitions(
     assert counts(petition) == {GORTON: 5}
 
 
-def test_a_broken_count_is_said_and_nothing_of_its_batch_moves(
+def test_a_broken_tally_is_reported_and_its_batch_is_rolled_back(
     petition: Petition, tmp_path: Path
 ) -> None:
     signature = sign_and_confirm(petition, AMINA)

@@ -116,7 +116,7 @@ def test_a_short_and_a_long_message_have_the_same_length(
     assert len(bytes(first.sealed)) == len(bytes(second.sealed))
 
 
-def test_sealed_messages_swapped_between_rows_do_not_open(
+def test_sealed_messages_swapped_between_rows_cannot_be_unsealed(
     organisation: Organisation, browser: Client
 ) -> None:
     browser.post(PAGE, written())
@@ -162,7 +162,7 @@ def test_a_refused_message_keeps_everything_typed(
     assert not Enquiry.objects.exists()
 
 
-def test_no_browser_cuts_off_the_end_of_a_message(
+def test_no_maxlength_cuts_off_the_end_of_a_message(
     organisation: Organisation, browser: Client
 ) -> None:
     """Without a word, at a `maxlength`; so the form has none, and refuses what is too long."""
@@ -186,7 +186,7 @@ def test_another_site_sends_nothing_for_its_visitors(organisation: Organisation)
     assert not Enquiry.objects.exists()
 
 
-def test_a_filled_trap_is_a_sign_and_no_refusal(
+def test_a_filled_honeypot_is_a_signal_and_no_refusal(
     organisation: Organisation, browser: Client
 ) -> None:
     answers = [browser.post(PAGE, written(feedback=text)) for text in ("", "https://spam.example")]
@@ -195,7 +195,7 @@ def test_a_filled_trap_is_a_sign_and_no_refusal(
     assert sorted(Enquiry.objects.values_list("looks_automatic", flat=True)) == [False, True]
 
 
-def test_too_many_messages_are_put_off_alike_and_nothing_typed_is_lost(
+def test_messages_over_the_limit_are_refused_alike_and_nothing_typed_is_lost(
     organisation: Organisation, browser: Client, set_limits: Callable[..., None]
 ) -> None:
     answers = []
@@ -245,7 +245,7 @@ def test_a_message_with_errors_keeps_the_wait_of_its_challenge(
     assert re.findall(r'name="patience" value="([^"]+)"', wrong.content.decode()) == patience
 
 
-def test_what_one_person_is_put_off_for_another_network_may_do(
+def test_the_limit_of_one_network_does_not_affect_another(
     organisation: Organisation, set_limits: Callable[..., None]
 ) -> None:
     set_limits(CONTACT_NETWORK="1/hour")
@@ -258,7 +258,7 @@ def test_what_one_person_is_put_off_for_another_network_may_do(
     assert codes == [303, 429, 303]
 
 
-def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
+def test_reseal_covers_messages_as_well_as_signers(
     enquiry: Enquiry, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (old,) = settings.SEALING_KEYS.values()
@@ -277,7 +277,9 @@ def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
     assert enquiries.read(enquiry).name == "Amina Example"
 
 
-def test_a_message_that_no_key_opens_is_left_and_said(enquiry: Enquiry, settings: Any) -> None:
+def test_a_message_that_no_key_unseals_is_left_and_reported(
+    enquiry: Enquiry, settings: Any
+) -> None:
     settings.SEALING_KEYS = {2: b"n" * 32}
     with pytest.raises(CommandError, match="1 are left under another key"):
         call_command("reseal")
@@ -357,7 +359,7 @@ def test_spam_is_closed_and_opened_again_as_new(enquiry: Enquiry, organiser: Use
     assert Enquiry.objects.get().state == Enquiry.State.NEW
 
 
-def test_the_outcome_holds_no_address_for_it_is_not_sealed(
+def test_the_outcome_may_contain_no_address_because_it_is_not_sealed(
     organiser: User, enquiry: Enquiry
 ) -> None:
     path = f"/admin/petitions/enquiry/{enquiry.pk}/change/"
@@ -405,7 +407,7 @@ def test_the_admins_home_says_what_waits_and_what_is_overdue(
     assert "to answer" not in log_in(organiser).get("/admin/").content.decode()
 
 
-def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
+def test_a_person_with_both_roles_is_not_told_that_nothing_needs_them(
     enquiry: Enquiry, organiser: User, moderator: User
 ) -> None:
     organiser.groups.add(*moderator.groups.all())

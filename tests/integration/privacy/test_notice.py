@@ -1,4 +1,4 @@
-"""Seven days' notice before people are erased: scheduled, told, stopped, and let go on."""
+"""Seven days' notice before signers are erased: scheduled, announced, stopped, released."""
 
 import logging
 import smtplib
@@ -103,7 +103,7 @@ def test_a_petition_without_people_is_not_scheduled(petition: Petition) -> None:
 
 
 @pytest.mark.parametrize("days_ago", [0, 30])
-def test_opening_again_saves_its_people_at_once_also_when_they_are_due(
+def test_reopening_a_petition_cancels_its_erasure_even_if_it_is_due(
     petition: Petition, days_ago: int
 ) -> None:
     sign_and_confirm(petition)
@@ -128,7 +128,7 @@ def test_opening_again_saves_its_people_at_once_also_when_they_are_due(
 
 
 class Clock:
-    """What `timezone.now` says: the right time, and a jump."""
+    """A clock for `timezone.now`: the right time plus a jump."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
@@ -150,7 +150,7 @@ def test_a_clock_that_jumps_a_year_ahead_erases_nobody(petition: Petition, clock
     sign_and_confirm(petition)
     close(petition, days_ago=2)
     for ahead in (365, 373, 380):
-        # It jumps, and jumps again: seven days of its own, but no seven days.
+        # It jumps twice: seven days pass on the clock, but not in reality.
         clock.ahead = ahead * DAY
         sweep()
         sweep()
@@ -215,7 +215,7 @@ def test_an_organiser_stops_it_until_an_organiser_lets_it_go_on(
 @pytest.mark.parametrize(
     "answers", [{}, {"reason": "Because."}, {"sure": "on"}, {"reason": " ", "sure": "on"}]
 )
-def test_stopping_wants_a_reason_and_a_tick(
+def test_stopping_requires_a_reason_and_a_tick(
     petition: Petition, organiser: User, client: Client, answers: dict[str, str]
 ) -> None:
     sign_and_confirm(petition)
@@ -236,7 +236,9 @@ def test_opening_the_address_of_a_stop_stops_nothing(
     assert not ErasureStop.objects.exists()
 
 
-def test_an_address_that_names_no_erasure_leads_home(organiser: User, client: Client) -> None:
+def test_a_url_without_an_erasure_redirects_to_the_admins_home(
+    organiser: User, client: Client
+) -> None:
     client.force_login(organiser)
     response = client.get("/admin/petitions/erasure/nonsense/change/")
     assert response.status_code == 302
@@ -290,7 +292,7 @@ def test_a_record_of_a_stop_is_not_edited_or_deleted(
 
 
 @pytest.mark.parametrize("way", ["stop", "release"])
-def test_whoever_decides_too_late_reads_why(
+def test_a_decision_that_comes_too_late_is_refused_with_the_reason(
     petition: Petition, organiser: User, client: Client, way: str
 ) -> None:
     sign_and_confirm(petition)
@@ -367,7 +369,7 @@ def test_a_stop_at_the_moment_of_erasing_keeps_everybody(
 # --- Telling ---------------------------------------------------------------------------------
 
 
-def test_home_tells_organisers_and_moderators_nothing(
+def test_the_admins_home_announces_an_erasure_to_organisers_only(
     petition: Petition, organiser: User, moderator: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -383,7 +385,7 @@ def test_home_tells_organisers_and_moderators_nothing(
     assert "to be erased" not in home(client, moderator)
 
 
-def test_home_tells_that_the_mail_went_out_and_nothing_once_it_is_open_again(
+def test_the_admins_home_says_that_the_mail_was_sent_until_the_petition_is_reopened(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -452,7 +454,7 @@ def _send_and_die(letter: Any, fail_silently: bool = False) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_mail_server_that_is_away_delays_the_mail_and_loses_it_not(
+def test_an_outage_of_the_mail_server_delays_the_mail_and_does_not_lose_it(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(letter: Any, fail_silently: bool = False) -> None:
@@ -472,7 +474,7 @@ def test_a_mail_server_that_is_away_delays_the_mail_and_loses_it_not(
     assert Erasure.objects.get().mailed_at
 
 
-def test_without_a_privacy_contact_home_tells_alone(
+def test_without_a_privacy_contact_only_the_admins_home_announces_an_erasure(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)

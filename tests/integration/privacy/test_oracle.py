@@ -28,7 +28,7 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
-# The longest that anything sealed, signed or drawn by lot is hidden behind its length.
+# Sealed, signed and random strings, which differ in each response. A token's length is compared.
 _TOKEN = re.compile(r"(/t/\w+/[\w-]+/)([\w.-]{40,})")
 _REFERENCE = re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}\b")
 _CODE = re.compile(r"\b\d{4}-\d{4}\b")
@@ -55,7 +55,7 @@ def nothing(petition: Petition, victim: Attempt) -> None:
 
 
 def put_into(state: Signature.State) -> Prepare:
-    """A confirmed signature of which a moderator or a rule thought again."""
+    """A confirmed signature that a moderator or a rule has moved to another state."""
 
     def happens(petition: Petition, victim: Attempt) -> None:
         signature = sign_and_confirm(petition, victim)
@@ -90,7 +90,7 @@ def ask_too_often(petition: Petition, victim: Attempt) -> None:
 
 def use_up_the_mails_of_the_day(petition: Petition, victim: Attempt) -> None:
     mine = [sign(petition, victim) for _ in range(5)]
-    # A test's transaction has but one moment.
+    # All rows in a test's transaction have the same time.
     earlier = timezone.now() - timedelta(minutes=1)
     Mail.objects.filter(signature__in=mine).update(created_at=earlier)
 
@@ -134,7 +134,7 @@ class Stranger:
     received: list[tuple[Any, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # Domains of one length, each with a fate of its own.
+        # Domains of one length, one for each fate.
         self.victim = replace(AMINA, email=f"amina@home{self.number:02}.example")
         self.own = f"stranger@self{self.number:02}.example"
         self.browser = Client(
@@ -156,7 +156,7 @@ class Stranger:
         mine = self._post(correct, {**form, "email": self.own})
         self._get(mine)
         self._post(mine + "code/", {"code": "00000000"})
-        # The page of before is still open in another tab.
+        # The earlier page is still open in another tab.
         self._post(check + "again/")
         self._post(check + "code/", {"code": "00000000"})
         self._post(correct, {**form, "email": self.own})
@@ -165,20 +165,20 @@ class Stranger:
         """The link that came after a victim's address was corrected to the stranger's own."""
         (message,) = [message for message in mail.outbox if message.to == [self.own]]
         link = re.findall(r"https?://[^/]+(/t/\w+/confirm/\S+)", str(message.body))[0]
-        # How many have signed is another number for each fate.
+        # The count differs between fates.
         with patch("petitions.publishing.warm_cache.total", return_value=1):
             self._get(link)
             self._post(link)
         self.answers[-1] = (*self.answers[-1][:2], _REFERENCE.sub("", self.answers[-1][2]))
 
     def alike(self, text: str) -> str:
-        """A text without what must differ: whose address it was, and what nobody can read."""
+        """Return a text without the parts that must differ: addresses, tokens and codes."""
         text = text.replace(self.victim.email.partition("@")[2], "VICTIM")
         text = text.replace(self.own.partition("@")[2], "SELF")
         return _CODE.sub("CODE", _TOKEN.sub(lambda m: f"{m[1]}TOKEN{len(m[2])}", text))
 
     def inbox(self, address: str) -> list[tuple[Any, ...]]:
-        """What the mails to an address look like, ids and dates aside."""
+        """Return the mails to an address, without ids and dates."""
         found = []
         for message in mail.outbox:
             if message.to != [address]:
@@ -201,8 +201,8 @@ class Stranger:
         return str(response.headers.get("Location", ""))
 
 
-# What came of all that strangers tried, by the language they tried it in: many hundred requests,
-# made once for the tests that compare their answers and their mails.
+# Results of all that strangers tried, by language: many hundred requests, which are made once for
+# all tests that compare responses and mails.
 _TRIED: dict[str, dict[str, Stranger]] = {}
 
 
@@ -233,7 +233,7 @@ def test_every_answer_and_every_mail_is_the_same_whatever_an_address_has_done(
 ) -> None:
     seen = tried_by_fate(petition, home)
     new = seen["new"]
-    # Answers that were all refusals would be alike, too.
+    # If all requests were refused, the responses would be the same, too.
     assert [status for status, *_rest in new.answers] == [
         303, 200, 422, 303, 200, 422, 303, 200, 422, 303, 200, 422, 303, 422, 303,
         200, 200,
@@ -258,7 +258,7 @@ def test_who_may_be_mailed_gets_the_same_mail_whatever_their_address_has_done(
         tasks.deliver_mail()
         inboxes[fate] = stranger.inbox(stranger.victim.email)
 
-    # Whoever said "not me" gets the one mail that says so: see `test_objections`.
+    # After "not me" one other mail is sent: see `test_objections`.
     unmailed = [fate.name for fate in FATES if not fate.is_mailed and inboxes[fate]]
     assert unmailed == ["objected"]
     mailed = [inbox for fate, inbox in inboxes.items() if fate.is_mailed]
@@ -278,10 +278,10 @@ def test_a_strangers_own_inbox_tells_nothing_of_the_address_they_corrected(
         assert inbox == inboxes[0]
 
 
-def test_the_comparison_finds_what_is_planted(
+def test_the_comparison_finds_a_planted_difference(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One more space in one answer, and one more word in one mail, would be seen."""
+    """It finds one more space in a response, and one more word in a mail."""
     first, second = Stranger("/", 1), Stranger("/", 2)
     for stranger in (first, second):
         stranger.tries_everything()

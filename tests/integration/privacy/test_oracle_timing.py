@@ -47,13 +47,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FEW, MANY = 300, 2000
 HOW_MANY = [FEW, pytest.param(MANY, marks=[pytest.mark.timing, pytest.mark.timeout(1200)])]
-# Addresses of one kind are used by turns: what was done to them before costs time, too.
+# Addresses of one kind are used in turn, because earlier requests about one cost time, too.
 ADDRESSES = 100
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 MOST = 0.55
-# Beyond this many standard errors it is no chance, where there are few.
+# Beyond this many standard errors a difference of few samples is not due to chance.
 SURE = 4.5
-# What is timed in one go, after all of it was prepared: preparing warms and chills caches.
+# Requests timed in one go, after preparing them all, because preparing changes caches.
 ROUNDS = 50
 CORRECTION = {"name": "Amina Example", "residence": "uk", "postcode": "M14 5RX", "country": ""}
 
@@ -64,7 +64,7 @@ Prepare = Callable[[str, int], str]
 
 @pytest.fixture(autouse=True)
 def _calm(settings: Any) -> Any:
-    """No limit tells anybody to wait: what a mailbox comes to is all that is limited."""
+    """Only limits of mailboxes are on, so nobody is told to wait."""
     settings.LIMITS = {
         name: parse("1000000000/hour") if rate and not name.endswith("_MAILBOX") else rate
         for name, rate in settings.LIMITS.items()
@@ -72,7 +72,7 @@ def _calm(settings: Any) -> Any:
     settings.LIMITS["SIGN_MAILBOX"] = parse("30/hour")
     for name in ("CODE_MAILBOX", "RESEND_MAILBOX", "FIND_MAILBOX", "ADDRESS_MAILBOX"):
         settings.LIMITS[name] = parse("1000000/hour")
-    # Every wrong code would be a line on a terminal.
+    # Otherwise every wrong code would log a line.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
     yield
@@ -82,14 +82,14 @@ def _calm(settings: Any) -> Any:
 
 
 class Visitor:
-    """Posts forms to the application, and looks at the clock."""
+    """A client that posts forms to the application and measures the time."""
 
     def __init__(self) -> None:
         self._application = WSGIHandler()
         self.number = 0
 
     def posts(self, path: str, form: dict[str, str]) -> int:
-        """How many nanoseconds the answer takes, from somebody else every time."""
+        """Return the response time in nanoseconds. Each request has another client address."""
         self.number += 1
         sender = str(ip_address("10.0.0.0") + self.number * 256)
         request = RequestFactory().post(path, form, headers=SAME_ORIGIN, REMOTE_ADDR=sender)
@@ -106,7 +106,7 @@ class Visitor:
 
 
 def interleaved(labels: Iterable[str], n: int, *steps: Step, prepare: Prepare) -> dict[str, Times]:
-    """`n` times of each label for each step, in random order within each round.
+    """Return `n` times for each step and label, measured in random order within each round.
 
     Every step is taken with what was prepared for a label and a number.
     """
@@ -129,14 +129,14 @@ def interleaved(labels: Iterable[str], n: int, *steps: Step, prepare: Prepare) -
 
 
 def area(times: list[int], others: list[int]) -> float:
-    """How often a time of the one is longer than one of the other: 0.5 tells nothing."""
+    """Return how often a time of one sample exceeds one of the other. 0.5 tells nothing."""
     ranked = sorted(others)
     wins = sum((bisect_left(ranked, t) + bisect_right(ranked, t)) / 2 for t in times)
     return abs(wins / (len(times) * len(others)) - 0.5) + 0.5
 
 
 def accuracy(times: list[int], others: list[int]) -> float:
-    """How often the best threshold is right about equally many of both."""
+    """Return the accuracy of the best threshold, for equally many of both."""
     first, second = sorted(times), sorted(others)
     apart = max(
         abs(bisect_right(first, t) / len(first) - bisect_right(second, t) / len(second))
@@ -146,12 +146,12 @@ def accuracy(times: list[int], others: list[int]) -> float:
 
 
 def most(n: int) -> float:
-    """What is no chance any more, with so many times of each."""
+    """Return the accuracy that is not due to chance, with this many times of each."""
     return max(MOST, 0.5 + SURE / math.sqrt(6 * n))
 
 
 def tellable(times: Times, base: str) -> dict[str, tuple[float, float]]:
-    """Which of them a classifier tells from the base, and how well."""
+    """Return the labels that a classifier can tell from the base, and its accuracy."""
     found = {}
     for label, taken in times.items():
         if label == base:
@@ -168,7 +168,7 @@ def tellable(times: Times, base: str) -> dict[str, tuple[float, float]]:
 
 
 def tells_nothing(measure: Callable[[], dict[str, Times]], base: str) -> None:
-    """Measure, and what looks different once more."""
+    """Measure, and measure labels that look different again."""
     suspected: set[tuple[str, str]] | None = None
     for _ in range(2):
         found = {
@@ -184,7 +184,7 @@ def tells_nothing(measure: Callable[[], dict[str, Times]], base: str) -> None:
 
 
 def addresses_with_a_past(petition: Petition) -> dict[str, list[str]]:
-    """Addresses of which each has been done something to, by what that was."""
+    """Addresses by what has been done with them."""
     found = {
         label: [f"{number:04}amina@{domain}.example" for number in range(ADDRESSES)]
         for label, domain in {
@@ -253,7 +253,7 @@ def test_the_time_of_asking_for_a_mailboxs_signatures_tells_nothing_of_it(
 
 
 class Attempts:
-    """Attempts whose owner has done something to them meanwhile."""
+    """Attempts that their owners have changed meanwhile."""
 
     FATES = ("pending", "confirmed", "refused", "gone")
 
@@ -261,7 +261,7 @@ class Attempts:
         self._petition, self.numbers = petition, iter(range(10**7))
 
     def page(self, fate: str, number: int) -> str:
-        """The address of the page of one more such attempt."""
+        """Return the URL of the page of one more such attempt."""
         attempt = replace(AMINA, email=f"{next(self.numbers):07}a@home07.example")
         attempt_id = submit.store(
             petition=self._petition,
@@ -277,7 +277,7 @@ class Attempts:
 
 @dataclass
 class Stranger:
-    """Presses every button of such a page."""
+    """A stranger who presses every button of such a page."""
 
     visitor: Visitor = field(default_factory=Visitor)
 
@@ -313,10 +313,10 @@ def test_the_time_of_what_the_page_offers_tells_nothing_of_what_became_of_the_at
 # --- That it would be found ----------------------------------------------------------------
 
 
-def test_half_of_what_times_usually_differ_by_would_be_found(
+def test_a_delay_of_half_the_interquartile_range_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However busy the machine is: what is planted is measured by its own noise."""
+    """This holds on a busy machine, too, because the delay is relative to its noise."""
     visitor, store = Visitor(), submit.store
     more = 0.0
 
@@ -344,10 +344,10 @@ def test_half_of_what_times_usually_differ_by_would_be_found(
 
 @pytest.mark.timing
 @pytest.mark.timeout(1200)
-def test_taking_back_at_once_would_be_found(
+def test_withdrawing_a_corrected_attempt_in_the_request_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it was before the worker did it."""
+    """The worker does it instead."""
     made, note = Attempts(petition), check_email.record_correction
 
     def take_back_at_once(signature_id: UUID) -> None:

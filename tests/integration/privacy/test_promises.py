@@ -1,4 +1,4 @@
-"""What pages and mails promise of time and number is what the code does."""
+"""Times and numbers that pages and mails promise are those of the settings."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Retention reads what is new: not what was worked through long ago, however much that is."""
+"""Retention only reads rows with something to do, however many others there are."""
 
 import json
 import threading
@@ -67,7 +67,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def test_a_run_reads_no_more_where_twice_as_much_is_stored(petition: Petition) -> None:
+def test_a_run_reads_no_more_rows_if_twice_as_many_are_stored(petition: Petition) -> None:
     store_old(petition, seed=1)
     once = rows_read()
     store_old(petition, seed=2)
@@ -91,11 +91,11 @@ def test_a_run_reads_what_is_new_once_and_not_for_each_batch(
         assert retention.truncate_timestamps() == 100
     ids = [q for q in captured.captured_queries if "FOR UPDATE" not in q["sql"]]
     selects = [q for q in ids if q["sql"].startswith("SELECT") and "signature" in q["sql"]]
-    # One for each of its two columns.
+    # One read for each of its two columns.
     assert len([q for q in selects if 'FROM "petitions_signature"' in q["sql"]]) == 2
 
 
-def test_a_time_is_cut_to_the_day_of_the_site_in_summer_too(petition: Petition) -> None:
+def test_times_are_truncated_to_days_in_london_in_summer_too(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
     # Half past midnight in London is half past eleven of the day before in UTC.
     moment = datetime(2026, 6, 10, 23, 30, tzinfo=UTC)

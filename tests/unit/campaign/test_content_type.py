@@ -1,4 +1,4 @@
-"""What a request says of its body is sanitised before Django reads it."""
+"""A request's Content-Type is sanitised before Django reads it."""
 
 from collections.abc import Callable, Iterable
 from io import BytesIO

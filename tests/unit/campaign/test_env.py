@@ -1,4 +1,4 @@
-"""Variables of the environment are understood or refused, and a refusal tells no secret."""
+"""Environment variables are parsed or refused, and no error repeats their value."""
 
 import base64
 import re
@@ -84,21 +84,21 @@ def test_a_value_beside_a_file_is_refused_and_neither_is_told(
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", " On "])
-def test_truth_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_true_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     assert env.flag(NAME) is True
 
 
 @pytest.mark.parametrize("value", ["0", "False", "no", "off"])
-def test_untruth_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_false_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     assert env.flag(NAME, True) is False
 
 
 @pytest.mark.parametrize("value", ["2", "ture", "yes please", "nein", "-1", "None"])
-def test_anything_else_is_no_truth_value(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_boolean_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=NAME):
@@ -114,7 +114,9 @@ def test_a_whole_number_is_read(number: int, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "1e3", "ten", "1 0", "0x10", "1_000", "9" * 5000])
-def test_what_is_no_whole_number_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_but_a_whole_number_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=f"{NAME} .* whole number, 0 or more"):
@@ -157,7 +159,7 @@ def test_a_choice_that_is_not_offered_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "999999999999", "smtp"])
-def test_what_is_no_port_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_port_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=NAME):
@@ -180,9 +182,7 @@ def test_a_host_is_a_name_or_an_ip_address(value: str, monkeypatch: pytest.Monke
         "smtp.example.org/", "me@example.org", "[::1]", "x" * 64, ".".join(["x" * 60] * 5),
     ],
 )  # fmt: skip
-def test_what_is_more_than_a_host_or_none_is_refused(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_anything_but_a_bare_host_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=f"{NAME} .* a host alone"):
@@ -202,7 +202,7 @@ def test_a_name_server_is_an_address_with_or_without_a_port(
 
 
 @pytest.mark.parametrize("value", ["dns.example.org", "192.0.2", "192.0.2.1:0", "192.0.2.1:x"])
-def test_what_is_no_name_server_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_name_server_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match="an IPv4 address"):
@@ -228,9 +228,7 @@ def test_a_url_of_a_scheme_that_is_meant_is_read(
         "redis://re\ndis", "redis://rédis",
     ],
 )  # fmt: skip
-def test_what_is_no_url_of_these_schemes_is_refused(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_url_with_another_scheme_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=f"{NAME} .* a URL such as redis://127"):
@@ -255,9 +253,7 @@ def test_an_origin_comes_without_a_slash_at_its_end(
         "https://bücher.example",
     ],
 )  # fmt: skip
-def test_what_is_more_than_an_origin_or_none_is_refused(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_anything_but_a_bare_origin_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=NAME):
@@ -278,7 +274,7 @@ def test_a_database_is_read_with_its_parts_decoded(monkeypatch: pytest.MonkeyPat
     ["petitions", "sqlite://:memory:", "mysql://h/x", "postgres://", "postgres://me:p@ss#w@h/x",
      "postgres://h:port/x", "postgres://[h/x"],
 )  # fmt: skip
-def test_what_is_no_postgresql_database_is_refused(
+def test_a_url_that_is_not_postgresql_is_refused(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NAME, value)
@@ -287,7 +283,9 @@ def test_what_is_no_postgresql_database_is_refused(
         env.database(NAME, "postgres:///undersigned")
 
 
-def test_a_ring_keeps_its_order_for_the_first_key_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_ring_keeps_its_order_because_the_first_key_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(NAME, f"255:{OTHER}, 1:{KEY}")
 
     assert list(env.keys(NAME).items()) == [(255, b"\xfc" * 32), (1, b"\xfb" * 32)]
@@ -321,7 +319,7 @@ def test_a_key_may_be_in_the_alphabet_for_addresses(monkeypatch: pytest.MonkeyPa
         f"1:{'0' * 64}",
     ],
 )
-def test_a_ring_that_cannot_be_understood_is_refused_without_repeating_it(
+def test_a_malformed_key_ring_is_refused_without_repeating_it(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NAME, value)

@@ -1,4 +1,4 @@
-"""Which processor each web worker stays on, and what it takes for everlasting."""
+"""CPU affinity, garbage collection and the GIL's switch interval of web workers."""
 
 import gc
 import os
@@ -73,7 +73,7 @@ def worker() -> Iterator[Any]:
     gc.unfreeze()
 
 
-def test_what_is_loaded_is_not_looked_through_for_garbage(worker: Any) -> None:
+def test_loaded_objects_are_frozen_for_the_garbage_collector(worker: Any) -> None:
     assert gc.get_freeze_count() > 10_000
 
 

@@ -107,7 +107,7 @@ NOT_PASSED_ON = {
 }  # fmt: skip
 
 
-def test_each_setting_reaches_the_trial_or_is_kept_from_it_on_purpose() -> None:
+def test_each_setting_is_passed_on_to_the_local_site_or_left_out_on_purpose() -> None:
     read = variables_read()
     reaching = {name for name in read if command.PASSED_ON.fullmatch(name)}
     assert read - reaching == NOT_PASSED_ON
@@ -128,7 +128,7 @@ def test_the_wheel_has_a_redis_server() -> None:
     assert "Valkey server v=" in told
 
 
-def test_a_machines_own_redis_serves_where_there_is_no_wheel(
+def test_without_the_wheel_the_machines_own_redis_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "find_spec", lambda _name: None)
@@ -175,7 +175,7 @@ def test_a_translation_with_other_placeholders_is_refused(tmp_path: Path) -> Non
         messages.compile_all(tmp_path)
 
 
-def test_who_runs_the_database_instead_of_root_is_an_account_of_every_machine() -> None:
+def test_the_account_that_runs_the_database_instead_of_root_exists_on_every_machine() -> None:
     """`initdb` looks its user up, and a fresh machine may have none but root and the system's."""
     if os.geteuid() != 0:
         assert not_root() == []

@@ -68,7 +68,7 @@ def signals_ignored(pid: int) -> set[int]:
     return {number for number in range(1, 64) if mask >> (number - 1) & 1}
 
 
-def test_who_has_ended_but_is_not_reaped_counts_as_gone() -> None:
+def test_a_zombie_counts_as_gone() -> None:
     child = subprocess.Popen(["true"])
     process = psutil.Process(child.pid)
     assert wait_until_gone([process], 10)
@@ -113,7 +113,9 @@ def test_stages_stop_in_order_and_the_database_by_sigint(tmp_path: Path) -> None
         child.wait(1)
 
 
-def test_the_deaf_are_killed_and_those_below_whoever_ends_first(tmp_path: Path) -> None:
+def test_processes_that_ignore_signals_are_killed_even_if_their_parent_ends_first(
+    tmp_path: Path,
+) -> None:
     deaf = start(tmp_path, FRONT, "trap '' TERM; sleep 60 & echo ready; wait; sleep 60")
     # Its child has no parent any more when it is killed.
     hasty = start(tmp_path, MIDDLE, "(trap '' TERM; sleep 60) & echo ready; wait")
@@ -127,7 +129,7 @@ def test_the_deaf_are_killed_and_those_below_whoever_ends_first(tmp_path: Path) 
         child.wait(1)
 
 
-def test_the_guard_stops_all_when_its_starter_has_gone(tmp_path: Path) -> None:
+def test_the_guard_stops_everything_when_its_stack_has_died(tmp_path: Path) -> None:
     child = start(tmp_path, FRONT, "echo ready; exec sleep 60")
     guard = subprocess.Popen(
         [sys.executable, "-m", "campaign.local.process", tmp_path], stdin=subprocess.PIPE

@@ -55,7 +55,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("campaign.pagecache.time.monotonic", clock)
-    # Of no test that tells nothing of it does a real minute end.
+    # The minute never ends during a test, unless the test says so.
     monkeypatch.setattr("campaign.pagecache.seconds_left_of_minute", lambda: 60.0)
     return clock
 
@@ -82,7 +82,7 @@ def get(path: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
 
 
 class Django:
-    """Stands behind the cache as a WSGI application, and tells that it was asked."""
+    """The WSGI application behind the cache. It counts its calls."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -98,7 +98,7 @@ class Django:
 def by_wsgi(
     cache: PageCacheMiddleware, request: HttpRequest, django: Django | None = None
 ) -> tuple[str, dict[str, str], bytes]:
-    """Status, headers and body of what the WSGI application answers."""
+    """Return status, headers and body of the WSGI application's response."""
     said: list[Any] = []
     application = fresh_pages_first(django or Django(), cache)
     body = application(request.META, lambda *started: said.extend(started))
@@ -106,7 +106,7 @@ def by_wsgi(
 
 
 def number(response: HttpResponse) -> int:
-    """The how-manieth rendering a response shows."""
+    """Return the number of the rendering in a response."""
     return int(response.content.split()[0])
 
 
@@ -164,7 +164,7 @@ def test_a_page_asked_for_without_tls_is_not_answered_with_the_copy_made_under_t
     assert number(cache(RequestFactory().get("/", secure=True))) == 1
 
 
-def test_query_strings_change_nothing_and_fill_nothing(cache: PageCacheMiddleware) -> None:
+def test_query_strings_are_ignored_and_do_not_fill_the_cache(cache: PageCacheMiddleware) -> None:
     cache(get())
     shown = {cache(get(f"/?fbclid={i}")).content for i in range(50)}
 
@@ -212,7 +212,7 @@ def test_a_page_that_carries_none_is_kept_once_whatever_source_is_named(
 
 
 @pytest.mark.usefixtures("carries")
-def test_hostile_sources_fill_nothing(cache: PageCacheMiddleware) -> None:
+def test_hostile_sources_do_not_fill_the_cache(cache: PageCacheMiddleware) -> None:
     for code in ("<script>", "%3Cscript%3E", "x" * 33, "a%00", "%FF", "mosque%20", "s=mosque"):
         cache(get(f"/?s={code}"))
     for i in range(50):
@@ -256,7 +256,7 @@ def test_a_page_that_ceases_to_carry_sources_is_kept_once_from_then_on(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_what_changes_something_passes_by_the_cache(
+def test_requests_that_change_something_are_not_cached(
     method: str, cache: PageCacheMiddleware, site: Site
 ) -> None:
     cache(get())
@@ -283,7 +283,7 @@ def say_no_store(response: HttpResponse) -> None:
 
 
 @pytest.mark.parametrize("change", [set_a_cookie, lose_its_header, say_private, say_no_store])
-def test_what_is_not_for_everybody_is_never_kept(
+def test_private_responses_are_never_cached(
     change: Callable[[HttpResponse], object], cache: PageCacheMiddleware, site: Site
 ) -> None:
     site.change = change
@@ -293,7 +293,7 @@ def test_what_is_not_for_everybody_is_never_kept(
 
 
 @pytest.mark.parametrize("status", [301, 302, 403, 404, 410, 422, 500, 503])
-def test_only_pages_that_are_there_are_kept(
+def test_only_responses_with_status_200_are_cached(
     status: int, cache: PageCacheMiddleware, site: Site
 ) -> None:
     site.status = status
@@ -302,7 +302,7 @@ def test_only_pages_that_are_there_are_kept(
     assert len(site.rendered) == 2
 
 
-def test_a_streamed_answer_is_handed_on_and_not_kept(clock: Clock) -> None:
+def test_a_streaming_response_is_not_cached(clock: Clock) -> None:
     def streams(request: HttpRequest) -> StreamingHttpResponse:
         return StreamingHttpResponse(iter([b"a", b"b"]), headers={"Cache-Control": PUBLIC})
 
@@ -429,7 +429,7 @@ def test_a_browser_that_has_another_page_gets_this_one(
     assert cache(get(If_None_Match=said)).status_code == HTTPStatus.OK
 
 
-def test_the_mark_of_a_page_changes_with_its_words_only(
+def test_the_etag_changes_only_with_the_content(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     first = cache(get())["ETag"]
@@ -440,7 +440,7 @@ def test_the_mark_of_a_page_changes_with_its_words_only(
     assert cache(get(Accept_Encoding="gzip"))["ETag"] == second
 
 
-def test_a_page_travels_compressed_to_those_who_can_read_it(cache: PageCacheMiddleware) -> None:
+def test_pages_are_compressed_for_clients_that_accept_gzip(cache: PageCacheMiddleware) -> None:
     plain, packed = cache(get()), cache(get(Accept_Encoding="br, gzip"))
 
     assert packed["Content-Encoding"] == "gzip"
@@ -505,7 +505,7 @@ def test_one_readers_answer_cannot_change_anothers(cache: PageCacheMiddleware) -
     assert not second.cookies
 
 
-def test_the_cache_holds_no_more_pages_than_it_may(
+def test_the_number_of_cached_pages_is_bounded(
     cache: PageCacheMiddleware, settings: Settings
 ) -> None:
     settings.PAGE_CACHE_ENTRIES = 3

@@ -1,4 +1,4 @@
-"""What operators, auditors and sceptics are told is so."""
+"""The documentation agrees with the code."""
 
 import json
 import re

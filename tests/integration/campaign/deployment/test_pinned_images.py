@@ -1,4 +1,4 @@
-"""The images of others are named by digest, and `make images` renews what they name."""
+"""Third-party images are pinned by digest, and `make images` updates the digests."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Organisers' figures: exact, adding up, as of one moment, and the same work whatever the size."""
+"""Organisers' figures: exact, consistent, as of one moment, and read at constant cost."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ ALDERSHOT, CARDIFF = "E14001063", "W07000089"
 
 
 def at(place: str, *signatures: Signature) -> None:
-    """Let signatures count in another place, as an import of postcodes does."""
+    """Move signatures to another place, as an import of postcodes does."""
     for one in signatures:
         Signature.objects.filter(pk=one.pk).update(place_id=place)
 
@@ -65,7 +65,7 @@ def test_a_day_is_one_in_london(petition: Petition) -> None:
     assert counts(petition)["day"] == {"2026-06-20": 1}
 
 
-def test_what_does_not_count_stands_by_its_state_and_reason(petition: Petition) -> None:
+def test_uncounted_signatures_are_listed_by_state_and_reason(petition: Petition) -> None:
     hold_one(petition, AMINA)
     removed, withdrawn = (sign_and_confirm(petition, somebody(n)) for n in (1, 2))
     decisions.decide(
@@ -91,8 +91,10 @@ def test_what_does_not_count_stands_by_its_state_and_reason(petition: Petition) 
     assert found["place"] == found["day"] == {}
 
 
-def test_who_withdraws_takes_no_figure_of_attempts_along(petition: Petition) -> None:
-    """Else an organiser who types somebody's address often could read of whom an attempt went."""
+def test_withdrawing_does_not_reveal_the_number_of_attempts_with_an_address(
+    petition: Petition,
+) -> None:
+    """Otherwise an organiser could type an address often, and see when its owner withdraws."""
     for number in range(figures.STEP + 1):
         sign(petition, somebody(number))
     signed = sign_and_confirm(petition, AMINA)
@@ -107,7 +109,7 @@ def test_who_withdraws_takes_no_figure_of_attempts_along(petition: Petition) -> 
     assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 25}
 
 
-def test_nobody_has_it_counted_twice_in_an_hour(petition: Petition) -> None:
+def test_a_petition_is_counted_at_most_once_in_an_hour(petition: Petition) -> None:
     now = timezone.now().replace(minute=0)
     assert figures.count_due(now) == 1
     sign_and_confirm(petition, AMINA)
@@ -170,7 +172,7 @@ def test_regions_and_nations_add_up_to_the_total(petition: Petition) -> None:
         assert ("outside the UK", 1) in table.rows
 
 
-def test_reading_takes_as_many_queries_whatever_the_number(petition: Petition) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_signatures(petition: Petition) -> None:
     def queries() -> int:
         Figures.objects.all().delete()
         figures.count_due()

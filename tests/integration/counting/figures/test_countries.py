@@ -1,4 +1,4 @@
-"""Counts by country and language: from sealed data, once a day, and sealed themselves."""
+"""Counts by country and language: made from sealed data once a day, and stored sealed."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,12 +42,12 @@ def table(petition: Petition, name: str) -> dict[Any, Any]:
     return {label: n for label, n in found.rows}  # noqa: C416 - rows may have more columns
 
 
-def test_who_counts_is_counted_by_country_and_language(petition: Petition) -> None:
+def test_confirmed_signers_are_counted_by_country_and_language(petition: Petition) -> None:
     assert table(petition, "countries") == {"United Kingdom": 2, "Jordan": 1}
     assert table(petition, "languages") == {"English": 2, "Arabic": 1}
 
 
-def test_reading_them_opens_nobodys_data(
+def test_reading_the_counts_unseals_no_signer(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
@@ -62,7 +62,7 @@ def test_reading_them_opens_nobodys_data(
     assert opened == ["figures"]
 
 
-def test_they_are_counted_once_a_day_in_london(petition: Petition) -> None:
+def test_countries_are_counted_once_a_day_in_london(petition: Petition) -> None:
     midnight = timezone.localtime(NOW).replace(hour=0, minute=0) + timedelta(days=1)
     assert countries.count_due(midnight - timedelta(minutes=1)) == 0
     assert countries.count_due(midnight + timedelta(minutes=1)) == 1
@@ -75,7 +75,7 @@ def test_what_was_counted_last_stays_once_the_signers_are_erased(petition: Petit
     assert table(petition, "countries")["Jordan"] == 1
 
 
-def test_whose_data_is_erased_or_does_not_open_is_counted_as_not_known(petition: Petition) -> None:
+def test_signers_erased_or_not_unsealable_are_counted_as_not_known(petition: Petition) -> None:
     signer = Signer.objects.get(signature__place="abroad", signature__state="confirmed")
     Signer.objects.filter(pk=signer.pk).update(sealed=b"no seal")
     countries.count_due(NOW + timedelta(days=1))
@@ -92,9 +92,7 @@ def test_a_stolen_copy_tells_neither_country_nor_how_many_there_are(petition: Pe
     assert len(fresh) == before
 
 
-def test_a_batch_after_the_other_counts_everybody_once(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_count_everybody_once(petition: Petition, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(countries, "BATCH", 2)
     with CaptureQueriesContext(connection) as asked:
         counted = countries.count(petition.pk)
@@ -102,7 +100,7 @@ def test_a_batch_after_the_other_counts_everybody_once(
     assert len(asked) == 3
 
 
-def test_a_new_sealing_key_takes_them_along(petition: Petition, settings: Any) -> None:
+def test_reseal_covers_the_counts_by_country(petition: Petition, settings: Any) -> None:
     settings.SEALING_KEYS = {9: b"k" * 32, **settings.SEALING_KEYS}
     assert len(reseal.figures_waiting()) == 1
     call_command("reseal")

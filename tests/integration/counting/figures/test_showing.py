@@ -1,4 +1,4 @@
-"""The page of figures: for organisers alone, as tables, a map and files."""
+"""The page of figures, only for organisers: tables, a map and files."""
 
 import csv
 import io
@@ -56,7 +56,7 @@ def test_organisers_see_it_and_moderators_and_strangers_do_not(
 def test_an_organiser_cannot_tell_by_what_is_held_that_an_address_of_a_rule_confirmed(
     petition: Petition, client: Client, organiser: User
 ) -> None:
-    """Organisers may hold one address by a rule, which does not say which address it is."""
+    """Organisers can make a rule that holds one address."""
     client.force_login(organiser)
     path = f"/admin/petitions/petition/{petition.pk}/figures/"
     sign_and_confirm(petition, somebody(1))
@@ -72,7 +72,7 @@ def test_an_organiser_cannot_tell_by_what_is_held_that_an_address_of_a_rule_conf
     assert read_now() == before
 
 
-def test_nothing_of_it_is_kept_by_a_cache(client: Client, page: str, organiser: User) -> None:
+def test_no_response_may_be_cached(client: Client, page: str, organiser: User) -> None:
     client.force_login(organiser)
     for path in (page, page + "regions.csv"):
         assert "no-store" in client.get(path)["Cache-Control"]
@@ -140,13 +140,13 @@ def test_a_name_that_is_a_formula_is_text_in_both_files(
     assert [(cell.value, cell.data_type) for cell in cells] == [("=HYPERLINK(A1)", "s")]
 
 
-def test_what_there_is_no_table_of_is_not_found(client: Client, page: str, organiser: User) -> None:
+def test_an_unknown_table_is_a_404(client: Client, page: str, organiser: User) -> None:
     client.force_login(organiser)
     for path in ("nothing.csv", "regions.pdf"):
         assert client.get(page + path).status_code == HTTPStatus.NOT_FOUND
 
 
-def test_before_the_first_count_the_page_says_when_it_comes(
+def test_before_the_first_count_the_page_says_when_it_will_be(
     client: Client, page: str, organiser: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Figures.objects.all().delete()
@@ -156,7 +156,7 @@ def test_before_the_first_count_the_page_says_when_it_comes(
     assert "is published, next at 10:00." in read(client, page)
 
 
-def test_a_page_takes_as_many_queries_whatever_the_number(
+def test_the_number_of_queries_of_a_page_does_not_grow_with_the_signatures(
     client: Client, page: str, organiser: User, petition: Petition
 ) -> None:
     def queries() -> int:

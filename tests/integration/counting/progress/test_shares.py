@@ -1,4 +1,4 @@
-"""What the public may know of regions: nothing that tells of few people."""
+"""Public counts by region: disclosure control hides small groups of people."""
 
 from datetime import date
 from typing import Any
@@ -48,7 +48,7 @@ def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None
         ([10, 25, 49], 2),
         ([10, 25, 50], 3),
         ([25, 26, 27, 50, 51, 74, 75], 7),
-        # Falls count too, but nothing is told of fewer than the step.
+        # Decreases count, too, but nothing below the step is published.
         ([100, 76], 1),
         ([100, 75], 2),
         ([100, 20], 1),
@@ -70,7 +70,7 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
         ([25, 49], 25),
         ([25, 49, 50], 50),
         ([30, 6], 30),
-        # A region that fell below what may be said of it is said no more.
+        # A region that falls below the least count shown is no longer published.
         ([30, 5], 0),
         ([30, 5, 24], 0),
         ([30, 5, 25], 25),
@@ -86,7 +86,7 @@ def test_a_share_is_renewed_only_when_its_own_region_moved(counts: list[int], sh
 def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
     petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
-    """Somebody reads every day, and knows that one person of London signed on the ninth."""
+    """An attacker reads the page every day, and knows that one Londoner signed on the ninth."""
     spread(petition, constituencies)
     add(petition, constituencies[Region.LONDON].code, 27)
     breakdowns.take_snapshots(NIGHT)
@@ -136,7 +136,7 @@ def test_a_busy_region_renews_no_quiet_one(
 def test_of_few_regions_none_is_told(
     petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
-    """Two rounded figures beside the exact total of the same night would be nearly exact."""
+    """With the exact total, two rounded counts would be nearly exact."""
     add(petition, UNKNOWN, 4003)
     add(petition, ABROAD, 207)
     for region in SIX[:3]:
@@ -183,7 +183,7 @@ def test_equal_shares_do_not_tell_which_is_the_greater(
 def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
     petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
-    """Every public page and address, before and after: whatever differs is the total alone."""
+    """Compare all public pages before and after: only the total differs."""
     spread(petition, constituencies)
     add(petition, ABROAD, 40)
     add(petition, UNKNOWN, 32)

@@ -1,4 +1,4 @@
-"""The count of each day is written once, when it is over."""
+"""Daily snapshots: each is written once, when the day is over."""
 
 from collections import Counter
 from datetime import date, datetime, timedelta
@@ -117,7 +117,7 @@ def test_the_sweep_reads_the_counts_alone_and_costs_the_same_however_many_signed
     petition: Petition,
 ) -> None:
     costs = []
-    # The first night has no shares that stand; from then on there are some.
+    # Only the first snapshot has no earlier shares to compare with.
     for n, night in ((30, NIGHT), (30, NIGHT + DAY), (9_000_000, NIGHT + 2 * DAY)):
         add(petition, ABROAD, n)
         with CaptureQueriesContext(connection) as queries:
@@ -129,7 +129,7 @@ def test_the_sweep_reads_the_counts_alone_and_costs_the_same_however_many_signed
 
 @pytest.mark.django_db(transaction=True)
 def test_two_at_once_write_a_day_once(petition: Petition, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the lock around them: the first has counted when the second comes and writes."""
+    """Without the lease: the second sweep writes after the first has counted."""
     add(petition, ABROAD, 30)
 
     def take() -> int:
@@ -142,7 +142,7 @@ def test_two_at_once_write_a_day_once(petition: Petition, monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sweep_leaves_the_work_to_the_one_that_is_at_it(
+def test_a_sweep_does_nothing_while_another_one_runs(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""What does not count is told by state and reason: once a day, rounded, and in steps of 25."""
+"""Public totals of uncounted signatures by state and reason: daily, rounded, in steps of 25."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ DUPLICATE = Decision.Reason.DUPLICATE
 
 
 def night(petition: Petition, nights: int = 0, *, removed: int = 0, **by_state: int) -> None:
-    """Let the hourly count find so many, and the daily snapshot be taken after it."""
+    """Store hourly figures with these counts, and take the daily snapshot after them."""
     at = NIGHT + nights * DAY
     counts = {"state": by_state, "removed": {DUPLICATE: removed}}
     Figures.objects.update_or_create(
@@ -43,7 +43,7 @@ def test_each_changes_only_after_a_step(petition: Petition) -> None:
     assert told(petition) == {"removed:duplicate": 90}
 
 
-def test_without_a_count_since_the_day_ended_those_of_the_day_before_stay(
+def test_without_an_hourly_count_since_the_day_ended_the_previous_totals_stay(
     petition: Petition,
 ) -> None:
     night(petition, removed=63)
@@ -56,7 +56,7 @@ def test_without_a_count_since_the_day_ended_those_of_the_day_before_stay(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_the_page_tells_them_and_nothing_moves_before_the_next_night(
+def test_the_page_shows_the_totals_and_they_change_only_at_midnight(
     petition: Petition, client: Client, path: str
 ) -> None:
     lived(petition, 30, until=(NIGHT - 2 * DAY).date())

@@ -1,4 +1,4 @@
-"""How it goes, as page, table and file."""
+"""The public progress page, its charts, tables and files."""
 
 import csv
 import io
@@ -72,7 +72,7 @@ def test_days_and_regions_stand_as_charts_and_as_tables(petition: Petition, clie
         ["Days", "Signatures", "Change"],
         ["19 June 2026", "1,284", "-16"],
         ["18 June 2026", "1,300", "1,260"],
-        # What came while fewer than 25 stood is in one line with what came after.
+        # Signatures from before the total reached 25 are in the first published line.
         ["21 May 2026 – 17 June 2026", "40", "40"],
     ]
     assert table(page, "regions")[:3] == [
@@ -94,7 +94,7 @@ def test_days_and_regions_stand_as_charts_and_as_tables(petition: Petition, clie
         ("/cy" + PAGE, ["1,284", "19 Mehefin 2026", "Y tu allan i’r DU", 'lang="cy"']),
     ],
 )
-def test_it_speaks_the_language_of_its_address(
+def test_the_page_is_in_the_language_of_its_url(
     petition: Petition, client: Client, path: str, words: list[str]
 ) -> None:
     lived(petition, 40, 1284)
@@ -151,7 +151,7 @@ def test_drafts_have_no_page_and_removed_petitions_say_so(
     assert client.get("/petitions/other/progress/").status_code == 404
 
 
-def test_a_long_course_is_put_together_so_that_the_page_stays_small(
+def test_a_long_time_series_is_downsampled_so_that_the_page_stays_small(
     petition: Petition, client: Client
 ) -> None:
     days = 800
@@ -193,7 +193,7 @@ def test_it_costs_few_queries_cold_and_none_warm_however_many_signed(
     assert costs[0] == costs[1] <= 6
 
 
-def test_any_copy_may_be_kept_and_is_asked_for_once(petition: Petition, settings: Any) -> None:
+def test_responses_are_public_and_revalidated_by_etag(petition: Petition, settings: Any) -> None:
     settings.PAGE_CACHE_SECONDS = 60
     lived(petition, 40, 60)
     client = Client()
@@ -237,7 +237,9 @@ def test_other_sites_may_read_the_same_figures(petition: Petition, client: Clien
         assert answer["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
-def test_the_petition_and_the_thanks_lead_to_it(petition: Petition, client: Client) -> None:
+def test_the_petition_and_the_thank_you_page_link_to_the_progress_page(
+    petition: Petition, client: Client
+) -> None:
     for home in ("", "/ar", "/cy"):
         assert f'href="{home}{PAGE}"' in read(client, f"{home}/petitions/protect/")
     signature_id = sign(petition)
@@ -245,7 +247,7 @@ def test_the_petition_and_the_thanks_lead_to_it(petition: Petition, client: Clie
     assert f'href="{PAGE}"' in client.post(link).content.decode()
 
 
-def test_samples_have_a_course_that_ends_with_their_count(
+def test_the_time_series_of_samples_ends_with_their_count(
     petition: Petition, client: Client
 ) -> None:
     call_command("seed_signatures", petition.slug, 400, days=10)
