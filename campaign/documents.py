@@ -40,7 +40,7 @@ _SHOWN = {
 }  # fmt: skip
 _BLOCKS = ["h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "td", "div"]
 # Elements of a page that are not its text, by the names that an organiser would use.
-_LEFT_OUT = {
+_DROPPED = {
     "picture": ["img", "svg", "canvas"],
     "film or sound": ["video", "audio", "object"],
     "frame": ["iframe", "frame", "embed"],
@@ -141,7 +141,7 @@ def _need_document(sizes: dict[str, int]) -> None:
 
 
 def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:
-    for name, tags in _LEFT_OUT.items():
+    for name, tags in _DROPPED.items():
         found = whole.find_all(tags)
         dropped[name] += len(found)
         for tag in found:
@@ -150,7 +150,7 @@ def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:
         tag.extract()
     clean = nh3.clean(str(whole), tags=_SHOWN, attributes={"a": {"href"}, "ol": {"start"}})
     soup = BeautifulSoup(clean, "html.parser")
-    title = _taken_title(soup)
+    title = _pop_title(soup)
     for link in soup.find_all("a", href=re.compile("^#")):
         # A link to a footnote, or within the page.
         link.unwrap()
@@ -159,7 +159,7 @@ def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:
     return Document(title, re.sub(r"[ \t]+\n", "\n", body).strip(), tuple(kinds))
 
 
-def _taken_title(soup: BeautifulSoup) -> str:
+def _pop_title(soup: BeautifulSoup) -> str:
     """Remove the first heading, or else the first block with text, and return its text."""
     first = soup.find("h1") or next(
         (b for b in soup.find_all(_BLOCKS) if b.get_text().strip()), None

@@ -16,7 +16,7 @@ from petitions.staff import roles
 _ADMIN = f"/{settings.ADMIN_PATH}"
 SITE_NAME = "Undersigned"
 # Heading and text of each error page in the admin.
-_IN_THE_ADMIN = {
+_ADMIN_WORDS = {
     400: ("This request was damaged", "Go back, load the page again, and try once more."),
     403: ("You may not do this", "Your roles do not allow it."),
     404: ("There is no such page", "What you look for may have been deleted, or never was there."),
@@ -74,7 +74,7 @@ def is_admin(request: HttpRequest) -> bool:
 def error_page(request: HttpRequest, status: int) -> HttpResponse:
     """Return the error page for a status, without the database."""
     if is_admin(request):
-        return _admin_page(request, status, _IN_THE_ADMIN[status][1])
+        return _admin_page(request, status, _ADMIN_WORDS[status][1])
     html = render_to_string(f"errors/{status}.html", {"status": status}, request)
     return HttpResponse(html, status=status)
 
@@ -94,7 +94,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not is_admin(request):
         return error_page(request, 403)
     permission = _permission(request, exception)
-    return _admin_page(request, 403, who_may(permission) if permission else _IN_THE_ADMIN[403][1])
+    return _admin_page(request, 403, who_may(permission) if permission else _ADMIN_WORDS[403][1])
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -119,18 +119,18 @@ def who_may(permission: str) -> str:
     """Return two sentences: which roles have a permission, and whom in the team to ask."""
     names = roles.who_may(permission)
     act = _ACTS.get(permission, "use this page")
-    only = f"Only {_listed([name.lower() for name in names])} {act}." if names else ""
-    people = [_named(one) for one in roles.people_of(names)[:_NAMES_SHOWN]]
+    only = f"Only {_joined([name.lower() for name in names])} {act}." if names else ""
+    people = [_name_of(one) for one in roles.people_of(names)[:_NAMES_SHOWN]]
     if people:
-        return f"{only} Ask {_listed(people, 'or')}."
-    asked = [_named(one) for one in roles.people_of([roles.ADMINISTRATORS])[:_NAMES_SHOWN]]
-    whom = _listed(asked, "or") if asked else "your operator"
+        return f"{only} Ask {_joined(people, 'or')}."
+    asked = [_name_of(one) for one in roles.people_of([roles.ADMINISTRATORS])[:_NAMES_SHOWN]]
+    whom = _joined(asked, "or") if asked else "your operator"
     return f"{only or 'Nobody but a superuser may do this.'} Ask {whom} for it."
 
 
 def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:
     # No `has_permission` and no menu: they would query the database, which may be down.
-    context = {"title": _IN_THE_ADMIN[status][0], "words": words, "site_header": SITE_NAME}
+    context = {"title": _ADMIN_WORDS[status][0], "words": words, "site_header": SITE_NAME}
     html = render_to_string("admin/error.html", context | {"site_title": SITE_NAME}, request)
     return HttpResponse(html, status=status)
 
@@ -148,11 +148,11 @@ def _permission(request: HttpRequest, exception: Exception) -> str:
     return f"{app}.{wanted}_{model}" if wanted in {"view", "add", "change", "delete"} else ""
 
 
-def _named(person: object) -> str:
+def _name_of(person: object) -> str:
     full = getattr(person, "get_full_name", str)()
     return full or getattr(person, "username", "")
 
 
-def _listed(words: list[str], last: str = "and") -> str:
+def _joined(words: list[str], last: str = "and") -> str:
     *first, end = words
     return f"{', '.join(first)} {last} {end}" if first else end

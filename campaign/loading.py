@@ -32,7 +32,7 @@ _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
 _DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
 _LARGEST_FILE = 20 << 20
 # How files in other formats begin that are named like text, and the error about each.
-_OTHERWISE = {
+_OTHER_FORMATS = {
     "<!doctype html": "this is an HTML page. Load it with --format html.",
     "<html": "this is an HTML page. Load it with --format html.",
     "<?xml": "this is XML. Save the text as .docx, .html, .txt or .md.",
@@ -114,7 +114,7 @@ def _from_text(path: Path, raw: bytes, kind: Format, *, is_given: bool) -> TextF
     text = _decoded(path, raw)
     start = text.lstrip()[:40].lower()
     problem = next(
-        (problem for begin, problem in _OTHERWISE.items() if start.startswith(begin)), ""
+        (problem for begin, problem in _OTHER_FORMATS.items() if start.startswith(begin)), ""
     )
     if problem and not is_given:
         raise Refused(f"{path}: {problem}")

@@ -49,7 +49,7 @@ _TOKEN_HEADERS = {
 }
 RETRY_AFTER = "30"
 _BUSY = (password_hashing.Busy, typesetting.Busy)
-_MEANWHILE = (
+_CHANGED_MEANWHILE = (
     "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
     "and do it again."
 )
@@ -198,7 +198,7 @@ class ErrorMiddleware:
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
     kind, constraint = type(error).__name__, _constraint(error)
     logger.warning("refused after a form had passed: %s (%s)", kind, constraint or "no name")
-    for words in error.messages if isinstance(error, ValidationError) else [_MEANWHILE]:
+    for words in error.messages if isinstance(error, ValidationError) else [_CHANGED_MEANWHILE]:
         messages.error(request, str(words))
     return HttpResponseRedirect(_page_of(request))
 

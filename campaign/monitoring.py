@@ -44,12 +44,12 @@ def report() -> Report:
 def look() -> Report:
     """Check all parts now, and return their state."""
     return {
-        "database": _asked(_database, otherwise="away"),
-        "sweeps": _asked(_sweeps),
-        "mail": _asked(_mail),
+        "database": _checked(_database, otherwise="away"),
+        "sweeps": _checked(_sweeps),
+        "mail": _checked(_mail),
         "redis": {"state": _redis()},
         "limits": {"state": rate_limits.state()},
-        "mailboxes": _asked(_mailboxes),
+        "mailboxes": _checked(_mailboxes),
     }
 
 
@@ -63,7 +63,7 @@ def status(report: Report) -> str:
     return "degraded" if broken(report) else WELL
 
 
-def _asked(part: Callable[[], dict[str, Any]], otherwise: str = "unknown") -> dict[str, Any]:
+def _checked(part: Callable[[], dict[str, Any]], otherwise: str = "unknown") -> dict[str, Any]:
     try:
         return part()
     except (DatabaseError, InterfaceError):

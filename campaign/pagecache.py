@@ -38,7 +38,7 @@ Key = tuple[str, str, str, str]
 _PORT = re.compile(r":\d+$")
 
 STALE_SECONDS = 86_400
-_WORTH_COMPRESSING = 500
+_MIN_COMPRESSED = 500
 # "gzip;q=0" means that gzip is refused.
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _NOT_KEPT = {"content-length", "etag", "content-encoding", "vary"}
@@ -56,11 +56,11 @@ class Page:
         kept = [(k, v) for k, v in response.items() if k.lower() not in _NOT_KEPT]
         kept += [("ETag", self.etag), ("Vary", "Accept-Encoding")]
         self.unchanged = [(k, v) for k, v in kept if k.lower() != "content-type"]
-        self.plain = _measured(kept, body)
+        self.plain = _with_length(kept, body)
         self.packed: tuple[Headers, bytes] | None = None
-        if _is_worth_packing(response):
+        if _is_worth_compressing(response):
             smaller = gzip.compress(body, 6, mtime=0)
-            self.packed = _measured([*kept, ("Content-Encoding", "gzip")], smaller)
+            self.packed = _with_length([*kept, ("Content-Encoding", "gzip")], smaller)
         now, left = time.monotonic(), seconds_left(response)
         usable = STALE_SECONDS if left is None else left
         self.usable_until = now + usable
@@ -226,15 +226,15 @@ def _scheme(meta: Mapping[str, Any]) -> str:
     return "https" if said.partition(",")[0].strip() == secure else "http"
 
 
-def _measured(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+def _with_length(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
     return [*headers, ("Content-Length", str(len(body)))], body
 
 
-def _is_worth_packing(response: HttpResponse) -> bool:
+def _is_worth_compressing(response: HttpResponse) -> bool:
     """Return whether gzip is worth it: images and PDF files are compressed already."""
     kind = response.get("Content-Type", "")
     is_packed = kind.startswith("image/") or kind == "application/pdf"
-    return not is_packed and len(response.content) > _WORTH_COMPRESSING
+    return not is_packed and len(response.content) > _MIN_COMPRESSED
 
 
 def _is_public(response: HttpResponse) -> bool:

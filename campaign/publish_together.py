@@ -57,7 +57,7 @@ def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     statement = get_object_or_404(Statement.objects.titled(), pk=pk)
     planned = publishing.planned_for(statement)
     if request.method == "POST" and "take_back" in request.POST:
-        return _taken_back(request, statement)
+        return _take_back(request, statement)
     petition = statement.petition
     is_draft = petition is not None and life.phase_of(petition) == Phase.DRAFT
     items = readiness.checklist(petition) if petition and is_draft else []
@@ -97,7 +97,7 @@ def _publish(request: HttpRequest, statement: Statement, typed: dict[str, Any]) 
     messages.success(request, f"Statement and petition {when}. Nobody was emailed.")
 
 
-def _taken_back(request: HttpRequest, statement: Statement) -> HttpResponse:
+def _take_back(request: HttpRequest, statement: Statement) -> HttpResponse:
     with show_refusals(request):
         publishing.take_back(statement=statement, **acting(request))
         messages.success(request, "Taken back: both are drafts again. Nobody was emailed.")

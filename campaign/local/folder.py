@@ -18,7 +18,7 @@ from typing import IO
 # Seconds that a killed stack's guard may need to stop what is left of it.
 GUARD_PATIENCE = 40.0
 # Seconds for which a killed stack may still exist.
-DYING = 1.0
+DYING_SECONDS = 1.0
 # Linux allows 108 bytes for a socket's path, other systems 104.
 MAX_SOCKET_PATH = 100
 RINGS = ("SEALING_KEYS", "INDEX_KEYS", "LINK_KEYS")
@@ -69,7 +69,7 @@ class Folder:
             )
         self.sockets.chmod(0o700)
 
-    def lock(self, patience: float = DYING) -> int:
+    def lock(self, patience: float = DYING_SECONDS) -> int:
         """Lock the folder (flock); return the descriptor of a second lock for the guard to inherit.
 
         The guard keeps that until everything that a killed stack left behind has ended, and a new

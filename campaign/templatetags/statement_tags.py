@@ -28,7 +28,7 @@ def statement_behind(petition: Petition) -> str:
 
 
 class Together(NamedTuple):
-    """A statement whose petition is not public yet: `is_public` and `planned` are its own state."""
+    """A statement whose petition is not public yet. `planned` is when the petition appears."""
 
     statement: Statement
     is_public: bool

@@ -35,7 +35,7 @@ _CARRIED = "undersigned.source"
 _SECONDS = 5.0
 
 
-class _Kept:
+class _Cache:
     """In-process cache of the registered codes, and the time of the last read."""
 
     codes: frozenset[str] = frozenset()
@@ -85,7 +85,7 @@ def _unambiguous(query: str) -> str:
 
 
 def invalidate() -> None:
-    _Kept.read_at = float("-inf")
+    _Cache.read_at = float("-inf")
 
 
 def address(petition: Petition, code: str = "") -> str:
@@ -106,16 +106,16 @@ def _registered() -> frozenset[str]:
 
     One thread refreshes it. The others use the old codes and do not wait.
     """
-    if time.monotonic() - _Kept.read_at > _SECONDS and _Kept.reading.acquire(blocking=False):
+    if time.monotonic() - _Cache.read_at > _SECONDS and _Cache.reading.acquire(blocking=False):
         try:
             active = Source.objects.filter(is_active=True)
-            _Kept.codes = frozenset(active.values_list("code", flat=True))
+            _Cache.codes = frozenset(active.values_list("code", flat=True))
         except (DatabaseError, InterfaceError):
             pass
         finally:
-            _Kept.read_at = time.monotonic()
-            _Kept.reading.release()
-    return _Kept.codes
+            _Cache.read_at = time.monotonic()
+            _Cache.reading.release()
+    return _Cache.codes
 
 
 @dataclass(frozen=True)

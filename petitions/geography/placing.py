@@ -19,7 +19,7 @@ from petitions.signers import sealing
 
 BATCH = 500
 _FIRST = UUID(int=0)
-_GONE = (Signature.State.WITHDRAWN, Signature.State.REFUSED)
+_EXCLUDED_STATES = (Signature.State.WITHDRAWN, Signature.State.REFUSED)
 
 # A signature's id, and its signer's sealed data.
 _Sealed = tuple[UUID, bytes]
@@ -36,7 +36,7 @@ class Placed:
 def waiting() -> QuerySet[Signature]:
     """Return UK signatures without a constituency whose signers are not erased."""
     unknown = Signature.objects.filter(place=UNKNOWN, signer__isnull=False)
-    return unknown.exclude(state__in=_GONE)
+    return unknown.exclude(state__in=_EXCLUDED_STATES)
 
 
 def unused_edition() -> PlaceFile | None:

@@ -84,10 +84,10 @@ def import_file(
             raise Refused("Postcodes are being imported at this moment already.")
         with files.table(path) as table, transaction.atomic():
             imported = Imported(edition=_edition(edition, table.name, path.name))
-            _need_timely(imported.edition, accepted)
+            _check_month(imported.edition, accepted)
             _load(table, imported, progress)
             _index()
-            _need_whole(table.name, imported, accepted)
+            _check_complete(table.name, imported, accepted)
             _merge(imported)
             _record(path, imported)
     return imported
@@ -103,7 +103,7 @@ def _edition(given: date | None, *names: str) -> date:
     raise Refused("The file's name says no month and year: give --edition, such as 2026-08.")
 
 
-def _need_timely(edition: date, accepted: Collection[Doubt]) -> None:
+def _check_month(edition: date, accepted: Collection[Doubt]) -> None:
     """Refuse an edition of a future month, or one older than that in use, unless accepted."""
     if edition > timezone.localdate() and Doubt.FUTURE not in accepted:
         raise Refused(
@@ -186,7 +186,7 @@ def _index() -> None:
         cursor.execute("ANALYZE new_postcode")
 
 
-def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> None:
+def _check_complete(name: str, imported: Imported, accepted: Collection[Doubt]) -> None:
     """Refuse a file that would move many postcodes, or that lacks many, unless accepted.
 
     It may be only a part of the table, cut off between two lines, or sorted by one column alone.

@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self.stdout.write(_READ_AS[source.format])
         if source.dropped:
             self.stdout.write(f"Dropped, so look at the result: {', '.join(source.dropped)}.")
-        self.stdout.write(_led(text))
+        self.stdout.write(_linked_petition(text))
         if options["front_page"]:
             self.stdout.write(_on_front_page())
 
@@ -90,7 +90,7 @@ def _described(text: StatementText, acts: list[str]) -> str:
     return f"{done[0].upper()}{done[1:]} “{text.title}” ({text.language}) at {path}, {state}."
 
 
-def _led(text: StatementText) -> str:
+def _linked_petition(text: StatementText) -> str:
     petition = text.statement.petition
     if petition is None:
         return "It leads to no petition; name one with --petition."

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         old = self._sealed() + self._others() + self._indexed()
-        self._lasting()
+        self._not_rotatable()
         if old:
             raise CommandError("Do not destroy an older key yet.")
         self.stdout.write("No signer needs an older sealing or index key.")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         self.stdout.write(f"cannot be opened: {found.unreadable:,} signers")
         return found.other
 
-    def _lasting(self) -> None:
+    def _not_rotatable(self) -> None:
         for key, number in reindex.objections_by_key().items():
             self.stdout.write(f"index key {key}: {number:,} objections, which end with it")
         number = reindex.address_rules()
