@@ -66,7 +66,7 @@ def _shown(request: HttpRequest, petition: Petition) -> dict[str, Any]:
         "providers": cockpit.by_provider(forms),
         "mails": _queue(cockpit.mails()),
         "rules": cockpit.rules_met(seen),
-        "newest": cockpit.NEWEST,
+        "newest": cockpit.MAX_FORMS,
         "switches_on": [one for one in switches.Switch if switches.is_on(petition, one)],
     }
     if sees_signatures:

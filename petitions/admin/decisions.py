@@ -121,7 +121,7 @@ class DecisionAdmin(ReadOnly):
             messages.error(request, " ".join(["Nothing was undone.", *form.errors["note"]]))
             return redirect("admin:petitions_decision_change", pk)
         note = form.cleaned_data["note"]
-        number = bounded(decisions.standing(decision), bulk.COUNTED)
+        number = bounded(decisions.standing(decision), bulk.MAX_COUNTED)
         with show_refusals(request):
             if decisions.is_large(number.n):
                 drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))

@@ -250,7 +250,7 @@ class RuleAdmin(Strict):
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        until = timezone.localtime(timezone.now() + moderation_rules.LASTS)
+        until = timezone.localtime(timezone.now() + moderation_rules.DEFAULT_DURATION)
         return {
             "expires_at": until.replace(second=0, microsecond=0),
             **super().get_changeform_initial_data(request),

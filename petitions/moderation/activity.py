@@ -1,8 +1,8 @@
-"""Activity of each petition by the minute: rolled up by the worker, read by the cockpit.
+"""Roll up each petition's activity by the minute. The worker writes it, the cockpit reads it.
 
-A minute with events is counted once, soon after its end: so no count falls when somebody
-withdraws, which takes all forms with their address along, and watching it tells of nobody. Every
-form that was taken counts as signed, whatever became of it (constant work, docs/architecture.md).
+Each minute is counted once, soon after its end. Withdrawing deletes all forms with the signer's
+address, but no stored count falls, so watching the counts reveals nobody. Every accepted form
+counts as signed, whatever happened to it later (constant work, docs/architecture.md).
 """
 
 from collections import Counter, defaultdict
@@ -24,15 +24,15 @@ from petitions.screening import challenge
 
 State = Signature.State
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-# Transactions that began before the end of a minute are over by then.
+# By then, transactions that began before the end of a minute have committed.
 SETTLED_AFTER = timedelta(seconds=10)
 
 
 class Event(StrEnum):
-    """What is counted. Rules about one address are not: the number would tell of that address."""
+    """Events that are counted. Rules about one address are not: the number would reveal it."""
 
     SIGNED = "signed"
-    CONFIRMED = "confirmed"  # and counted, as the public total shows
+    CONFIRMED = "confirmed"  # and included in the public total
     HELD = "held"  # confirmed, and on hold when its minute was counted
     ASKED = "asked"
     SOLVED = "solved"
@@ -43,29 +43,29 @@ class Event(StrEnum):
     HELD_DOMAIN = "held-domain"
 
 
-# The signals that rules leave, by what the rule is about.
-_OF_RULES = {
+# The signals that rules leave on a signature, by what the rules match.
+_SIGNALS_OF_RULES = {
     "network": {"blocked-network", "held-network"},
     "domain": {"blocked-domain", "held-domain"},
 }
 
 
 # A petition's id, a minute, an event, and how often it occurred.
-Occurred = tuple[int, datetime, str, int]
+Occurrences = tuple[int, datetime, str, int]
 
 
 @transaction.atomic
 def roll_up() -> int:
-    """Count the minutes that have ended since the last call, at most a day; return how many rows.
+    """Count the minutes that have ended since the last call, at most a day. Idempotent.
 
-    Idempotent. It reads the signatures of those minutes alone, by index.
+    Return the number of rows built. Only the signatures of those minutes are read, by index.
     """
     end = last_full_minute()
     newest = ActivityMinute.objects.aggregate(at=Max("minute"))["at"]
     start = max(newest + MINUTE, end - DAY) if newest else end - DAY
     counts: dict[tuple[int, datetime], Counter[str]] = defaultdict(Counter)
-    occurred = chain(_signed(start, end), _confirmed(start, end), _challenged(start, end))
-    for petition_id, minute, event, number in occurred:
+    occurrences = chain(_signed(start, end), _confirmed(start, end), _challenged(start, end))
+    for petition_id, minute, event, number in occurrences:
         counts[petition_id, minute][event] += number
     rows = [
         ActivityMinute(petition_id=petition_id, minute=minute, counts=dict(counted))
@@ -76,12 +76,12 @@ def roll_up() -> int:
 
 
 def last_full_minute() -> datetime:
-    """The end of the last minute that can be counted by now."""
+    """Return the end of the last minute that can be counted by now."""
     return (timezone.now() - SETTLED_AFTER).replace(second=0, microsecond=0)
 
 
-def _signed(start: datetime, end: datetime) -> Iterator[Occurred]:
-    # Petition and state stand before the time in the index.
+def _signed(start: datetime, end: datetime) -> Iterator[Occurrences]:
+    # Petition and state come before the time in the index, so all their values are listed.
     rows = Signature.objects.filter(
         petition__in=list(Petition.objects.values_list("pk", flat=True)),
         state__in=State.values,
@@ -95,8 +95,8 @@ def _signed(start: datetime, end: datetime) -> Iterator[Occurred]:
                 yield petition_id, minute, f"refused-{about}", number
 
 
-def _confirmed(start: datetime, end: datetime) -> Iterator[Occurred]:
-    # The last condition is that of the partial index `signature_confirmed`.
+def _confirmed(start: datetime, end: datetime) -> Iterator[Occurrences]:
+    # The last condition repeats that of the partial index `signature_confirmed`.
     rows = Signature.objects.filter(
         confirmed_at__gte=start, confirmed_at__lt=end, confirmed_at__time__gt=time.min
     )
@@ -109,18 +109,18 @@ def _confirmed(start: datetime, end: datetime) -> Iterator[Occurred]:
 
 
 def _by_minute(rows: QuerySet[Signature], column: str) -> QuerySet[Any, tuple[Any, ...]]:
-    """(petition, minute, state, signals, number) of rows, by the minute in a column."""
+    """Count rows by petition, minute of `column`, state and signals, and yield them as tuples."""
     named = rows.annotate(minute=TruncMinute(column)).order_by()
     grouped = named.values_list("petition_id", "minute", "state", "signals")
     return grouped.annotate(number=Count("pk"))
 
 
 def _rules_about(signals: list[str]) -> list[str]:
-    return [about for about, codes in _OF_RULES.items() if codes.intersection(signals)]
+    return [about for about, codes in _SIGNALS_OF_RULES.items() if codes.intersection(signals)]
 
 
-def _challenged(start: datetime, end: datetime) -> Iterator[Occurred]:
-    """Outcomes of challenges on petitions' forms; none while Redis is away."""
+def _challenged(start: datetime, end: datetime) -> Iterator[Occurrences]:
+    """Yield the outcomes of challenges on petitions' forms; none while Redis is unavailable."""
     first = max(start, end - challenge.COUNTED_FOR)
     minutes = [first + MINUTE * n for n in range((end - first) // MINUTE)]
     by_slug = dict(Petition.objects.values_list("slug", "pk"))

@@ -1,7 +1,7 @@
-"""What raises an alert, and what closes it: run by the worker every half minute.
+"""Raise and close alerts; the worker runs this every half minute.
 
-Bursts are found by `screening.screen`. All other causes are conditions: an alert stands for as long
-as its condition holds, and goes with it, whether or not somebody has marked it as checked.
+`screening.screen` finds bursts. All other alerts belong to a condition: the alert exists while the
+condition holds, and is deleted with it, whether or not somebody has marked it as checked.
 """
 
 from collections.abc import Mapping
@@ -18,40 +18,38 @@ from petitions.screening import screen
 
 Kind = Alert.Kind
 State = Signature.State
-HELD_FOR = timedelta(hours=48)
-MAIL_WAITS = timedelta(minutes=10)
-# Of the mails to the newest signers: so large a share, and at least so many.
-REFUSED_SHARE, FEWEST_REFUSED = 0.05, 10
-# Steps of the number of mails, as in the cockpit: one more would tell what an address has done.
+MAX_HELD_FOR = timedelta(hours=48)
+MAIL_LATE_AFTER = timedelta(minutes=10)
+# An alert needs this share of failing mails to the newest signers, and this many failing mails.
+REFUSED_SHARE, MIN_REFUSED = 0.05, 10
+# Mails are counted in steps, as in the cockpit: an exact number would reveal what an address did.
 STEP = 25
-# Alerts say how many, but count no further.
-MOST = 10_000
-# What an alert is about, besides its kind: a petition's id, and the name of a part.
+MAX_COUNTED = 10_000
+# What an alert of one kind is about: a petition's id, if any, and the name of a sweep or "".
 Subject = tuple[int | None, str]
 
 
 def raise_and_close() -> None:
-    """Raise what is new, and close what is over. Idempotent."""
+    """Raise new alerts, and close those whose cause is gone. Idempotent."""
     screen.raise_burst_alerts()
     close_decided()
-    _keep(Kind.HELD, _held_for_long())
-    _keep(Kind.MAIL, _waiting_mail())
-    _keep(Kind.BOUNCES, _refused_mail())
-    _keep(Kind.STILL, {(None, name): 1 for name in sweeps.overdue(sweeps.ages())})
+    _synchronise(Kind.HELD, _held_for_long())
+    _synchronise(Kind.MAIL, _waiting_mail())
+    _synchronise(Kind.BOUNCES, _refused_mail())
+    _synchronise(Kind.STILL, {(None, name): 1 for name in sweeps.overdue(sweeps.ages())})
 
 
 def raise_tally(petition: Petition) -> None:
-    """Raise an alert about a count that did not match; it stays until somebody has seen it."""
+    """Raise an alert about a count that did not match. It stays until somebody has seen it."""
     values = {"number": 1, "seen_at": None, "created_at": timezone.now()}
     Alert.objects.update_or_create(petition=petition, kind=Kind.TALLY, defaults=values)
 
 
 def close_decided() -> int:
-    """Close the alerts about bursts of which every signature is decided; return how many.
+    """Close burst alerts whose signatures are all decided; return how many were closed.
 
-    What still waits for confirmation is decided by its removal, or by a rule of an alert that
-    holds or blocks its network. The look ends at the first that is not: see the indexes of
-    `Signer`.
+    A pending signature is decided when it is removed, or when a rule made from an alert covers its
+    network. The query stops at the first undecided signature: see the indexes of `Signer`.
     """
     rules = Rule.objects.in_force().filter(network_ix=OuterRef("signer__network_ix"))
     undecided = Q(state__in=[State.CONFIRMED, State.HELD], decision=None) | (
@@ -67,7 +65,7 @@ def close_decided() -> int:
     return closed
 
 
-def _keep(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:
+def _synchronise(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:
     known = {(one.petition_id, one.about): one for one in Alert.objects.filter(kind=kind)}
     for subject, number in found.items():
         if subject not in known:
@@ -80,25 +78,25 @@ def _keep(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:
 
 
 def _held_for_long() -> dict[Subject, int]:
-    held = Signature.objects.filter(state=State.HELD, confirmed_at__lt=Now() - HELD_FOR)
+    held = Signature.objects.filter(state=State.HELD, confirmed_at__lt=Now() - MAX_HELD_FOR)
     found = {
-        (pk, ""): held.filter(petition=pk).order_by()[:MOST].count()
+        (pk, ""): held.filter(petition=pk).order_by()[:MAX_COUNTED].count()
         for pk in Petition.objects.values_list("pk", flat=True)
     }
     return {subject: number for subject, number in found.items() if number}
 
 
 def _waiting_mail() -> dict[Subject, int]:
-    """Late mail, of the kinds that there are whatever an address has done."""
+    """Count late mail, only of kinds that are queued whatever an address has done."""
     late = Mail.objects.late(replies.UNWANTED).filter(
-        kind__in=monitoring.SHOWN, created_at__lt=Now() - MAIL_WAITS
+        kind__in=monitoring.SHOWN, created_at__lt=Now() - MAIL_LATE_AFTER
     )
-    number = late.order_by()[:MOST].count()
+    number = late.order_by()[:MAX_COUNTED].count()
     return {(None, ""): number // STEP * STEP} if number else {}
 
 
 def _refused_mail() -> dict[Subject, int]:
-    """Mail that fails through no fault of its address: see `mail.monitoring` why no other."""
+    """Count mail that fails for reasons other than its address; `mail.monitoring` says why."""
     failing, _sent, asked = Mail.objects.outcomes_lately()
-    is_too_much = failing >= FEWEST_REFUSED and failing > REFUSED_SHARE * asked
-    return {(None, ""): failing // FEWEST_REFUSED * FEWEST_REFUSED} if is_too_much else {}
+    is_too_much = failing >= MIN_REFUSED and failing > REFUSED_SHARE * asked
+    return {(None, ""): failing // MIN_REFUSED * MIN_REFUSED} if is_too_much else {}

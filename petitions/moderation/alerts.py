@@ -1,7 +1,7 @@
-"""Alerts about bursts: what they are about, and what a moderator does about them from their page.
+"""Describe alerts about bursts, and let moderators act on them.
 
-Nobody reads which network it is. A decision about "all of it" is a bulk decision; a rule about what
-comes next knows the network by its blind index alone. Domains are told: masked addresses show them.
+Staff never see which network it is: a rule about a network stores only its blind index. Domains are
+shown, because masked addresses show them too. Deciding about all its signatures is a bulk decision.
 """
 
 from collections import Counter
@@ -29,23 +29,23 @@ from petitions.staff.refusal import Refused
 
 State = Signature.State
 DECIDABLE = (State.PENDING, State.CONFIRMED, State.HELD)
-# Numbers are of the newest, at most so many; shapes of names of fewer, for each is decrypted.
-MOST_READ, NAMES_READ, SAMPLE = 10_000, 200, 10
-# An older network is not to be expected again, and the day of its index is not known any more.
-RULE_WITHIN = timedelta(hours=72)
+# How many of the newest signatures are read; fewer names, because each must be decrypted.
+MAX_ROWS, MAX_NAMES, SAMPLE_SIZE = 10_000, 200, 10
+# Nothing more is expected from an older network, and the day of its blind index is not known.
+MAX_AGE_FOR_RULE = timedelta(hours=72)
 ORIGIN_UNKNOWN = "Where signatures of more than three days ago came from is not known any more."
 HOURS = (1, 6, 24, 72)
-# Beginnings of the choices that narrow a decision to signatures alike.
-SIGNAL, DOMAIN, DOMAINS_SHOWN = "signal:", "domain:", 10
-# As many as elsewhere hide one person among them.
-NAMED_FROM = 25
+# Prefixes of `Likeness.choice`.
+SIGNAL, DOMAIN, MAX_DOMAINS_SHOWN = "signal:", "domain:", 10
+# The same anonymity threshold as elsewhere: one person hides among 25.
+MIN_TO_NAME_DOMAIN = 25
 
 
 class Likeness(NamedTuple):
-    """One thing that many of an alert's signatures share: `number` of `of`.
+    """A feature that `number` of the `of` signatures of an alert share.
 
-    `choice` narrows a decision to these, "" where that is not possible: a warning sign, or a domain
-    by one signature that has it.
+    `choice` narrows a decision to these signatures. It is a warning sign, or the id of a signature
+    with the domain; "" where a decision cannot be narrowed to the feature.
     """
 
     words: str
@@ -55,16 +55,16 @@ class Likeness(NamedTuple):
 
     @property
     def percent(self) -> int:
-        """The share in whole per cent."""
+        """Return the share in whole per cent."""
         return round(100 * self.number / max(self.of, 1))
 
 
 class Figures(NamedTuple):
-    """What alerts are about: counts by the label of a state, the largest first; what their
-    signatures share; a sample, each with name and warning signs.
+    """What the page of alerts shows about their signatures.
 
-    `domains` are the choices of a domain by each of the signatures: a page names one by the newest,
-    which is another one a moment later while an attack goes on.
+    `states` are counts by the label of a state, the largest first. `sample` has each signature with
+    its name and warning signs. `domains` has a choice of domain for every signature, because a page
+    names a domain by its newest signature, and during an attack a newer one arrives at any moment.
     """
 
     states: list[tuple[str, int]]
@@ -74,18 +74,20 @@ class Figures(NamedTuple):
 
 
 def figures(alerts: Sequence[Alert]) -> Figures:
-    """Look at the signatures of alerts of one petition: what they are about, and what those share
-    that came from their networks. Reads `MOST_READ` rows of each, the newest.
+    """Return what the signatures of alerts of one petition are, and what they share.
+
+    States are those of the alerts' own signatures. Likenesses are those of all signatures from
+    their networks. Of both, at most the newest `MAX_ROWS` rows are read.
     """
     about = _signatures(alerts).order_by("-created_at").values_list("state", flat=True)
     nearby = _signatures(alerts, is_nearby=True).filter(state__in=DECIDABLE)
     rows = nearby.order_by("-created_at")
-    read = list(rows.values_list("pk", "created_at", "signer__domain_ix", "signals")[:MOST_READ])
-    people = _people([pk for pk, *_ in read][:NAMES_READ])
+    read = list(rows.values_list("pk", "created_at", "signer__domain_ix", "signals")[:MAX_ROWS])
+    people = _people([pk for pk, *_ in read][:MAX_NAMES])
     names = {pk: person["name"] for pk, person in people.items()}
-    examples = rows.select_related("place").in_bulk(list(names)[:SAMPLE])
+    examples = rows.select_related("place").in_bulk(list(names)[:SAMPLE_SIZE])
     return Figures(
-        [(str(State(state).label), n) for state, n in Counter(about[:MOST_READ]).most_common()],
+        [(str(State(state).label), n) for state, n in Counter(about[:MAX_ROWS]).most_common()],
         _likenesses(read, list(names.values())),
         [(one, names[pk], fraud_signals.sentences(one.signals)) for pk, one in examples.items()],
         frozenset(f"{DOMAIN}{pk}" for pk, _at, domain, _signals in read if domain is not None),
@@ -93,8 +95,9 @@ def figures(alerts: Sequence[Alert]) -> Figures:
 
 
 def record_look(*, alerts: Iterable[Alert], petition: Petition, actor: User, screen: str) -> None:
-    """Put on record that somebody sees what came from the networks or domains of alerts: with forms
-    of their own, staff can raise an alert about the domain of one person.
+    """Record that somebody looks at signatures from the networks or domains of alerts.
+
+    Staff could send forms themselves to raise an alert about the domain of one person.
     """
     kinds = {"domain" if one.kind == Alert.Kind.DOMAIN else "network" for one in alerts}
     for kind in sorted(kinds):
@@ -122,35 +125,37 @@ def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]: 
 
 
 def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[type-arg]
-    """The domains of most of these; by name the large providers, and those of `NAMED_FROM` people:
-    the name of a rare domain tells whose address signed.
+    """Return the most frequent domains.
+
+    Only large providers, and domains with at least `MIN_TO_NAME_DOMAIN` signatures, are named: the
+    name of a rare domain reveals whose address signed.
     """
     domains: dict[bytes, list[UUID]] = {}
     for pk, _at, domain, _signals in read:
         if domain is not None:
             domains.setdefault(bytes(domain), []).append(pk)
-    most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_SHOWN]
-    opened = _people([ids[0] for ids in most])
+    most = sorted(domains.values(), key=len, reverse=True)[:MAX_DOMAINS_SHOWN]
+    people = _people([ids[0] for ids in most])
     found = []
     for place, ids in enumerate(most, start=1):
-        name = email_addresses.domain_of(opened.get(ids[0], {}).get("email", ""))
+        name = email_addresses.domain_of(people.get(ids[0], {}).get("email", ""))
         words = f"email domain {place} of {len(domains)}"
         if name in providers.OF_MANY:
             words = f"the email domain {name} (a large provider)"
-        elif len(ids) >= NAMED_FROM:
+        elif len(ids) >= MIN_TO_NAME_DOMAIN:
             words = f"the email domain {name} (one of {len(domains)} domains)"
         found.append(Likeness(words, len(ids), len(read), f"{DOMAIN}{ids[0]}"))
     return found
 
 
 def _shape(name: str) -> str:
-    """A name with "A" for each capital, "a" for each other letter, and "9" for each digit."""
+    """Replace each capital by "A", each other letter by "a", and each digit by "9"."""
     classes = ("A" if char.isupper() else "a" if char.isalpha() else char for char in name)
     return "".join("9" if char.isdigit() else char for char in classes)
 
 
 def _people(ids: Sequence[UUID]) -> dict[UUID, dict[str, str]]:
-    """Those of these signers that can be opened, in the order of their ids."""
+    """Return unsealed signers by id, in the order of `ids`; skip those that cannot be unsealed."""
     signers, found = Signer.objects.in_bulk(ids), {}
     for pk in ids:
         with suppress(KeyError, vault.CannotOpen):
@@ -166,11 +171,11 @@ def _signatures(alerts: Sequence[Alert], *, is_nearby: bool = False) -> QuerySet
 def selection(
     alerts: Sequence[Alert], alike: Sequence[str] = (), *, is_nearby: bool = False
 ) -> Selection:
-    """The selection of what alerts of one petition are about, for a bulk decision.
+    """Return the selection of the signatures of alerts of one petition, for a bulk decision.
 
-    `alike` are choices of `Likeness`, of which one at most is a warning sign: then it is all that
-    have one of the domains, and the sign, of what came from the networks of the alerts, as with
-    `is_nearby`. Raises `Refused`.
+    `is_nearby` selects all signatures from the networks of the alerts instead. `alike` implies it,
+    and narrows it: these are choices of `Likeness`, with at most one warning sign. A signature must
+    have the sign and one of the domains. Raises `Refused` unless all are about one petition.
     """
     if len({alert.petition_id for alert in alerts}) != 1 or not alerts[0].petition_id:
         raise Refused("Choose alerts about signatures of one petition.")
@@ -189,15 +194,14 @@ def selection(
 
 @transaction.atomic
 def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str) -> Rule:
-    """Block or hold what comes next from an alert's network, or of its domain, for some hours.
+    """Block or hold new signatures from an alert's network or domain for `hours`.
 
-    What waits for confirmation from there is held, too. The rule knows the network by the blind
-    index of the day on which its newest signature was made. Raises `Refused` where it is not known
-    any more.
+    Pending signatures from there are held when they are confirmed. The rule stores the network's
+    blind index of the day of its newest signature. Raises `Refused` if that is no longer known.
     """
     roles.require(actor, rules.PERMISSION)
     newest = _signatures([alert]).order_by("-created_at").select_related("signer").first()
-    if newest is None or newest.created_at < timezone.now() - RULE_WITHIN:
+    if newest is None or newest.created_at < timezone.now() - MAX_AGE_FOR_RULE:
         raise Refused(ORIGIN_UNKNOWN)
     known: dict[str, Any] = {
         "kind": Rule.Kind.ALERT,
@@ -219,7 +223,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
 
 @transaction.atomic
 def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
-    """Mark an alert as seen by a moderator, on the audit record: it leaves the admin's home."""
+    """Mark an alert as seen by a moderator, so that it leaves the admin's home page."""
     roles.require(actor, "petitions.moderate_signature")
     if Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now()):
         audit.record(
@@ -229,7 +233,7 @@ def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
 
 @transaction.atomic
 def subscribe(*, actor: User, kinds: Iterable[str], screen: str) -> None:
-    """Mail these kinds of alert to a moderator, and no others."""
+    """Subscribe a moderator to mails about these kinds of alert, and no others."""
     roles.require(actor, "petitions.moderate_signature")
     wanted = set(kinds)
     AlertMail.objects.filter(user=actor).exclude(kind__in=wanted).delete()

@@ -1,12 +1,12 @@
 """Bulk decisions: a decision about a whole selection, previewed, approved, then run in batches.
 
-1. `preview` stores a draft: how many the selection matches (bounded), what that does to the count,
-   and a sample. From then on what changes is left alone.
-2. `start` queues it, or lets it wait for a second moderator (`approve`) where it is large: see
+1. `preview` stores a draft and returns how many signatures match (bounded), the effect on the
+   count, and a sample. Signatures that change after the preview are left alone.
+2. `start` queues the job. A large one waits until a second moderator calls `approve`: see
    `mail.approval`. Any moderator can `cancel` it.
-3. The worker runs it (`run_due`), batch by batch: see `models.BatchJob`. While people sign it rests
-   between batches, so that they keep most of the machine. It is stopped if its actor may no longer
-   moderate. What was moved is one `Decision`, which `preview_undo` takes back.
+3. The worker runs it in batches (`run_due`, `models.BatchJob`). While people sign, it pauses
+   between batches to leave them most of the machine. It stops if its actor may no longer moderate.
+   All changes belong to one `Decision`, which `preview_undo` can undo.
 """
 
 import logging
@@ -32,19 +32,18 @@ from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 BATCH = 2_000
-# While people sign, in multiples of the time that the last batch took: two fifths of one processor
-# are left to the job, a fifth of a machine of two.
-REST = 1.5
-# Somebody has signed so lately that others may be at it.
-LATELY = timedelta(seconds=2)
-# A preview counts no further; above it the number is known when the decision runs.
-COUNTED = 100_000
-# How many are looked at for what each was before: 10,000 took half a second.
-LOOKED_AT = 5_000
-# Decisions of others that are told.
-MEANWHILE = 5
-# An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
-DRAFT_LASTS = timedelta(hours=24)
+# The pause while people sign, in multiples of the last batch's duration: the job then uses two
+# fifths of one processor, or a fifth of a machine with two.
+REST_FACTOR = 1.5
+# If somebody has signed within this time, others may be signing now.
+SIGNING_WINDOW = timedelta(seconds=2)
+# A preview counts no further; a larger number is counted exactly when the decision runs.
+MAX_COUNTED = 100_000
+# The effect of an undo is computed for at most this many: 10,000 took half a second.
+MAX_EFFECT_ROWS = 5_000
+MAX_OTHERS_SHOWN = 5
+# An older preview is out of date; times of signatures are truncated to the day after 72 hours.
+DRAFT_LIFETIME = timedelta(hours=24)
 MODERATE = decisions.MODERATE
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
@@ -67,10 +66,10 @@ logger = logging.getLogger(__name__)
 
 
 class Preview(NamedTuple):
-    """What a bulk decision would do: `job` is the draft to `start`.
+    """What a bulk decision would do. `job` is the draft to `start`.
 
-    `effect` is by how much the count would change, at least so much where the number is not exact;
-    None for an undo or a restoration of more than `LOOKED_AT`, which depends on what each was.
+    `effect` is the change of the count; where `number` is not exact, it is the least change. It is
+    None for an undo or a restoration of more than `MAX_EFFECT_ROWS`: each state before is needed.
     """
 
     job: BulkDecision
@@ -80,8 +79,9 @@ class Preview(NamedTuple):
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
-    """Draft a decision about a selection. Raises `PermissionDenied`, and `Refused`, also if
-    nothing matches.
+    """Draft a decision about a selection.
+
+    Raises `PermissionDenied`, and `Refused` if the kind is not for many, or if nothing matches.
     """
     if kind not in lifecycle.DECISIONS:
         raise Refused("This cannot be decided about many at once. Open each signature for it.")
@@ -90,7 +90,10 @@ def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: U
 
 
 def preview_undo(*, decision: Decision, note: str, actor: User) -> Preview:
-    """Draft the undo of a decision, for all whose latest decision it is. Raises as `preview`."""
+    """Draft the undo of a decision, for the signatures whose latest decision it is.
+
+    Raises the same exceptions as `preview`.
+    """
     undoing = Decision(
         petition_id=decision.petition_id,
         kind=Decision.Kind.UNDO,
@@ -118,8 +121,8 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
         job.save()
         job.refresh_from_db()
         rows = _rows(job)
-        # All of a petition is counted to the end, for its number has to be typed.
-        number = Number(rows.count(), True) if selection.is_total else bounded(rows, COUNTED)
+        # A whole petition is counted exactly, because the moderator has to type its number.
+        number = Number(rows.count(), True) if selection.is_total else bounded(rows, MAX_COUNTED)
         if not number.n:
             raise Refused("Nothing that this decision could change matches. Nothing was done.")
         job.matching, job.is_exact = number
@@ -128,9 +131,9 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
 
 
 def preview_of(job: BulkDecision) -> Preview:
-    """What a stored draft would do by now. Raises `Refused`."""
+    """Return what a stored draft would do now. Raises `Refused`."""
     rows = _rows(job)
-    # The ids first: sorting all rows with their signers took a second for 100,000.
+    # Ids are read first: sorting 100,000 rows joined with their signers took a second.
     ids = list(rows.order_by("id").values_list("pk", flat=True)[:10])
     found = Signature.objects.filter(pk__in=ids).select_related("signer", "place")
     sample = list(found.order_by("id"))
@@ -138,9 +141,7 @@ def preview_of(job: BulkDecision) -> Preview:
 
 
 def record_look(*, job: BulkDecision, actor: User, screen: str) -> None:
-    """Put on record that somebody sees a sample of one domain or network, as with its list, or of
-    those of alerts, as with their page.
-    """
+    """Record that somebody sees a sample of one network, domain or alert, as its page does."""
     for kind in looks(job.conditions):
         search.record(petition=job.petition, kind=kind, actor=actor, screen=screen)
     of_alerts = job.conditions.get("alerts") or job.conditions.get("networks_of_alerts") or []
@@ -149,23 +150,23 @@ def record_look(*, job: BulkDecision, actor: User, screen: str) -> None:
 
 
 def _rows(job: BulkDecision) -> QuerySet[Signature]:
-    """What a job is about: selected, movable, and as old as its preview."""
+    """Return the selected signatures that the decision can move and that existed at the preview."""
     selection = Selection.from_conditions(job.conditions)
     rows = selection.queryset().filter(created_at__lte=job.created_at)
     states = decisions.sources(_decision(job))
-    # One state alone, so that the index on it gives the rows in the order of their ids.
+    # With one state only, its index gives the rows in the order of their ids.
     return rows if selection.state in states else rows.filter(state__in=states)
 
 
 def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
     transition = lifecycle.DECISIONS.get(job.kind)
     if transition and transition.target in lifecycle.COUNTED:
-        return min(job.matching, bounded(rows.exclude(state__in=lifecycle.COUNTED), COUNTED).n)
+        return min(job.matching, bounded(rows.exclude(state__in=lifecycle.COUNTED), MAX_COUNTED).n)
     if transition and transition.target:
         return -bounded(rows.filter(state__in=lifecycle.COUNTED), job.matching).n
-    # An undo or a restoration: to what each was before. In two queries, for right after a decision
-    # a join would look through all of its items for each signature.
-    if job.matching > LOOKED_AT:
+    # An undo or a restoration moves each signature to its own earlier state. Two queries are used,
+    # because right after a decision a join would scan all of its items for each signature.
+    if job.matching > MAX_EFFECT_ROWS:
         return None
     some = rows.order_by().values_list(*_Row._fields)[: job.matching]
     found = [_Row._make(values) for values in some]
@@ -178,12 +179,12 @@ def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
 
 
 def needs_approval(job: BulkDecision) -> bool:
-    """Whether a job is large enough that a second person is to look at it."""
+    """Return whether a job is large enough to need approval by a second person."""
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
 
 
 def summary(job: BulkDecision) -> str:
-    """What a job has done by now, in sentences. Its state stands beside it, and is not told."""
+    """Describe in sentences what a job has done so far. Screens show its state separately."""
     count = f"changed by {job.count_change:+,}" if job.count_change else "stays as it is"
     sentences = [
         f"{job.done:,} signature{pluralize(job.done)} changed.",
@@ -202,8 +203,9 @@ def summary(job: BulkDecision) -> str:
 
 
 def meanwhile(job: BulkDecision) -> list[Decision]:
-    """The newest decisions about the petition between a job's preview and its end, where it left
-    signatures alone: what others did stands, and is told.
+    """Return the newest other decisions about the petition between a job's preview and its end.
+
+    Empty unless the job skipped signatures. These decisions may be why, so screens show them.
     """
     if not job.skipped:
         return []
@@ -211,14 +213,14 @@ def meanwhile(job: BulkDecision) -> list[Decision]:
     if job.finished_at:
         others = others.filter(created_at__lt=job.finished_at)
     others = others.exclude(bulk=job).select_related("actor", "undoes__undoes")
-    return list(others.order_by("-created_at", "-id")[:MEANWHILE])
+    return list(others.order_by("-created_at", "-id")[:MAX_OTHERS_SHOWN])
 
 
 @transaction.atomic
 def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = None) -> bool:
-    """Queue a previewed decision; False if it now waits for approval. Raises `Refused`.
+    """Queue a previewed decision; return False if it now waits for approval. Raises `Refused`.
 
-    `typed` is the number that the actor typed, needed where it is all of a petition.
+    `typed` is the number that the actor typed. It is required if the selection `is_total`.
     """
     roles.require(actor, decisions.permission(_decision(job)))
     selection = Selection.from_conditions(job.conditions)
@@ -226,7 +228,7 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
         raise Refused("Only the moderator who made this preview can start it. Make your own.")
     if selection.is_total and typed != job.matching:
         raise Refused(f"This is about all of them. Type their number, {job.matching}, to go on.")
-    is_recent = {"created_at__gt": Now() - DRAFT_LASTS}
+    is_recent = {"created_at__gt": Now() - DRAFT_LIFETIME}
     if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
         raise Refused("This preview is more than a day old. Make a new one.")
     APPROVAL.submit(job, is_large=needs_approval(job), actor=actor, screen=screen)
@@ -235,15 +237,15 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
 
 @transaction.atomic
 def approve(*, job: BulkDecision, actor: User, screen: str) -> None:
-    """Queue a decision that waits, as a second person. Raises `Refused`."""
+    """Approve a waiting decision as the second person, and queue it. Raises `Refused`."""
     APPROVAL.approve(job, actor=actor, screen=screen)
 
 
 @transaction.atomic
 def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
-    """Cancel a decision before its end, whoever wanted it. Raises `Refused`.
+    """Cancel any moderator's decision before its end. Raises `Refused` if it has ended.
 
-    What it has moved stays under its `decision`, which can be undone.
+    Signatures that it has moved stay so; its `decision` can be undone.
     """
     roles.require(actor, MODERATE)
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
@@ -252,11 +254,11 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
 
 
 def run_due(*, seconds: float = 20.0) -> None:
-    """Run what is queued, in the order of approval, until `seconds` are over.
+    """Run queued jobs in the order of approval, for at most about `seconds`.
 
-    Call it again for the rest: a worker has other things to do, too. One process at a time.
+    Call it again for the rest. Only one process may run it at a time.
     """
-    BulkDecision.objects.filter(created_at__lt=Now() - DRAFT_LASTS, state=State.DRAFT).delete()
+    BulkDecision.objects.filter(created_at__lt=Now() - DRAFT_LIFETIME, state=State.DRAFT).delete()
     APPROVAL.settle()
     for job in BulkDecision.objects.waiting().filter(mailed_at=None):
         if APPROVAL.mail_team(job, message_id=str(job.pk)):
@@ -271,23 +273,23 @@ def run_due(*, seconds: float = 20.0) -> None:
 
 
 def _rest(took: float) -> float:
-    """How long to rest after a batch that took so many seconds; 0 while nobody signs."""
+    """Return the seconds to pause after a batch that took `took` seconds; 0 while nobody signs."""
     petitions = Petition.objects.filter(state=Petition.State.OPEN).values_list("pk", flat=True)
     signed = Signature.objects.filter(
         petition__in=list(petitions),
         state=Signature.State.PENDING,
-        created_at__gt=Now() - LATELY,
+        created_at__gt=Now() - SIGNING_WINDOW,
     )
-    return REST * took if signed.exists() else 0.0
+    return REST_FACTOR * took if signed.exists() else 0.0
 
 
 @transaction.atomic
 def _batch(job: BulkDecision) -> bool:
-    """Decide about the next rows; False if none are left, or the job has ended."""
+    """Decide about the next rows; return False if none are left, or if the job has ended."""
     if not job.lock():
         return False
     actor = User.objects.get(pk=job.actor_id or 0)
-    # Read anew, for their rights may have ended.
+    # The user is read again, because their permission may have been withdrawn.
     if not actor.has_perm(decisions.permission(_decision(job))):
         job.change_state(State.FAILED, State.RUNNING, error=RIGHTS_ENDED)
         return False
@@ -299,7 +301,7 @@ def _batch(job: BulkDecision) -> bool:
     batch = left.order_by("id").select_for_update(of=("self",)).values_list(*_Row._fields)[:BATCH]
     locked = [_Row._make(values) for values in batch]
     if not locked:
-        # Others may have changed all of a batch while it waited for their locks.
+        # Other transactions may have changed a whole batch while it waited for their locks.
         job.skipped = max(job.skipped, job.matching - job.done)
         job.save()
         return left.exists()
@@ -315,7 +317,7 @@ def _batch(job: BulkDecision) -> bool:
 
 
 class _Row(NamedTuple):
-    """The columns of a signature that a batch needs: model instances took most of its time."""
+    """The columns of a signature that a batch needs. Model instances took most of its time."""
 
     pk: UUID
     petition_id: int
@@ -329,7 +331,7 @@ class _Row(NamedTuple):
 
 
 def _decision(job: BulkDecision) -> Decision:
-    """The job's one decision: that of its earlier batches, or a new one."""
+    """Return the decision that earlier batches of the job saved, or a new one."""
     return job.decision or Decision(
         petition_id=job.petition_id,
         kind=job.kind,

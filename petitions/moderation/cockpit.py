@@ -1,7 +1,7 @@
-"""What the cockpit shows of one petition: bounded reads, and nothing that tells of one address.
+"""Read what the cockpit shows of a petition: bounded queries that reveal nothing of one address.
 
-Series are read from the rollup (`moderation.activity`). Origins and providers are counted over the
-newest `NEWEST` forms of a day, so that an attack makes the page no slower.
+Series come from the rollup (`moderation.activity`). Origins and providers are counted over the
+newest `MAX_FORMS` forms of a day, so that an attack does not slow the page down.
 """
 
 from collections import Counter
@@ -24,24 +24,24 @@ from petitions.moderation.selection import Number, bounded
 from petitions.signers import sealing
 
 State = Signature.State
-NEWEST = 1_000
-# Queues are counted no further.
-COUNTED = 10_000
-MOST_ORIGINS = 6
-# Steps of figures about mail: by one more or less they would tell what an address has done.
+MAX_FORMS = 1_000
+MAX_COUNTED = 10_000
+MAX_ORIGINS = 6
+# Mails are counted in steps: exact numbers would reveal what an address has done.
 STEP = 25
 OTHERS = "all others"
 
 
 class Activity(NamedTuple):
-    """The minutes of the last day in which anything happened; `end` is the last that is counted."""
+    """The minutes of the last day with events. `end` is the end of the last counted minute."""
 
     end: datetime
     minutes: Sequence[tuple[datetime, dict[str, int]]]
 
     def buckets(self, length: timedelta, number: int) -> list[tuple[datetime, Counter[str]]]:
-        """So many periods of one length up to the end, the oldest first: when each began, and how
-        often each event occurred.
+        """Count events in the last `number` periods of `length`, oldest first.
+
+        Return each period's beginning and its counts by event.
         """
         start = self.end - length * number
         found = [(start + length * n, Counter[str]()) for n in range(number)]
@@ -51,19 +51,19 @@ class Activity(NamedTuple):
         return found
 
     def last(self, period: timedelta) -> Counter[str]:
-        """How often each event occurred in the last hour, or day."""
+        """Return how often each event occurred in the last `period`."""
         return self.buckets(period, 1)[0][1]
 
 
 def activity(petition: Petition) -> Activity:
-    """The minutes of a petition's last day: one query by index, of at most 1,440 rows."""
+    """Return the minutes of a petition's last day: one query by index, at most 1,440 rows."""
     end = last_full_minute()
     rows = ActivityMinute.objects.filter(petition=petition, minute__gte=end - DAY, minute__lt=end)
     return Activity(end, list(rows.values_list("minute", "counts")))
 
 
 def signed_most() -> Petition | None:
-    """The petition with most forms in the last hour; None if there is none."""
+    """Return the petition with the most forms in the last hour, or None."""
     lately = ActivityMinute.objects.filter(minute__gt=Now() - HOUR)
     number = Sum(Cast(KT("counts__signed"), IntegerField()))
     counted = lately.values("petition").annotate(number=number)
@@ -72,7 +72,7 @@ def signed_most() -> Petition | None:
 
 
 class Form(NamedTuple):
-    """One of the newest forms that were taken, as far as it is counted here."""
+    """The columns of an accepted form that the cockpit counts."""
 
     pk: UUID
     created_at: datetime
@@ -85,23 +85,21 @@ class Form(NamedTuple):
 
 
 def newest(petition: Petition) -> list[Form]:
-    """The newest forms of the last day, at most `NEWEST`: two queries.
+    """Return the newest forms of the last day, at most `MAX_FORMS`, in two queries.
 
-    The index has the state before the time: the newest of each state hold the newest of all.
+    The index has the state before the time, so the newest rows of each state are merged.
     """
     lately = Signature.objects.filter(petition=petition, created_at__gt=Now() - DAY)
+    rows = lately.order_by("-created_at").values_list("pk", "created_at")
     counted = (State.CONFIRMED, State.PENDING, State.HELD, State.REMOVED)
-    each = [
-        lately.filter(state=state).order_by("-created_at").values_list("pk", "created_at")[:NEWEST]
-        for state in counted
-    ]
-    chosen = each[0].union(*each[1:], all=True).order_by("-created_at")[:NEWEST]
+    each = [rows.filter(state=state)[:MAX_FORMS] for state in counted]
+    chosen = each[0].union(*each[1:], all=True).order_by("-created_at")[:MAX_FORMS]
     mails = Mail.objects.filter(
         signature=OuterRef("pk"), kind=Mail.Kind.CONFIRM, state=Mail.State.SENT
     )
     columns = ("network_ix", "domain_ix", "petition_mailbox_ix")
     ids = as_array(pk for pk, _signed_at in chosen)
-    rows = Signature.objects.filter(pk__in=ids).values_list(
+    found = Signature.objects.filter(pk__in=ids).values_list(
         "pk",
         "created_at",
         "confirmed_at",
@@ -111,12 +109,12 @@ def newest(petition: Petition) -> list[Form]:
     )
     return [
         Form._make([*row[:3], *(index and bytes(index) for index in row[3:6]), *row[6:]])
-        for row in rows.order_by("-created_at")
+        for row in found.order_by("-created_at")
     ]
 
 
 class Origin(NamedTuple):
-    """A network or domain of many forms: how many, and the newest of them, whose list has all."""
+    """A network or domain with many forms. `example` is the newest: a list of its kind has all."""
 
     name: str
     number: int
@@ -124,13 +122,12 @@ class Origin(NamedTuple):
 
 
 def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
-    """The networks and the domains of most confirmed forms of the last hour that were not removed,
-    the busiest first.
+    """Return the networks and the domains with most forms of the last hour, the busiest first.
 
-    Anybody can send forms with the domain of one person: one fewer than `LEAST_SHOWN` of those that
-    wait would tell whether that person has signed.
-    Nobody reads which network it is, nor which domain, but for those of large providers. Those of
-    fewer than `LEAST_SHOWN` forms are left out.
+    Only confirmed forms that were not removed count. If pending forms counted, anybody could send
+    `LEAST_SHOWN` - 1 forms with one person's domain and see whether that person has signed.
+    Networks are never named, and of domains only those of large providers. Networks and domains
+    with fewer than `LEAST_SHOWN` forms are left out.
     """
     hour_ago = timezone.now() - HOUR
     late = [
@@ -145,23 +142,23 @@ def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
 
 def _busiest(of: Sequence[tuple[bytes | None, UUID]], known: dict[bytes, str]) -> list[Origin]:
     counts = Counter(index for index, _pk in of if index)
-    # The newest comes first, and so is the last to be written.
+    # Forms are sorted newest first; reversed, the newest overwrites the others.
     examples = {index: pk for index, pk in reversed(of) if index}
     return [
         Origin(known.get(index, ""), number, examples[index])
-        for index, number in counts.most_common(MOST_ORIGINS)
+        for index, number in counts.most_common(MAX_ORIGINS)
         if number >= LEAST_SHOWN
     ]
 
 
 def _large_domains() -> dict[bytes, str]:
-    """The domains of large mail providers by their blind indexes of yesterday and today."""
+    """Return large providers' domains by their blind indexes of yesterday and today."""
     today = datetime.now(UTC).date()
     return sealing.domains_by_index(providers.LARGE, [today - timedelta(days=1), today])
 
 
 class Funnel(NamedTuple):
-    """Of the newest forms at one provider: mailboxes, those that were mailed, and confirmed."""
+    """How many mailboxes at one provider submitted a form, were sent a mail, and confirmed."""
 
     name: str
     submitted: int
@@ -170,10 +167,10 @@ class Funnel(NamedTuple):
 
 
 def by_provider(forms: Iterable[Form]) -> list[Funnel]:
-    """Mailboxes by large provider, the largest first, rounded down to `STEP`; all others last.
+    """Count mailboxes by large provider, rounded down to `STEP`: the largest first, others last.
 
-    Mailboxes, and not forms: a withdrawal takes all forms of a mailbox along. Providers with fewer
-    than `STEP` are counted with the others.
+    Mailboxes are counted instead of forms, because a withdrawal deletes all forms of a mailbox.
+    Providers with fewer than `STEP` mailboxes are counted with the others.
     """
     known = _large_domains()
     named = [(known.get(form.domain or b"", OTHERS), form) for form in forms if form.mailbox]
@@ -195,32 +192,32 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
     return sorted(funnels, key=lambda one: (one.name == OTHERS, -one.submitted))
 
 
-# What waits: how many, counted so far as it is quick, and since when the oldest does.
+# A bounded number of waiting rows, and the time since which the oldest waits.
 Queue = tuple[Number, datetime | None]
 
 
 def held(petition: Petition) -> Queue:
-    """The signatures on hold: the oldest is the first signed, as in the list."""
+    """Count the signatures on hold. The oldest is the one signed first, as in the list."""
     rows = Signature.objects.filter(petition=petition, state=State.HELD)
     first = rows.order_by("created_at", "id").values_list("confirmed_at", flat=True)[:1]
-    return bounded(rows, COUNTED), first.first()
+    return bounded(rows, MAX_COUNTED), first.first()
 
 
 def mails() -> Queue:
-    """Queued mails of all petitions, of the kinds that there are whatever an address has done."""
+    """Count queued mails of all petitions, only of kinds sent whatever an address has done."""
     queued = Mail.objects.filter(state=Mail.State.QUEUED).exclude(kind=Mail.Kind.NEWS)
     rows = queued.filter(kind__in=monitoring.SHOWN)
-    oldest = rows.order_by("due_at")[:COUNTED].aggregate(at=Min("created_at"))["at"]
-    number = bounded(rows, COUNTED)
+    oldest = rows.order_by("due_at")[:MAX_COUNTED].aggregate(at=Min("created_at"))["at"]
+    number = bounded(rows, MAX_COUNTED)
     return Number(number.n // STEP * STEP, number.is_exact), oldest
 
 
 def rules_met(seen: Activity) -> list[dict[str, Any]]:
-    """By what rules are about: how many are in force, and how many forms they refused and
-    signatures they held, last hour and last day, in words.
+    """Count the rules about networks and domains in force, and what they refused and held.
 
-    In steps of `LEAST_SHOWN`, and without rules about one address: a rule about a person's own
-    domain would tell whether they have signed, as its preview would.
+    Numbers are of the last hour and the last day, in words and in steps of `LEAST_SHOWN`: exact
+    numbers of a rule about a person's own domain would reveal whether they have signed, as its
+    preview would. Rules about one address are left out.
     """
     kinds = Counter(Rule.objects.in_force().order_by().values_list("kind", flat=True))
     networks = kinds[Rule.Kind.NETWORK] + kinds[Rule.Kind.ALERT]

@@ -1,4 +1,4 @@
-"""Moderation decisions: remove, hold, restore, approve, undo, erase. Each is on record."""
+"""Moderation decisions: remove, hold, restore, approve, undo, erase. Each is recorded."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -23,13 +23,13 @@ from petitions.staff.refusal import Refused
 State = Signature.State
 Kind = Decision.Kind
 _DECIDING = "deciding"
-# Rows on a page of the list.
-AT_ONCE = 50
-# How many people one moderator may erase in an hour: nothing undoes it, and nobody else is asked.
+# Rows on a page of the admin's list of signatures.
+ROWS_PER_PAGE = 50
+# People whom one moderator may erase in an hour: it cannot be undone and needs no second person.
 ERASURES_AN_HOUR, HOUR = 20, timedelta(hours=1)
-# What each kind of decision needs, others `MODERATE`; an undo needs what the undone one does.
+# The permission that each kind of decision needs; other kinds need `MODERATE`.
 MODERATE = "petitions.moderate_signature"
-_NEEDED = {
+_PERMISSIONS = {
     Kind.APPROVE: "petitions.approve_signature",
     Kind.REMOVE: "petitions.remove_signature",
     Kind.ERASE: "petitions.erase_signature",
@@ -37,17 +37,19 @@ _NEEDED = {
 
 
 def permission(decision: Decision) -> str:
+    """Return the permission that a decision needs; an undo needs that of the undone decision."""
     first = decision
     while first.undoes is not None:
         first = first.undoes
-    return _NEEDED.get(Kind(first.kind), MODERATE)
+    return _PERMISSIONS.get(Kind(first.kind), MODERATE)
 
 
 def is_large(number: int) -> bool:
-    """Whether a decision, or an undo, about so many has to be a bulk decision, for a second
-    moderator to approve: see `moderation.bulk`. The ticked rows of one page never have to.
+    """Return whether so many signatures need a bulk decision, which a second moderator approves.
+
+    The ticked rows of one page never need one. See `moderation.bulk`.
     """
-    return number > AT_ONCE and number >= settings.BULK_DECISION_APPROVAL_FROM
+    return number > ROWS_PER_PAGE and number >= settings.BULK_DECISION_APPROVAL_FROM
 
 
 def _refuse_if_large(number: int) -> None:
@@ -59,11 +61,11 @@ def _refuse_if_large(number: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The result of a decision: signatures moved, the change of the count, and what was left alone.
+    """The result of a decision: signatures moved, change of the count, and signatures left alone.
 
-    `unmoved` counts by state those that this decision cannot move; `overtaken` has those about
-    which somebody decided after they were shown, and `others` these decisions. `decision` is None
-    where nothing moved.
+    `unmoved` counts by state the signatures that this decision cannot move. `overtaken` has those
+    about which somebody else decided after they were shown, and `others` has those decisions.
+    `decision` is None if nothing moved.
     """
 
     kind: str
@@ -75,7 +77,7 @@ class Decided:
     others: tuple[Decision, ...] = ()
 
     def summary(self) -> str:
-        """What happened, in sentences for who decided; a success only if `signatures` moved."""
+        """Describe the result in sentences for the moderator."""
         moved = "Nothing was changed."
         if self.signatures and self.kind == Decision.Kind.UNDO:
             words = pluralize(self.signatures, " has its,s have their")
@@ -108,16 +110,16 @@ class Decided:
 
 
 def share_lock() -> None:
-    """Lock that every decision shares until commit, taken before any row (`watermark` waits)."""
+    """Take the shared lock for which `watermark` waits, before any row lock, until commit."""
     locks.lock_named(_DECIDING, is_shared=True)
 
 
 @transaction.atomic
 def watermark() -> int:
-    """The newest item of any decision: a watermark, to be read before signatures are shown.
+    """Return the id of the newest decision item, to be read before signatures are shown.
 
-    It waits for the decisions that are in flight, for tenths of a second: so each item up to it is
-    committed, and each later one is of a decision that whoever sees the page does not know.
+    It waits, for tenths of a second, until running decisions have committed. So every item up to
+    the watermark is committed, and the reader of the page does not know of any later item.
     """
     locks.lock_named(_DECIDING)
     newest: int | None = DecisionItem.objects.aggregate(id=Max("id"))["id"]
@@ -137,9 +139,9 @@ def decide(
 ) -> Decided:
     """Approve, hold, remove or restore signatures: the transition of `lifecycle.DECISIONS[kind]`.
 
-    Left alone are signatures in another state by now or of another petition, and, given the
-    `watermark` that the actor had `seen`, those about which somebody decided since. No e-mail.
-    Raises `PermissionDenied`, and `Refused` where an actor's decision `is_large`.
+    Signatures of other petitions, and those whose state no longer allows the transition, are left
+    alone. `seen` is the actor's `watermark`: signatures with later decisions are left alone too.
+    No mail is sent. Raises `PermissionDenied`, and `Refused` if an actor's decision `is_large`.
     """
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
     roles.require(actor, permission(decision))
@@ -150,7 +152,7 @@ def decide(
 
 
 def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = None) -> Decided:
-    """Apply a decision, which may have moved others before, to more signatures.
+    """Apply a decision, which may have moved other signatures before, to more signatures.
 
     Must run in a transaction that has called `share_lock` before it locked any row.
     """
@@ -158,20 +160,20 @@ def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = N
 
 
 def _locked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:
-    # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
+    # Rows are locked in id order, so that two decisions about the same signatures cannot deadlock.
     chosen = Signature.objects.filter(petition=petition_id, pk__in=list(ids))
     return list(chosen.select_for_update(of=("self",)).order_by("id"))
 
 
 class Row(lifecycle.Movable, Protocol):
-    """What `apply` reads of a signature, which is locked."""
+    """The attributes of a locked signature that `apply` reads."""
 
     @property
     def decision_id(self) -> UUID | None: ...
 
 
 def apply(decision: Decision, locked: Sequence[Row], *, seen: int | None = None) -> Decided:
-    """Apply a decision to locked signatures of its petition: `decide_more`."""
+    """Apply a decision to locked signatures of its petition; see `decide_more`."""
     later = [] if seen is None else _decided_since(seen, locked)
     overtaken = frozenset(item.signature_id for item in later)
     fresh = [one for one in locked if one.pk not in overtaken]
@@ -202,14 +204,14 @@ def _decided_since(seen: int, signatures: Sequence[Row]) -> list[DecisionItem]:
 
 
 def sources(decision: Decision) -> tuple[State, ...]:
-    """The states from which a decision moves signatures."""
+    """Return the states from which a decision moves signatures."""
     if decision.kind == Decision.Kind.UNDO:
         return tuple(state for state in State if state not in lifecycle.ENDED)
     return lifecycle.DECISIONS[decision.kind].sources
 
 
 def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]:
-    """The state to which each signature moves; those that do not move are left out."""
+    """Return the state to which each signature moves; signatures that do not move are left out."""
     states = frozenset(sources(decision))
     movable = [one for one in signatures if one.state in states]
     if decision.kind == Decision.Kind.UNDO:
@@ -221,9 +223,9 @@ def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]
 
 
 def states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
-    """The state of each before its latest decision."""
+    """Return the state of each signature before its latest decision."""
     latest = {one.pk: one.decision_id for one in signatures if one.decision_id}
-    # By signature alone: right after a decision the planner takes it for one about few.
+    # Filtered by signature only: right after a decision the planner takes it to have few items.
     items = DecisionItem.objects.filter(signature_id__in=as_array(latest)).values_list(
         "signature_id", "decision_id", "previous_state"
     )
@@ -231,17 +233,17 @@ def states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
 
 
 def standing(decision: Decision) -> QuerySet[Signature]:
-    """The signatures whose latest decision is this one, without withdrawn ones."""
+    """Return the signatures whose latest decision is this one, without withdrawn ones."""
     return Signature.objects.filter(decision=decision).exclude(state=State.WITHDRAWN)
 
 
 @transaction.atomic
 def undo(*, decision: Decision, note: str, actor: User) -> Decided:
-    """Restore the previous state of every signature of a decision, by one that names it.
+    """Restore the previous state of the signatures of a decision. The undo is itself a decision.
 
-    Skips those with a later decision, and those withdrawn or erased: a person's data cannot be
-    restored. No e-mail is sent. Raises `PermissionDenied`, and `Refused` where it `is_large`: for
-    those there is `bulk.preview_undo`.
+    Signatures with a later decision are skipped, and those withdrawn or erased, because their data
+    is gone. No mail is sent. Raises `PermissionDenied`, and `Refused` if the undo `is_large`: use
+    `bulk.preview_undo` for it.
     """
     roles.require(actor, permission(decision))
     share_lock()
@@ -260,7 +262,7 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
 
 @transaction.atomic
 def erase(*, signature: Signature, actor: User) -> bool:
-    """Erase the personal data of a signature at its signer's request; False if there is none left.
+    """Erase a signature's personal data at its signer's request; return False if none is left.
 
     The record says who did it and when, and keeps only the signature's id. Raises
     `PermissionDenied`, and `Refused` for more than `ERASURES_AN_HOUR` of one moderator.
@@ -273,7 +275,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
     )
     roles.require(actor, permission(decision))
     share_lock()
-    # Locked, or two at once would each find the last one free.
+    # Without the lock, two concurrent erasures could both take the last place within the limit.
     locks.lock_named(f"erase {actor.pk}")
     lately = Decision.objects.filter(actor=actor, kind=Kind.ERASE, created_at__gt=Now() - HOUR)
     if lately.count() >= ERASURES_AN_HOUR:

@@ -1,16 +1,16 @@
 """Reindexing: recompute all blind indexes after the alias rules or the index key changed.
 
 1. A command starts a `Reindexing`, or resumes an interrupted one with the current rules and key.
-   Every process must have them by then: so one pass over all signers misses nobody, and new
-   signers are stored with the right indexes.
+   Every process must use them already, so that new signers are stored with the right indexes and
+   one pass over all signers misses nobody.
 2. Signers are read by keyset pagination over their random ids, and unsealed. Those with stale
-   indexes are moved in groups, under the advisory locks of the old and the new mailbox, as
-   confirming and withdrawing take them. Their mails move first: after a crash in between, the
-   signer is still found to be stale.
-3. Where a mailbox then has more signers than the household rule allows, the later ones lose
-   their slot, and are held for a moderator if they counted. Nothing is deleted.
-4. The cursor is saved after each batch (`models.BatchJob`); the job is idempotent.
-5. The row keeps the fingerprint of the rules: `is_due` tells when a release has others.
+   indexes are moved in groups, under the advisory locks of the old and the new mailbox, which
+   confirming and withdrawing take too. Their mails move first: after a crash in between, the
+   signer's indexes are still stale and are found again.
+3. If a mailbox then has more signers than the household rule allows, the later ones lose their
+   slot. Those that were counted are held for a moderator. Nothing is deleted.
+4. The cursor is saved after each batch (`models.BatchJob`). The job is idempotent.
+5. The row keeps the fingerprint of the rules. `is_due` compares it with this release's.
 """
 
 import uuid
@@ -34,11 +34,11 @@ from petitions.signers.sealing import Indexes, SearchIndexes
 from petitions.staff.refusal import Refused
 
 BATCH = 2_000
-# Mailboxes locked at a time: signers wait for milliseconds, and PostgreSQL's lock table has room.
-AT_ONCE = 100
-# How often a batch is tried again after a slot was taken meanwhile.
-MOST_COLLISIONS = 20
-# The lease: one process at a time reindexes.
+# Signers moved per transaction. So few locks fit PostgreSQL's lock table and last milliseconds.
+MOVED_AT_ONCE = 100
+# How often a batch is retried after another transaction has taken a slot.
+MAX_COLLISIONS = 20
+# The name of the lease, so that one process at a time reindexes.
 JOB = "reindex-mailboxes"
 SAME_MAILBOX = "same-mailbox"
 _DECISIONS = UUID("6f1d7c52-6a2b-4c39-9e0b-0c6a8c1b7a11")
@@ -47,7 +47,7 @@ Progress = Callable[[float], object]
 
 
 class Member(NamedTuple):
-    """A signer with a slot of a mailbox: counted, held, or removed by a moderator."""
+    """A signer who has a slot of a mailbox: counted, held, or removed by a moderator."""
 
     id: UUID
     person: bytes
@@ -58,12 +58,12 @@ class Member(NamedTuple):
     created_at: datetime
 
 
-# The blind indexes in a signer's row: mailbox, person, home, and for search name and postcode.
+# The blind indexes in a signer's row: mailbox, person, home, name and postcode.
 _Stored = tuple[bytes, bytes, bytes, int | None, int | None]
 
 
 class _Move(NamedTuple):
-    """A signer as read, and the current indexes that it should have."""
+    """A signer as it was read, and the indexes that it should have."""
 
     signer: Signer
     wanted: Indexes
@@ -79,32 +79,34 @@ class _Move(NamedTuple):
 
 
 def is_due() -> bool:
-    """Whether signers may be indexed under other alias rules than this release's."""
+    """Return whether signers may be indexed under other alias rules than this release's."""
     finished = Reindexing.objects.filter(state=Reindexing.State.DONE).order_by("-finished_at")
     last = finished.values_list("rules", flat=True).first()
     return last != providers.FINGERPRINT and Signer.objects.exists()
 
 
 def reindex_all(progress: Progress = lambda _fraction: None) -> Reindexing:
-    """Reindex all signers under the current rules and first index key; resumes after a crash.
+    """Reindex all signers under the current rules and the first index key. Resume after a crash.
 
-    `progress` gets the fraction done, 0 to 1. Raises `Refused` while another process does it.
+    `progress` is called with the fraction done, 0 to 1. Raises `Refused` while another process
+    holds the lease.
     """
     with locks.lease(JOB) as is_acquired:
         if not is_acquired:
             raise Refused(
                 "Another command compares mailboxes at this moment. Wait for it, and try again."
             )
-        job = _begun()
+        job = _start_or_resume()
         job.run(lambda: _reindex_batch(job, progress))
         progress(1.0)
         return job
 
 
-def _begun() -> Reindexing:
-    """The interrupted run to resume, if its rules and key are the current ones, else a new run.
+def _start_or_resume() -> Reindexing:
+    """Return the interrupted run with the current rules and key, or a new run.
 
-    Interrupted runs under others are deleted: signers behind their cursor are stale again.
+    Interrupted runs with other rules or keys are deleted, because signers that they have passed
+    are stale again.
     """
     now: dict[str, Any] = {"rules": providers.FINGERPRINT, "key_id": vault.index_key_id()}
     Reindexing.objects.unfinished().exclude(**now).delete()
@@ -121,19 +123,19 @@ def _reindex_batch(job: Reindexing, progress: Progress) -> bool:
     waiting, unreadable = _to_move(batch)
     collisions = 0
     while waiting:
-        # Optimistic: rows that changed since they were read are retried.
+        # Optimistic locking: rows that changed since they were read are retried.
         try:
-            changed = _move(job, waiting[:AT_ONCE])
+            changed = _move(job, waiting[:MOVED_AT_ONCE])
         except IntegrityError:
-            # A concurrent confirmation, which had waited for the lock of the old mailbox, took a
-            # slot of the new one.
+            # A concurrent confirmation that had waited for the lock of the old mailbox took a slot
+            # of the new one.
             collisions += 1
-            if collisions > MOST_COLLISIONS:
+            if collisions > MAX_COLLISIONS:
                 raise
-            changed = [move.id for move in waiting[:AT_ONCE]]
+            changed = [move.id for move in waiting[:MOVED_AT_ONCE]]
         again = Signer.objects.select_related("signature").filter(pk__in=changed)
         stale, _gone = _to_move(list(again), is_certain=True)
-        waiting = [*waiting[AT_ONCE:], *stale]
+        waiting = [*waiting[MOVED_AT_ONCE:], *stale]
     job.cursor = batch[-1].pk
     job.done += len(batch)
     job.unreadable += unreadable
@@ -143,7 +145,7 @@ def _reindex_batch(job: Reindexing, progress: Progress) -> bool:
 
 
 class Survey(NamedTuple):
-    """Counts of signers with current indexes, with stale ones, and that cannot be unsealed."""
+    """Counts of signers: with current indexes, with stale ones, and that cannot be unsealed."""
 
     right: int
     other: int
@@ -151,7 +153,7 @@ class Survey(NamedTuple):
 
 
 def survey(progress: Progress = lambda _fraction: None) -> Survey:
-    """Dry run over all signers: count, and change nothing."""
+    """Count all signers by what a reindexing would do. Nothing is changed."""
     cursor, read, other, unreadable = None, 0, 0, 0
     while batch := _read(cursor):
         stale, closed = _to_move(batch)
@@ -162,21 +164,21 @@ def survey(progress: Progress = lambda _fraction: None) -> Survey:
 
 
 def objections_by_key() -> dict[int, int]:
-    """Count suppressed mailboxes by index key: their indexes cannot be recomputed."""
+    """Count suppressed mailboxes by index key. Their indexes cannot be recomputed."""
     counted = Objection.objects.values_list("key_id").annotate(number=Count("pk"))
     return dict(counted.order_by("key_id"))
 
 
 def address_rules() -> int:
-    """Count the rules about one address, whose indexes cannot be recomputed either."""
+    """Count the rules about one address. Their indexes cannot be recomputed either."""
     return Rule.objects.filter(kind=Rule.Kind.ADDRESS).count()
 
 
-def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
-    """Assign the slots of one mailbox by the household rule: two people of one home, none twice.
+def assign_slots(members: Iterable[Member]) -> dict[UUID, int | None]:
+    """Assign the slots of one mailbox by the household rule: two different people of one home.
 
-    Signatures not removed go before removed ones, then the earlier confirmation. Those that
-    moderators approved without a slot are not members, and displace nobody.
+    Removed signatures come last, otherwise the earlier confirmation comes first. Signatures that
+    moderators approved without a slot are not members, and take nobody's slot.
     """
     kept: list[Member] = []
     slots: dict[UUID, int | None] = {}
@@ -194,17 +196,18 @@ def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
 
 
 def _read(cursor: UUID | None) -> list[Signer]:
-    # Refused attempts are decoy rows: there is nothing to unseal.
+    # Refused attempts are decoy rows with nothing to unseal.
     rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED)
     rows = rows.select_related("signature").order_by("pk")
     return list((rows.filter(pk__gt=cursor) if cursor else rows)[:BATCH])
 
 
 def _to_move(batch: Sequence[Signer], *, is_certain: bool = False) -> tuple[list[_Move], int]:
-    """The signers with stale indexes, and how many cannot be unsealed.
+    """Return the signers with stale indexes, and how many cannot be unsealed.
 
-    `is_certain`: all, for a confirmation meanwhile gave others to the signer and their mails, and
-    the mails may have got those of before since.
+    With `is_certain`, return all that can be unsealed. It is for signers that changed while they
+    were moved: a confirmation may have given signer and mails new indexes, and `_move_mails` may
+    then have written the earlier ones to the mails.
     """
     found, unreadable = [], 0
     for signer in batch:
@@ -230,8 +233,9 @@ def _indexes(signer: Signer) -> _Stored:
 
 
 def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
-    """Write new indexes; return the ids to retry, because they changed since they were read. Raises
-    `IntegrityError` where a slot is taken meanwhile.
+    """Write new indexes; return the ids of signers that changed since they were read, to retry.
+
+    Raises `IntegrityError` if another transaction takes a slot at the same time.
     """
     _move_mails({move.id: move.wanted.global_mailbox for move in moves})
     moved = _move_signers(job, moves)
@@ -240,9 +244,10 @@ def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
 
 @transaction.atomic
 def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
-    """Move under locks in the usual order, against deadlocks: decisions, mailboxes, signatures by
-    id (those that move, and those with slots in the target mailboxes), signers, tallies. Returns
-    the ids moved.
+    """Move signers under locks; return the ids of those moved.
+
+    Locks are taken in the usual order, to avoid deadlocks: decisions, mailboxes, signatures by id
+    (those that move and those with slots in the target mailboxes), signers, tallies.
     """
     decisions.share_lock()
     locks.lock_mailboxes(
@@ -259,16 +264,18 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
     locked = Signature.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("id")
     signatures = {row.pk: row for row in locked}
     rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
-    sure = [
+    unchanged = [
         move
         for move in moves
         if (row := rows.get(move.id))
         and _indexes(row) == _indexes(move.signer)
         and bytes(row.sealed) == bytes(move.signer.sealed)
     ]
-    held = _settle(job, sure, rows, signatures)
-    Reindexing.objects.filter(pk=job.pk).update(moved=F("moved") + len(sure), held=F("held") + held)
-    return {move.id for move in sure}
+    held = _settle(job, unchanged, rows, signatures)
+    Reindexing.objects.filter(pk=job.pk).update(
+        moved=F("moved") + len(unchanged), held=F("held") + held
+    )
+    return {move.id for move in unchanged}
 
 
 def _settle(
@@ -277,10 +284,13 @@ def _settle(
     rows: dict[UUID, Signer],
     signatures: dict[UUID, Signature],
 ) -> int:
-    """Write indexes and slots of the movers and of their new mailboxes; hold the surplus."""
+    """Write the indexes of the moved signers and the slots of their new mailboxes.
+
+    Hold the counted signers who lose their slot; return how many were held.
+    """
     wanted = {move.id: move.stored for move in moves}
     targets = {(move.signer.petition_id, move.wanted.petition_mailbox) for move in moves}
-    # A mailbox that is no target is only partly read: nothing is decided about it.
+    # Other mailboxes are read only in part, so nothing is decided about them.
     rows = {
         pk: row
         for pk, row in rows.items()
@@ -289,7 +299,7 @@ def _settle(
     after = {pk: wanted.get(pk) or _indexes(row) for pk, row in rows.items()}
     slots = _slots(rows, signatures, after)
     dirty = [pk for pk in rows if pk in wanted or slots[pk] != rows[pk].slot]
-    # Slots are set to null first, so that the unique constraint holds in any order of updates.
+    # Slots are set to null first, so that the unique constraint holds whatever the update order.
     Signer.objects.filter(pk__in=dirty, slot__isnull=False).update(slot=None)
     _write(dirty, after, slots)
     surplus = [pk for pk in dirty if rows[pk].slot and slots[pk] is None]
@@ -317,7 +327,7 @@ def _slots(
         groups[row.petition_id, mailbox].append(member)
     slots: dict[UUID, int | None] = dict.fromkeys(rows)
     for members in groups.values():
-        slots |= share_out(members)
+        slots |= assign_slots(members)
     return slots
 
 
@@ -343,7 +353,7 @@ def _write(
 
 
 def _hold(job: Reindexing, signatures: Sequence[Signature]) -> int:
-    """Add the signal to those that lost their slot, and hold the counted; return how many held."""
+    """Add the signal to signatures that lost their slot; hold the counted ones, return how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -362,7 +372,7 @@ def _hold(job: Reindexing, signatures: Sequence[Signature]) -> int:
 
 
 def _decision(job: Reindexing, petition_id: int) -> Decision:
-    """The run's one decision for a petition (deterministic UUIDv5), so that it is undone whole."""
+    """Return the run's decision for a petition. Its id is a UUIDv5, so that one undo covers all."""
     identity = uuid.uuid5(_DECISIONS, f"{job.pk}/{petition_id}")
     return Decision.objects.filter(pk=identity).first() or Decision(
         pk=identity,
@@ -373,11 +383,11 @@ def _decision(job: Reindexing, petition_id: int) -> Decision:
 
 
 def _move_mails(indexes: dict[UUID, bytes]) -> None:
-    """Write the new mailbox index of mails, by the id of their signature. News, whose index is of
-    another use, keeps its own until its list is deleted.
+    """Write the new mailbox index of mails, by the id of their signature.
 
-    Against deadlocks it never waits while it holds row locks: rows that delivery has locked are
-    skipped (SKIP LOCKED), and then updated one by one, each in a transaction of its own.
+    News keeps its index, which has another use, until its list is deleted. To avoid deadlocks, this
+    never waits while it holds row locks: rows that delivery has locked are skipped (SKIP LOCKED)
+    and then updated one by one, each in its own transaction.
     """
     theirs: list[Any] = [list(indexes), list(indexes.values())]
     with transaction.atomic(), connection.cursor() as cursor:

@@ -1,8 +1,8 @@
 """Re-run the current fraud rules over stored signatures.
 
-Signals of name and domain are computed afresh from the sealed person. Signals of the request (how
-the form was filled in, how many came from its network) cannot be: the stored ones are kept, and
-weighed by the current rules.
+Signals about name and domain are computed again from the sealed person. Signals about the request
+(how the form was filled in, how many came from its network) cannot be computed again: the stored
+ones are kept, and weighed by the current rules.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ BATCH = 1_000
 NOTE = "rescan"
 State = Signature.State
 Verdict = Signature.Verdict
-# Not removed or withdrawn ones, which are decided.
+# Removed and withdrawn signatures are left out: they are decided.
 _JUDGED = (State.PENDING, State.CONFIRMED, State.HELD)
 
 Progress = Callable[[int], object]
@@ -47,7 +47,7 @@ class Found:
 
 
 def expected(petition: Petition) -> int:
-    """Count the signatures that a rescan reads."""
+    """Return the number of signatures that a rescan reads."""
     return _to_judge(petition).count()
 
 
@@ -58,12 +58,12 @@ def rescan(
     is_dry: bool = False,
     progress: Progress = lambda _rows: None,
 ) -> Found:
-    """Re-run the fraud rules over a petition; a dry run changes nothing. No e-mail is sent.
+    """Re-run the fraud rules over a petition. A dry run changes nothing. No mail is sent.
 
-    Pending signatures get the new verdict. Confirmed ones that are now suspicious are held, all by
-    one decision, and the tally moves with them; those that a moderator has decided about are
-    skipped, so that the job is idempotent and overrides no approval. Each batch is a transaction:
-    an interrupted run keeps its work, the next does the rest. `progress` gets each batch's rows.
+    Pending signatures get the new verdict. Confirmed ones that are now suspicious are held by one
+    decision, and the tally is updated. Those that a moderator has decided about are skipped, so
+    that the job is idempotent and overrides no approval. Each batch is a transaction, so a new run
+    continues an interrupted one. `progress` is called with the number of rows of each batch.
     """
     roles.require(actor, decisions.MODERATE)
     found = Found()
@@ -91,7 +91,7 @@ def _to_judge(petition: Petition) -> QuerySet[Signature]:
 
 
 def _read(petition: Petition, after: UUID, *, is_locked: bool) -> list[Signature]:
-    """The next batch by keyset. A confirmation waits for the row locks, then sees the verdict."""
+    """Read the next batch by keyset. Confirmations wait for its locks, then see the verdict."""
     rows = _to_judge(petition).filter(pk__gt=after).select_related("signer").order_by("pk")
     return list((rows.select_for_update(of=("self",)) if is_locked else rows)[:BATCH])
 
@@ -110,7 +110,7 @@ def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is
 
 
 def _is_changed(signature: Signature, found: Found) -> bool:
-    """Set its current signals and verdict; return whether these are others."""
+    """Set the signature's current signals and verdict; return whether they changed."""
     before = signature.verdict, signature.signals
     try:
         person = sealing.unsealed(signature.signer)
@@ -121,7 +121,7 @@ def _is_changed(signature: Signature, found: Found) -> bool:
     lasting = [signal for signal in noted if signal.code not in fraud_signals.OF_PERSON]
     domain = email_addresses.domain_of(person["email"])
     judged = fraud_signals.weigh([*lasting, *fraud_signals.of_person(person["name"], domain)])
-    # What the rules would now refuse was accepted: hold it for a person to look at.
+    # A signature that the rules would now refuse was accepted, so it is held for a moderator.
     is_held = judged.verdict is not fraud_signals.Verdict.PASS
     signature.verdict = Verdict.HOLD if is_held else Verdict.PASS
     signature.signals = [str(signal) for signal in judged.signals]

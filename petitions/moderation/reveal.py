@@ -1,4 +1,4 @@
-"""Reveal one signer's e-mail address to a moderator: with a reason, in a budget, on record."""
+"""Reveal a signer's e-mail address to a moderator. It needs a reason, is limited and recorded."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ Action = AuditRecord.Action
 
 
 class Revealed(NamedTuple):
-    """The address, and how many more this person may reveal within the hour."""
+    """The address, and how many more this moderator may reveal within the hour."""
 
     email: str
     left: int
@@ -42,16 +42,16 @@ class NobodyThere(NamedTuple):
 def reveal(
     *, actor: User, signature_id: UUID, reason: str, screen: str
 ) -> Revealed | BudgetSpent | NobodyThere:
-    """Open one address, after it is on record who wants it and why.
+    """Record who wants a signer's address and why, then unseal it.
 
-    At most `settings.REVEALS_PER_HOUR` an hour and person; a look that finds nobody counts too.
-    The first refusal of an hour is on record. Raises `PermissionDenied`, and `ValueError` for an
-    empty reason or one with an address in it, which a form has to refuse first.
+    A moderator may reveal `settings.REVEALS_PER_HOUR` an hour. A reveal that finds nobody counts
+    too, and the first refusal of an hour is recorded. Raises `PermissionDenied`, and `ValueError`
+    for an empty reason or one with an address in it: the form must reject these.
     """
     roles.require(actor, PERMISSION)
     if not reason.strip() or "@" in reason:
         raise ValueError("A reveal needs a reason without an address in it.")
-    # Two at once would both see the last free place of the budget.
+    # Without the lock, two concurrent reveals could both take the last place of the budget.
     locks.lock_named(f"reveal {actor.pk}")
     now = timezone.now()
     spent = _lately(actor, Action.ADDRESS_REVEALED)
@@ -78,6 +78,6 @@ def reveal(
 
 
 def _lately(actor: User, action: AuditRecord.Action) -> list[datetime]:
-    """The moments of this person's records of an action within the period, oldest first."""
+    """Return the times of the actor's audit records of an action within `PERIOD`, oldest first."""
     rows = AuditRecord.objects.lately(action, PERIOD).filter(actor=actor)
     return list(rows.order_by("created_at").values_list("created_at", flat=True))

@@ -1,4 +1,4 @@
-"""Previewing, saving and ending rules, on the audit record; `screening.rules` applies them."""
+"""Preview, save and end rules, and record it. `screening.rules` applies the rules."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from petitions.staff import audit, roles
 PERMISSION = "petitions.change_rule"
 HOLD = "petitions.moderate_signature"
 Action = AuditRecord.Action
-LASTS = timedelta(days=7)
-LOOKS_BACK = timedelta(hours=24)
-MOST_COUNTED = 10_000
-# A smaller number could tell whether the one person of a domain has signed.
+DEFAULT_DURATION = timedelta(days=7)
+PREVIEW_PERIOD = timedelta(hours=24)
+MAX_COUNTED = 10_000
+# A smaller number could reveal whether the only person of a domain has signed.
 LEAST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a rule would have met in the last 24 hours, had it stood then.
+    """What a rule would have matched in the last 24 hours.
 
-    `states` counts by state those who signed, at most `MOST_COUNTED`; None where that cannot be
-    known, for the reason that `unknown` gives. `large` are large mail providers that it covers.
+    `states` counts at most `MAX_COUNTED` signatures by state. It is None if they cannot be counted,
+    and `unknown` says why. `large` has the large mail providers that the rule covers.
     """
 
     states: Counter[str] | None
@@ -44,11 +44,11 @@ class Preview:
         total = self.states.total() if self.states else 0
         if total < LEAST_SHOWN:
             return f"fewer than {LEAST_SHOWN}"
-        return f"{total:,}" if total < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
+        return f"{total:,}" if total < MAX_COUNTED else f"{MAX_COUNTED:,} or more"
 
     @property
     def shown_by_state(self) -> list[tuple[str, int]]:
-        """How many of them are in each state now; empty where they are too few to be told."""
+        """Return the counts by the label of a state; empty if they are too few to be shown."""
         if self.states is None or self.states.total() < LEAST_SHOWN:
             return []
         return [(str(Signature.State(state).label), n) for state, n in self.states.most_common()]
@@ -56,29 +56,30 @@ class Preview:
 
 @transaction.atomic
 def preview(*, rule: Rule, actor: User, screen: str) -> Preview:
-    """Look what an unsaved rule would have met: one bounded query by an index.
+    """Return what an unsaved rule would have matched: one bounded query by an index.
 
-    On record like a search, wherever it tells a number: with four forms of their own for a domain
-    of one person, or from their network, somebody could see whether that person is the fifth.
+    A preview with a number is recorded like a search: by sending four forms with one person's
+    domain, or from their network, somebody could see whether that person is the fifth.
     """
     roles.require(actor, PERMISSION)
-    seen = _look(rule)
+    seen = _preview(rule)
     if seen.states is not None:
         record_look(kind=rule.kind, actor=actor, screen=screen)
     return seen
 
 
 def record_look(*, kind: str, actor: User, screen: str) -> None:
-    """Record that somebody was told something of a network, a domain or an address, like a search;
-    its kind alone.
+    """Record, like a search, that somebody saw something of a network, a domain or an address.
+
+    Only the kind is recorded.
     """
     audit.record(action=Action.SEARCHED, screen=screen, actor=actor, why=kind)
 
 
-def _look(rule: Rule) -> Preview:
+def _preview(rule: Rule) -> Preview:
     if rule.kind == Rule.Kind.ADDRESS:
         return Preview(None, "Not counted: the number would tell whether this address has signed.")
-    since = timezone.now() - LOOKS_BACK
+    since = timezone.now() - PREVIEW_PERIOD
     days = [since.astimezone(UTC).date(), datetime.now(UTC).date()]
     if rule.kind == Rule.Kind.NETWORK:
         parts = {index for day in days for index in rules.network_indexes(rule.pattern, day)}
@@ -99,11 +100,11 @@ def _look(rule: Rule) -> Preview:
 
 def _states(since: datetime, **origin: Any) -> Counter[str]:
     rows = Signature.objects.filter(created_at__gt=since, **origin).order_by()
-    return Counter(rows.values_list("state", flat=True)[:MOST_COUNTED])
+    return Counter(rows.values_list("state", flat=True)[:MAX_COUNTED])
 
 
 def _large_domains(pattern: str) -> tuple[str, ...]:
-    """The large mail providers whose domain a pattern covers."""
+    """Return the large mail providers whose domain a pattern covers."""
     listed = rules.Listed()
     listed.add({"kind": Rule.Kind.DOMAIN, "pattern": pattern})
     return tuple(domain for domain in sorted(providers.OF_MANY) if listed.has_domain(domain))
@@ -111,13 +112,12 @@ def _large_domains(pattern: str) -> tuple[str, ...]:
 
 @transaction.atomic
 def save(*, rule: Rule, actor: User, screen: str) -> None:
-    """Save a rule, which names its last editor; the audit record names the earlier ones, and what
-    the rule said: else somebody could turn a domain away, and then write another into the rule.
+    """Save a rule, and record its text, so that an earlier pattern stays known after an edit.
 
-    Only moderators, who see all that is held, make one that holds. By the public total, which rises
-    when such a signature is approved, and the confirmations of that minute, which do not, an
-    organiser would see whether the person that it names has signed. Nor does anybody else change,
-    end or delete one of theirs.
+    The rule names its last editor; the audit record names the earlier ones. Only moderators, who
+    see all held signatures, may save, change, end or delete a rule that holds. When such a
+    signature is approved, the public total rises but that minute's confirmations do not. From that
+    an organiser could see whether the person whom the rule names has signed.
     """
     roles.require(actor, PERMISSION)
     stored = Rule.objects.filter(pk=rule.pk).values_list("action", flat=True).first()
@@ -130,7 +130,7 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
 
 @transaction.atomic
 def end(*, rules: QuerySet[Rule], actor: User, screen: str) -> int:
-    """Expire those of `rules` that are still in force; return how many."""
+    """Expire the rules that are still in force; return how many."""
     roles.require(actor, PERMISSION)
     chosen = Rule.objects.in_force().filter(pk__in=rules.values("pk"))
     ending = list(chosen.select_for_update().order_by("pk"))

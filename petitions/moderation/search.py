@@ -1,7 +1,7 @@
-"""Search for signatures by what a person tells: address, reference, domain, place, postcode, name.
+"""Search for signatures by address, reference, domain, place, postcode or name.
 
-Whoever searches is on record, with the kind of what was sought and never with its words: it is a
-tool by which staff could learn whether somebody signed.
+Each search is recorded with its kind and never with its words, because staff could use it to learn
+whether somebody signed.
 """
 
 import re
@@ -22,19 +22,19 @@ from petitions.signers import sealing
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
-# For how long the blind indexes of domains are kept.
+# How long the blind indexes of domains are kept.
 DOMAINS_KEPT = timedelta(days=30)
 Kind = Literal["name", "postcode"]
-# No more of one name or postcode are listed: for a list in order of time all have to be sorted.
-MOST_ALIKE = 1_000
-# How many addresses and domains one person may look for in an hour: more than signers write in, and
-# too few to test a list of people. Names and postcodes stand in the list for all to see.
-OF_ONE_PERSON, SEARCHES_AN_HOUR, HOUR = ("address", "domain"), 100, timedelta(hours=1)
-# What was typed is counted; pages of a list that was found are on record under its kind alone.
+# Signatures of one name or postcode are listed up to here: the whole list is sorted by time.
+MAX_ALIKE = 1_000
+# One moderator's limit for addresses and domains: more than signers write in, too few to test a
+# list of people. Names and postcodes are not limited, because the list of signatures shows them.
+LIMITED_KINDS, SEARCHES_AN_HOUR, HOUR = ("address", "domain"), 100, timedelta(hours=1)
+# Marks records of typed searches, which count against the limit. Pages of found lists have none.
 _TYPED = ", typed"
 Action = AuditRecord.Action
 _REFERENCE_LENGTH = 12
-# Letters that Crockford's base 32 leaves out, for they look like digits.
+# Letters that Crockford's base 32 leaves out because they look like digits.
 _LOOK_ALIKE = str.maketrans("OIL", "011")
 _LABEL = re.compile(r"^reference\b\W*", re.IGNORECASE)
 _DOMAIN = re.compile(r"@?[^\s@]+\.[^\s@.]{2,}")
@@ -42,7 +42,7 @@ _DOMAIN = re.compile(r"@?[^\s@]+\.[^\s@.]{2,}")
 
 @dataclass(frozen=True, slots=True)
 class One:
-    """A signature with this reference, of whichever petition."""
+    """The signature with this reference, of any petition."""
 
     signature_id: UUID
 
@@ -71,17 +71,14 @@ class Day(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OfDomain:
-    """Days on which somebody signed from an email domain, the newest first: none if nobody did.
-
-    Older ones than 30 days are not known any more.
-    """
+    """The days of the last 30 on which somebody signed from an email domain, newest first."""
 
     days: list[Day]
 
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """Signatures of one name, or of one postcode: those like this one, for a list to name."""
+    """Signatures with the same name or postcode as `signature_id`, by which a list finds them."""
 
     kind: Kind
     petition: Petition
@@ -90,7 +87,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """No signature was found; `kind` is what the words were taken for, "" for none."""
+    """No signature was found. `kind` is what the text looked like, or ""."""
 
     kind: str
 
@@ -99,15 +96,15 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 
 
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
-    """Find what the words are about, in a petition first, and put on record that it was sought.
+    """Search this petition, then the others, and record the search.
 
-    Raises `Refused`, with nothing told, after `SEARCHES_AN_HOUR` for addresses and domains; the
-    first refusal of an hour is on record.
+    Raises `Refused` without searching, after `SEARCHES_AN_HOUR` for addresses and domains; the
+    first refusal of an hour is recorded.
     """
     roles.require(actor, "petitions.moderate_signature")
     sought = typed_text.without_invisible(text).strip()
     with transaction.atomic():
-        # Before anything is looked for: the time of a refusal tells nothing either.
+        # Checked before anything is looked up, so that the time of a refusal reveals nothing.
         is_of_person = "@" in email_addresses.as_read(sought) or _DOMAIN.fullmatch(sought)
         if not is_of_person or _is_within_budget(petition, actor, screen):
             kind, found = _find(petition, sought)
@@ -120,10 +117,10 @@ def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
 
 
 def _is_within_budget(petition: Petition, actor: User, screen: str) -> bool:
-    # Locked, or two at once would each find the last one free.
+    # Without the lock, two concurrent searches could both take the last place within the limit.
     locks.lock_named(f"search {actor.pk}")
     mine = AuditRecord.objects.filter(actor=actor)
-    kinds = [f"{kind}{_TYPED}" for kind in OF_ONE_PERSON]
+    kinds = [f"{kind}{_TYPED}" for kind in LIMITED_KINDS]
     if mine.lately(Action.SEARCHED, HOUR).filter(why__in=kinds).count() < SEARCHES_AN_HOUR:
         return True
     if not mine.lately(Action.SEARCH_REFUSED, HOUR).exists():
@@ -132,12 +129,12 @@ def _is_within_budget(petition: Petition, actor: User, screen: str) -> bool:
 
 
 def record(*, petition: Petition, kind: str, actor: User, screen: str) -> None:
-    """Put on record that somebody looked for signatures of one kind of origin."""
+    """Record that somebody looked for signatures by this kind."""
     audit.record(action=Action.SEARCHED, screen=screen, actor=actor, about=petition, why=kind)
 
 
 def _find(petition: Petition, text: str) -> tuple[str, Found]:
-    """The kind of what was sought, and what is found: the first kind that has something."""
+    """Return the kind of the text and the result, of the first kind that finds something."""
     if "@" in (address := email_addresses.as_read(text)).lstrip("@"):
         return "address", _by_address(petition, address)
     if _DOMAIN.fullmatch(text) and (days := _days_of_domain(petition, text)):
@@ -159,8 +156,9 @@ def _find(petition: Petition, text: str) -> tuple[str, Found]:
 
 
 def _taken_for(text: str) -> str:
-    """What words look like that were found under no name: "part" is half a reference or postcode;
-    "" where they look like nothing but a name.
+    """Return the kind that a text without a result looks like; "" if it looks like a name.
+
+    "part" is an incomplete reference or postcode.
     """
     reference = as_reference(text)
     if _DOMAIN.fullmatch(text):
@@ -172,7 +170,7 @@ def _taken_for(text: str) -> str:
 
 
 def _as_postcode(text: str) -> str:
-    """The text as a canonical postcode; "" if it is none, as letters alone never are."""
+    """Return the text as a canonical postcode, or "" if it is none. Letters alone never are."""
     try:
         postcode = residence.canonical_postcode(text)
     except residence.NotAPostcode:
@@ -181,25 +179,26 @@ def _as_postcode(text: str) -> str:
 
 
 def as_reference(text: str) -> str:
-    """What somebody wrote or read out as a stored reference: "O" is 0, "I" and "l" are 1."""
+    """Normalise a reference that somebody typed or read out: "O" is 0, "I" and "l" are 1."""
     letters = _LABEL.sub("", text.strip()).upper().translate(_LOOK_ALIKE)
     return "".join(char for char in letters if char.isalnum())
 
 
 def same(kind: Kind, signature_id: UUID) -> list[UUID]:
-    """The ids of the signatures of the same petition with the name, or postcode, of this one: at
-    most `MOST_ALIKE`, and none if its signer is gone.
+    """Return at most `MAX_ALIKE` ids of signatures with the same name or postcode as this one.
+
+    They are of the same petition. Empty if the signer is gone.
     """
     signer = Signer.objects.filter(pk=signature_id).first()
     try:
         text = sealing.unsealed(signer)[kind] if signer else ""
     except vault.CannotOpen:
         text = ""
-    return _signers(kind, signer.petition_id, text, MOST_ALIKE) if signer and text else []
+    return _signers(kind, signer.petition_id, text, MAX_ALIKE) if signer and text else []
 
 
 def _like(kind: Kind, petition: Petition, text: str) -> Like | Nothing:
-    """One signer of this name or postcode: in this petition, else in the newest other one."""
+    """Return one signer with this name or postcode, in this petition or the newest other one."""
     others = Petition.objects.exclude(pk=petition.pk).order_by("-id")
     for one in (petition, *others):
         if ids := _signers(kind, one.pk, text, 1):
@@ -208,10 +207,10 @@ def _like(kind: Kind, petition: Petition, text: str) -> Like | Nothing:
 
 
 def _signers(kind: Kind, petition_id: int, text: str, most: int) -> list[UUID]:
-    """Ids of signers of this name or postcode, by a blind index of each group: as many look-ups
-    however many have signed, and fewer once `most` are found.
+    """Return at most `most` ids of signers with this name or postcode.
 
-    OFFSET keeps PostgreSQL from joining in another way, such as by reading the whole table.
+    There is one index look-up for each group of blind indexes, however many have signed. OFFSET
+    keeps PostgreSQL from another join, such as one that scans the whole table.
     """
     indexes_of = sealing.indexes_of_name if kind == "name" else sealing.indexes_of_postcode
     sql = f"""
@@ -226,7 +225,7 @@ def _signers(kind: Kind, petition_id: int, text: str, most: int) -> list[UUID]:
 
 
 def _by_address(petition: Petition, address: str) -> Found:
-    """Its mailbox in this petition, else in another one."""
+    """Find the mailbox of an address in this petition, else in another one."""
     others = Petition.objects.exclude(pk=petition.pk).order_by("-id")
     for one in (petition, *others):
         for index in sealing.petition_mailbox_indexes(one.pk, address):
@@ -236,7 +235,10 @@ def _by_address(petition: Petition, address: str) -> Found:
 
 
 def _days_of_domain(petition: Petition, domain: str) -> list[Day]:
-    """One signature of each day, by the keys of the last days: one query."""
+    """Return one signature from a domain for each day, newest first, in one query.
+
+    The domain's blind index is computed with each day's key.
+    """
     address = f"x@{email_addresses.ascii_domain(domain.lstrip('@'))}"
     today = datetime.now(UTC).date()
     days = {

@@ -1,4 +1,4 @@
-"""Selections: which signatures of a petition a decision is about, as ticked rows or conditions."""
+"""Selections: the signatures of a petition that a decision is about, by ids or by conditions."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -27,13 +27,13 @@ from petitions.screening import fraud_signals
 from petitions.staff.refusal import Refused
 
 MOST_IDS = 10_000
-# As `signal`: whichever.
+# The value of `signal` that selects signatures with any signal.
 ANY_SIGNAL = "any"
-# So many of one network or domain are gathered and sorted; of more, a list reads all that signed
-# about that day, in order of time, and looks at each.
-MANY_ALIKE = 3_000
-# Conditions by which a list tells whether one person signed: those of a search, and two of
-# `Selection`; and how the audit log calls them.
+# Up to this many signatures of a network or domain are collected and sorted. For more, a list
+# reads all signatures of those days in order of time, and filters them.
+LARGE_ORIGIN = 3_000
+# Conditions by which a list reveals whether one person signed, and their names in the audit log.
+# They are those of a search and two of `Selection`.
 _LOOKS = {
     "mailbox": "address",
     "name_of": "name",
@@ -42,13 +42,13 @@ _LOOKS = {
     "same_network_as": "network",
 }
 _MINUTE = timedelta(minutes=1)
-# Blind indexes are of a UTC day; retention truncates times to the day in London, which in summer
-# begins an hour earlier.
+# A blind index belongs to a UTC day. Retention truncates times to the day in London, which begins
+# an hour earlier in summer.
 _ABOUT_THAT_DAY = timedelta(hours=25)
 
 
 class Number(NamedTuple):
-    """A bounded count: `n`, or more than `n` where it is not exact."""
+    """A bounded count: `n`, or more than `n` if it is not exact."""
 
     n: int
     is_exact: bool
@@ -58,24 +58,24 @@ class Number(NamedTuple):
 
 
 def looks(conditions: Iterable[str]) -> list[str]:
-    """The kinds of look at one person's signature that a list with these conditions gives.
+    """Return the kinds, for the audit log, of the conditions that could reveal one person.
 
-    Whoever reads such a list is on record: anybody can sign with any domain, name or postcode, and
-    ask from that form of their own for all that is like it.
+    Reading a list with such a condition is recorded, because staff could sign with any domain, name
+    or postcode themselves and then list all signatures like their own.
     """
     return [_LOOKS[name] for name in conditions if name in _LOOKS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Signatures of one petition: those in `ids`, or all that meet every condition given.
+    """Signatures of one petition that meet every condition given.
 
-    Network, domain and minute are those of another signature, which is named by its id: what they
-    are is read when it is needed, so that a stored selection has nothing personal. A domain may be
-    that of any of several. A network and a domain are equal within one day only, since their keys
-    are of the day. `alerts` are what bursts are about; `networks_of_alerts` is all that came that
-    day from their networks, and from the networks that use their domains. Names and addresses are
-    no condition. `is_everything` is to be said where nothing else is.
+    A network, domain or minute is given by the id of a signature that has it, and read when it is
+    needed, so that a stored selection holds nothing personal. `same_domain_as` matches the domain
+    of any of its signatures. Networks and domains match within one day only, because their blind
+    indexes have a key of the day. `alerts` selects the signatures of bursts; `networks_of_alerts`
+    selects all that came from the bursts' networks, or from networks that use their domains. Names
+    and addresses cannot be conditions. `is_everything` is required if there is no other condition.
     """
 
     petition_id: int
@@ -95,7 +95,7 @@ class Selection:
     is_everything: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an empty set of conditions, and too many ids. Raises `Refused`."""
+        """Raise `Refused` if there are no conditions or too many ids."""
         if len(self.ids) > MOST_IDS:
             raise Refused(
                 f"More than {MOST_IDS:,} rows are ticked. Choose them by a condition instead."
@@ -108,12 +108,12 @@ class Selection:
 
     @property
     def is_total(self) -> bool:
-        """Whether it is the whole petition, or all that counts: its number is to be typed."""
+        """Return whether all, or all confirmed, signatures of the petition are selected."""
         narrowing = self.conditions().keys() - {"petition_id", "is_everything", "state"}
         return not narrowing and self.state in {"", Signature.State.CONFIRMED}
 
     def conditions(self) -> dict[str, Any]:
-        """What was given, as JSON values: the form in which a batch job keeps it."""
+        """Return the given conditions as JSON values, as a batch job stores them."""
         given = {name: value for name, value in asdict(self).items() if value or value is False}
         if not self.is_everything:
             given.pop("is_everything", None)
@@ -121,24 +121,27 @@ class Selection:
 
     @classmethod
     def from_conditions(cls, conditions: dict[str, Any]) -> "Selection":
-        """The inverse of `conditions`. Raises `Refused` if these no longer say anything."""
+        """Return the selection with stored conditions. Raises `Refused` if there are none."""
         read = {name: _READERS.get(name, _same)(value) for name, value in conditions.items()}
         return cls(**read)
 
     def queryset(self) -> QuerySet[Signature]:
-        """The signatures selected now. Raises `Refused` if a signature it names is gone."""
-        theirs = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
-        return self._except_origins().filter(**theirs)
+        """Return the signatures selected now.
 
-    def is_like_many(self) -> bool:
-        """Whether more than `MANY_ALIKE` have the network, or the domain. Raises `Refused`."""
-        return bool(self._origins()) and not bounded(self._of_same_origin(), MANY_ALIKE).is_exact
+        Raises `Refused` if the origin of a signature, or the alerts, are no longer known.
+        """
+        origins = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
+        return self._except_origins().filter(**origins)
+
+    def is_of_large_origin(self) -> bool:
+        """Return whether more than `LARGE_ORIGIN` signers share the origin. Raises `Refused`."""
+        return bool(self._origins()) and not bounded(self._of_same_origin(), LARGE_ORIGIN).is_exact
 
     def by_time(self) -> QuerySet[Signature]:
-        """The same, for reading a page in order of time where it `is_like_many`.
+        """Return the same signatures, for a page in order of time if it `is_of_large_origin`.
 
-        The network or domain of each row is read by a subquery: joined, PostgreSQL could gather
-        all that have it, and sort them.
+        The network or domain of each row is read by a subquery. With a join, PostgreSQL might
+        collect and sort all rows that share it.
         """
         rows = self._except_origins()
         for name, ids in self._origins():
@@ -150,20 +153,20 @@ class Selection:
         return rows
 
     def _origins(self) -> list[tuple[str, tuple[UUID, ...]]]:
-        """The columns of the origins that others share, and of which signatures they are."""
+        """Return the columns of the origin conditions, and the signatures that give the values."""
         network = (self.same_network_as,) if self.same_network_as else ()
         origins = [("network_ix", network), ("domain_ix", self.same_domain_as)]
         return [(name, ids) for name, ids in origins if ids]
 
     def _of_same_origin(self) -> QuerySet[Signer]:
-        """Signers of the petition whose network and domain are as those of the others."""
+        """Return the petition's signers that meet the conditions of network and domain."""
         return Signer.objects.filter(
             petition=self.petition_id,
             **{f"{name}__in": _of_origin(name, *ids) for name, ids in self._origins()},
         )
 
     def _except_origins(self) -> QuerySet[Signature]:
-        """By all conditions but those of network and domain."""
+        """Return the signatures that meet all conditions except those of network and domain."""
         exact = {
             "pk__in": self.ids,
             "state": self.state,
@@ -177,7 +180,7 @@ class Selection:
         if self.is_abroad is not None:
             rows = rows.filter(place=ABROAD) if self.is_abroad else rows.exclude(place=ABROAD)
         if not self.state and (self.created_from or self.created_to or self.same_minute_as):
-            # The index of times has the state in front.
+            # The index of times begins with the state.
             rows = rows.filter(state__in=Signature.State.values)
         if self.signal == ANY_SIGNAL:
             rows = rows.exclude(signals=[])
@@ -185,8 +188,8 @@ class Selection:
             # The first condition has an index.
             rows = rows.exclude(signals=[]).filter(_has_signal(self.signal))
         if self.decision:
-            # By its own index alone: right after a decision the planner takes it for one about
-            # nothing, and would look through all of its items for each signature.
+            # The column is filtered, not the decision's items: right after a decision the planner
+            # expects no items, and would scan all of them for each signature.
             rows = rows.filter(decision=self.decision)
         if self.alerts or self.networks_of_alerts:
             rows = rows.filter(self._of_alerts())
@@ -196,7 +199,7 @@ class Selection:
         return rows
 
     def _of_alerts(self) -> Q:
-        """By values that are read first: subqueries on both sides of an OR would read all rows."""
+        """Filter by values that are read first: subqueries in an OR would scan all rows."""
         known = Alert.objects.filter(pk__in=self.alerts or self.networks_of_alerts)
         networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
         domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
@@ -209,38 +212,39 @@ class Selection:
         return Q(signer__network_ix__in=networks.union(bytes(ix) for ix in used if ix))
 
     def count(self, limit: int) -> Number:
-        """How many are selected, counting no further than `limit`. Of a network or domain of many,
-        among `MANY_ALIKE` alone, where there are other conditions.
+        """Count the selected signatures, but no further than `limit`.
+
+        With a large network or domain and other conditions, only `LARGE_ORIGIN` rows are examined.
         """
         origins = {"same_network_as", "same_domain_as"} & self.conditions().keys()
         if not origins:
             return bounded(self.queryset(), limit)
         if self.conditions().keys() == origins | {"petition_id"}:
             return bounded(self._of_same_origin(), limit)
-        some = self._of_same_origin().order_by().values("pk")[: MANY_ALIKE + 1]
+        some = self._of_same_origin().order_by().values("pk")[: LARGE_ORIGIN + 1]
         rows = bounded(self._except_origins().filter(pk__in=some), limit)
-        return Number(rows.n, rows.is_exact and not self.is_like_many())
+        return Number(rows.n, rows.is_exact and not self.is_of_large_origin())
 
 
 def _has_signal(code: str) -> Q:
-    """Whether a signal is among those stored as "code" or, where it has a number, "code:number"."""
+    """Match rows with a signal, stored as "code" or, if it has a number, as "code:number"."""
     is_plain = Q(signals__contains=[code])
     if code not in fraud_signals.NUMBERED:
         return is_plain
-    # A regular expression takes ten times as long. Beside it the other condition is for the
-    # planner, which has statistics of elements and none of the text.
+    # A regular expression takes ten times as long. The other condition only helps the planner,
+    # which has statistics of the array's elements but not of the joined text.
     text = Func(F("signals"), Value(" "), function="array_to_string", output_field=TextField())
     return Q(Regex(text, rf"(^| ){re.escape(code)}(:| |$)")) | is_plain
 
 
 def bounded(rows: QuerySet[Any], limit: int) -> Number:
-    """Count rows, but no further than `limit`."""
+    """Count rows, but not beyond `limit`."""
     n = rows.order_by()[: limit + 1].count()
     return Number(min(n, limit), n <= limit)
 
 
 def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
-    """The blind indexes of where these came from, as far as they are known; at least one."""
+    """Return the known blind indexes of the origins of signatures. Raises `Refused` if none is."""
     known = Signer.objects.filter(pk__in=signature_ids).values_list(name, flat=True)
     found = {bytes(index) for index in known if index is not None}
     if not found:
@@ -252,7 +256,7 @@ def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
 
 
 def _days_about(signature_ids: tuple[UUID, ...]) -> tuple[datetime, datetime]:
-    """Times between which all signed whose origin may have one of the indexes of these."""
+    """Return the range of times of all signatures that could share a blind index with these."""
     times = Signature.objects.filter(pk__in=signature_ids).aggregate(
         first=Min("created_at"), last=Max("created_at")
     )

@@ -1,6 +1,7 @@
-"""Switches of one petition for moderators under attack, on record; organisers are mailed.
+"""Switches by which moderators protect a petition under attack.
 
-They act within seconds, like the pages and rows that processes keep. None of them mails a signer.
+They are recorded, and organisers are mailed; signers are not. They take effect within seconds, when
+the pages and rows that processes have cached expire.
 """
 
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ Action = AuditRecord.Action
 
 class Switch(StrEnum):
     PAUSE = "pause"  # nobody new can sign, and the page says why
-    CHALLENGE = "challenge"  # everybody who signs solves the challenge
-    HOLD = "hold"  # whatever is signed or confirmed is held
+    CHALLENGE = "challenge"  # everybody who signs must solve the challenge
+    HOLD = "hold"  # every signature is held when it is confirmed
 
 
 ACTIONS = {
@@ -30,7 +31,7 @@ ACTIONS = {
 
 
 def is_on(petition: Petition, switch: Switch) -> bool:
-    """Whether a petition's switch is on, as its row says."""
+    """Return whether a petition's switch is on."""
     if switch is Switch.PAUSE:
         return petition.is_paused
     if switch is Switch.HOLD:
@@ -49,9 +50,9 @@ def turn(
     screen: str,
     public_reasons: Mapping[str, str] | None = None,
 ) -> bool:
-    """Turn a switch on or off; False, and nothing is done, if it stands so already.
+    """Turn a switch on or off; return False if it already is.
 
-    `why` is for the audit log. `public_reasons` are shown while signing is paused, by language.
+    `why` is for the audit log. `public_reasons` are shown, by language, while signing is paused.
     """
     roles.require(actor, "petitions.moderate_signature")
     petition = Petition.objects.select_for_update().get(pk=petition.pk)

@@ -38,7 +38,7 @@ def removal(bench: Bench) -> Measure:
 
     def value() -> float:
         job = _queued(bench, is_abroad=True)
-        time.sleep(2 * bulk.LATELY.total_seconds())
+        time.sleep(2 * bulk.SIGNING_WINDOW.total_seconds())
         started = time.perf_counter()
         _run(job)
         seconds = time.perf_counter() - started

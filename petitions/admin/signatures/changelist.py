@@ -98,7 +98,7 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
         found = _page(asked)
         number = _number(asked) if found.rows else None
         if asked.is_cut:
-            messages.warning(request, _MANY_ALIKE.format(lookup.MOST_ALIKE))
+            messages.warning(request, _MANY_ALIKE.format(lookup.MAX_ALIKE))
     return {
         "title": "Signatures",
         "petitions": _petitions(asked),

@@ -159,7 +159,7 @@ class Filters:
     @property
     def is_cut(self) -> bool:
         """Whether more have the name, or the postcode, than the list may have."""
-        return any(len(ids) == search.MOST_ALIKE for ids in self._alike)
+        return any(len(ids) == search.MAX_ALIKE for ids in self._alike)
 
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
         """The first rows of the list behind a cursor, by an index. Raises `Refused`.
@@ -186,7 +186,7 @@ class Filters:
         """Whether an index gives all rows of the list, in order of time or few enough to sort."""
         if self.is_of_person or "decision" in self.given:
             return True
-        return bool(self.given.keys() & _ORIGINS) and not self.selection().is_like_many()
+        return bool(self.given.keys() & _ORIGINS) and not self.selection().is_of_large_origin()
 
     @property
     def chips(self) -> list[tuple[str, str]]:

@@ -117,7 +117,7 @@ def test_who_finds_real_people_marks_the_alert_where_they_would_look_for_approve
 def test_a_domain_of_many_is_named(
     burst: Alert, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerts, "NAMED_FROM", 20)
+    monkeypatch.setattr(alerts, "MIN_TO_NAME_DOMAIN", 20)
     page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
     assert "the email domain bot.example (one of 3 domains)" in page
 
@@ -225,7 +225,7 @@ def test_while_the_attack_goes_on_the_ticked_domains_are_decided_all_the_same(
     # More of the same come in while the moderator reads, and of so many others that the page would
     # not offer the domain any more.
     crowd(Petition.objects.get(), 2)
-    monkeypatch.setattr(alerts, "DOMAINS_SHOWN", 0)
+    monkeypatch.setattr(alerts, "MAX_DOMAINS_SHOWN", 0)
     assert "22 signatures" in decide(mona, path, "remove", domains=domain).content.decode()
     assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST + 2
 

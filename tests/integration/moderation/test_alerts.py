@@ -272,7 +272,7 @@ def test_an_open_alert_of_mail_or_a_count_stands_on_the_home_until_it_is_checked
 def test_mail_that_servers_refuse_raises_an_alert_until_it_is_over(petition: Petition) -> None:
     crowd(petition, 100)
     Mail.objects.update(state=Mail.State.SENT)
-    fewest = alert_causes.FEWEST_REFUSED
+    fewest = alert_causes.MIN_REFUSED
     failing = list(Mail.objects.values_list("pk", flat=True)[:fewest])
 
     def fail(number: int) -> None:

@@ -98,7 +98,7 @@ def test_a_preview_tells_number_effect_and_sample_and_changes_nothing(
 def test_a_preview_of_very_many_counts_no_further_than_its_bound(
     petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "COUNTED", 3)
+    monkeypatch.setattr(bulk, "MAX_COUNTED", 3)
 
     preview = _preview(petition, moderator)
 
@@ -183,7 +183,7 @@ def test_of_more_than_is_quick_a_restoration_tells_no_number_for_the_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     decisions.decide(kind="remove", petition=petition, ids=signed[:3], actor=moderator, **WHY)
-    monkeypatch.setattr(bulk, "LOOKED_AT", 2)
+    monkeypatch.setattr(bulk, "MAX_EFFECT_ROWS", 2)
 
     preview = _preview(petition, moderator, kind="restore")
 
@@ -426,7 +426,7 @@ def test_while_people_sign_it_rests_longer_than_it_works(
     rests: list[float] = []
     monkeypatch.setattr(jobs, "sleep", rests.append)
     # A busy machine takes longer than people do.
-    monkeypatch.setattr(bulk, "LATELY", timedelta(minutes=10))
+    monkeypatch.setattr(bulk, "SIGNING_WINDOW", timedelta(minutes=10))
     ago = timedelta() if is_signing else timedelta(minutes=11)
     pending = Signature.objects.filter(pk=sign(petition, somebody(99)))
     pending.update(created_at=timezone.now() - ago)
@@ -438,7 +438,7 @@ def test_while_people_sign_it_rests_longer_than_it_works(
     assert (job.state, job.done) == (State.DONE, len(signed))
     assert len(rests) > 1
     assert all(bool(one) is is_signing for one in rests)
-    assert sum(rests) <= bulk.REST * took
+    assert sum(rests) <= bulk.REST_FACTOR * took
 
 
 def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(

@@ -220,7 +220,7 @@ def test_an_undo_of_very_many_is_previewed_first_and_waits_for_a_second_moderato
 
 def _let_be_large(settings: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = number
-    monkeypatch.setattr(decisions, "AT_ONCE", number - 1)
+    monkeypatch.setattr(decisions, "ROWS_PER_PAGE", number - 1)
 
 
 def test_more_ticks_than_a_page_has_get_round_no_second_moderator(

@@ -253,8 +253,8 @@ def test_it_costs_the_same_however_much_it_shows(petition: Petition, mona: Clien
 def test_it_reads_few_rows_of_very_many(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cockpit, "NEWEST", 50)
-    monkeypatch.setattr(cockpit, "COUNTED", 100)
+    monkeypatch.setattr(cockpit, "MAX_FORMS", 50)
+    monkeypatch.setattr(cockpit, "MAX_COUNTED", 100)
     seeding.seed(petition=petition, total=20_000, days=1)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

@@ -441,5 +441,5 @@ def test_a_collision_that_does_not_pass_ends_the_job_and_not_in_an_endless_loop(
     monkeypatch.setattr(reindex, "_move_signers", collide)
     with pytest.raises(IntegrityError):
         reindex.reindex_all()
-    assert len(tries) == reindex.MOST_COLLISIONS + 1
+    assert len(tries) == reindex.MAX_COLLISIONS + 1
     assert Reindexing.objects.unfinished().get().state == Reindexing.State.FAILED

@@ -196,7 +196,7 @@ def test_a_name_is_found_in_another_petition(petition: Petition, mona: Client) -
 def test_the_list_of_a_name_is_bounded_and_says_so(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MOST_ALIKE", 2)
+    monkeypatch.setattr(search, "MAX_ALIKE", 2)
     sign_and_confirm(petition, DAVID)
     for n in range(2):
         assert "Very many" not in found(mona, AMINA.name)[1]

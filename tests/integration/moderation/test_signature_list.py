@@ -73,7 +73,7 @@ def test_of_a_network_or_domain_of_many_the_same_is_listed_in_order_of_time(
     gathered = [shown(mona, query) for query in lists]
     assert set(gathered[0]) == set(gathered[4]) == set(many)
 
-    monkeypatch.setattr(selection, "MANY_ALIKE", 2)
+    monkeypatch.setattr(selection, "LARGE_ORIGIN", 2)
     assert [shown(mona, query) for query in lists] == gathered
     page = mona.get(f"{LIST}?petition=protect&{lists[0]}")
     assert str(page.context["number"]) == "3"

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.moderation.reindex import Member, share_out
+from petitions.moderation.reindex import Member, assign_slots
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -40,23 +40,23 @@ members = st.lists(
 
 
 def test_the_later_of_two_signatures_of_one_person_loses_its_slot() -> None:
-    assert share_out([member(1, day=2), member(2, day=1)]) == {UUID(int=1): None, UUID(int=2): 1}
+    assert assign_slots([member(1, day=2), member(2, day=1)]) == {UUID(int=1): None, UUID(int=2): 1}
 
 
 def test_two_people_of_one_home_both_keep_a_slot() -> None:
-    slots = share_out([member(1), member(2, person=b"bashir", day=1)])
+    slots = assign_slots([member(1), member(2, person=b"bashir", day=1)])
 
     assert slots == {UUID(int=1): 1, UUID(int=2): 2}
 
 
 def test_somebody_of_another_home_loses_theirs() -> None:
-    slots = share_out([member(1), member(2, person=b"carys", home=b"CF10", day=1)])
+    slots = assign_slots([member(1), member(2, person=b"carys", home=b"CF10", day=1)])
 
     assert slots == {UUID(int=1): 1, UUID(int=2): None}
 
 
 def test_who_was_removed_takes_no_slot_from_who_stands() -> None:
-    slots = share_out([member(1, is_removed=True), member(2, day=1)])
+    slots = assign_slots([member(1, is_removed=True), member(2, day=1)])
 
     assert slots == {UUID(int=1): None, UUID(int=2): 1}
 
@@ -65,7 +65,7 @@ def test_who_was_removed_takes_no_slot_from_who_stands() -> None:
 def test_whoever_meets_the_slots_are_distinct_and_hold_two_people_of_one_home(
     met: list[Member],
 ) -> None:
-    slots = share_out(met)
+    slots = assign_slots(met)
     kept = [one for one in met if slots[one.id]]
 
     assert set(slots) == {one.id for one in met}
@@ -81,12 +81,12 @@ def test_the_order_in_which_they_are_read_makes_no_difference(
 ) -> None:
     shuffled = sorted(met, key=lambda _one: random.random())  # type: ignore[attr-defined]
 
-    assert share_out(shuffled) == share_out(met)
+    assert assign_slots(shuffled) == assign_slots(met)
 
 
 @given(members)
 def test_sharing_out_once_more_changes_nothing(met: list[Member]) -> None:
-    slots = share_out(met)
+    slots = assign_slots(met)
     kept = [one._replace(slot=slot) for one in met if (slot := slots[one.id])]
 
-    assert share_out(kept) == {one.id: slots[one.id] for one in kept}
+    assert assign_slots(kept) == {one.id: slots[one.id] for one in kept}
