@@ -1,5 +1,5 @@
-"""How staff get into the admin, and the site they find there.
+"""The admin site and how staff log in to it.
 
-Front door: `site.StaffSite`. Every password passes `authentication.StaffBackend`, and so the
-lockout and the record of `petitions.staff.logins`; in production a second factor follows.
+Start with `site.StaffSite`. Every password is checked by `authentication.StaffBackend`, with the
+lockout and the audit records of `petitions.staff.logins`. In production a second factor follows.
 """

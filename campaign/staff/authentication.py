@@ -23,7 +23,7 @@ _REFUSALS = (logins.TooMany, password_hashing.Busy)
 
 
 class StaffBackend(ModelBackend):
-    """Django's `ModelBackend`, for staff alone, with lockout after wrong passwords."""
+    """Django's `ModelBackend` for staff only, with lockout after wrong passwords."""
 
     def authenticate(  # type: ignore[override]
         self,
@@ -39,12 +39,12 @@ class StaffBackend(ModelBackend):
         return logins.check(attempt, find_user)
 
     def user_can_authenticate(self, user: Any) -> bool:
-        """Accounts are for the admin alone: without staff status the right password is wrong."""
+        """Refuse users without staff status, because accounts are only for the admin."""
         return super().user_can_authenticate(user) and user.is_staff
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Log-in form that says when passwords are not checked (lockout), and when to try again."""
+    """The log-in form, which says during a lockout when to try again."""
 
     def clean(self) -> dict[str, Any]:
         try:
@@ -53,14 +53,14 @@ class LoginForm(AdminAuthenticationForm):
             raise _as_error(self, refusal) from None
 
 
-class _AsksForPassword:
-    """Mixin of forms that check the password of who is logged in, limited as at logging in."""
+class _PasswordCheck:
+    """Mixin for forms that check the user's password, with the rate limits of logging in."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         self.request = request
         super().__init__(*args, **kwargs)
 
-    def is_right(self, password: str) -> bool:
+    def is_own_password(self, password: str) -> bool:
         try:
             name = self.request.user.get_username()
             return authenticate(self.request, username=name, password=password) is not None
@@ -68,31 +68,31 @@ class _AsksForPassword:
             raise _as_error(self, refusal) from None
 
 
-class OwnPasswordForm(_AsksForPassword, AdminPasswordChangeForm):
-    """Change of one's own password."""
+class OwnPasswordForm(_PasswordCheck, AdminPasswordChangeForm):
+    """Form by which users change their own password."""
 
     def clean_old_password(self) -> str:
         old = str(self.cleaned_data["old_password"])
-        if not self.is_right(old):
+        if not self.is_own_password(old):
             code = "password_incorrect"
             raise ValidationError(self.error_messages[code], code=code)
         return old
 
 
-class PasswordAgainForm(_AsksForPassword, forms.Form):
+class PasswordAgainForm(_PasswordCheck, forms.Form):
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
 
     def clean_password(self) -> str:
         password = str(self.cleaned_data["password"])
-        if not self.is_right(password):
+        if not self.is_own_password(password):
             raise ValidationError("This is not your password.", code="password_incorrect")
         return password
 
 
 def with_status(response: Page, form: object) -> Page:
-    """Set 429 or 503 and Retry-After for a form whose password was not checked."""
+    """Set status 429 or 503 and Retry-After if the form's password was not checked."""
     if refusal := getattr(form, "refusal", None):
         is_busy = isinstance(refusal, password_hashing.Busy)
         response.status_code = (
@@ -103,13 +103,13 @@ def with_status(response: Page, form: object) -> Page:
 
 
 def screen_of(request: HttpRequest | None) -> str:
-    """The route's name, as audit records have it."""
+    """Return the route's name for audit records, or ""."""
     match = request.resolver_match if request else None
     return match.view_name if match else ""
 
 
 def _as_error(form: Any, refusal: logins.Refusal) -> ValidationError:
-    """Store on a form why no password was checked; return it as a `ValidationError`."""
+    """Store on the form why the password was not checked; return it as a `ValidationError`."""
     form.refusal = refusal
     if isinstance(refusal, password_hashing.Busy):
         return ValidationError(

@@ -1,4 +1,4 @@
-"""Views for passwords: change one's own, forgotten, set by a mailed link, and typed again."""
+"""Views for passwords: change one's own, ask for a link, set by link, and type it again."""
 
 from typing import Any
 
@@ -33,14 +33,14 @@ class OwnPasswordView(PasswordChangeView):
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
-        people.note_password_set(person=form.user, screen=screen_of(self.request))
+        people.record_password_set(person=form.user, screen=screen_of(self.request))
         return answer
 
 
 class SetPasswordView(PasswordResetConfirmView):
-    """Set a password by the link of an invitation, or of a forgotten password.
+    """Set a password by the link of an invitation or of a forgotten password.
 
-    It logs nobody in: the log-in asks for the second factor besides.
+    It does not log in, because the log-in also asks for the second factor.
     """
 
     template_name = "admin/set_password.html"
@@ -49,13 +49,13 @@ class SetPasswordView(PasswordResetConfirmView):
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
-        people.note_password_set(person=form.user, screen=screen_of(self.request))
+        people.record_password_set(person=form.user, screen=screen_of(self.request))
         messages.success(self.request, f"Your password is set. Log in with it as {form.user}.")
         return answer
 
 
 class ForgottenForm(forms.Form):
-    # As long as an address can be; what is sealed has one length for all of them.
+    # The longest possible address; sealed addresses all have the same length.
     email = forms.EmailField(
         label="Email address of your account",
         max_length=254,
@@ -64,16 +64,16 @@ class ForgottenForm(forms.Form):
 
 
 def forgotten(request: HttpRequest, context: Context) -> HttpResponse:
-    """Ask for a link by mail; the answer is the same whether any account has the address."""
+    """Request a password link by mail. The response is the same for unknown addresses."""
     form = ForgottenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        people.ask_for_password(email=form.cleaned_data["email"])
+        people.request_password_link(email=form.cleaned_data["email"])
         return redirect("admin:forgotten_sent")
     return render(request, "admin/forgotten.html", {**context, "form": form})
 
 
 def password_again(request: HttpRequest, context: Context) -> HttpResponse:
-    """Ask who is logged in for the password, and lead back to where it was needed."""
+    """Ask for the user's password, then redirect to the page that required it."""
     form = PasswordAgainForm(request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
         acting.note_login(request)
@@ -83,7 +83,7 @@ def password_again(request: HttpRequest, context: Context) -> HttpResponse:
 
 
 def next_page(request: HttpRequest) -> str:
-    """The page of ours that `next` names, else the admin's home."""
+    """Return the URL in `next` if it is in the admin, else the admin's home."""
     wanted = request.GET.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -15,14 +15,14 @@ from petitions.models import Authenticator
 from petitions.staff import second_factor
 
 Context = dict[str, Any]
-# Pixels per module: a phone reads it from a laptop's screen, and it fits beside 360 px.
+# Pixels per module: a phone can read it from a laptop, and it fits a screen of 360 px.
 QR_SCALE = 5
-# In the session: the mark of the secret that its set-up page shows.
-_BEGUN = "authenticator-begun"
+# Session key of the fingerprint of the secret that the session's set-up page shows.
+_FINGERPRINT = "authenticator-begun"
 
 
 class CodeForm(forms.Form):
-    """Asks for the code that an authenticator app shows, or for a recovery code."""
+    """Form for a code from an authenticator app, or a recovery code."""
 
     code = forms.CharField(
         max_length=20,
@@ -32,7 +32,7 @@ class CodeForm(forms.Form):
     )
 
     def refuse(self, wrong: second_factor.Wrong) -> None:
-        """Say that the code was wrong, and how long to wait."""
+        """Add an error that says that the code was wrong, and how long to wait."""
         words = "This code is wrong, or has been used already."
         if wrong.wait:
             words += f" Wait {wrong.wait} s, and take the code that the app shows then."
@@ -48,14 +48,14 @@ def check(request: HttpRequest, context: Context) -> HttpResponse:
         code = form.cleaned_data["code"]
         found = second_factor.check(user=user, code=code, screen=screen_of(request))
         if not isinstance(found, second_factor.Wrong):
-            _let_in(request, found)
+            _verify_session(request, found)
             return redirect(next_page(request))
         form.refuse(found)
     return render(request, "admin/second_factor.html", {**context, "form": form})
 
 
 def set_up(request: HttpRequest, context: Context) -> HttpResponse:
-    """Show a QR code until a first code proves that the app has read it; then recovery codes."""
+    """Show a QR code until a first code proves that the app has it, then the recovery codes."""
     user = _user(request)
     if second_factor.has_one(user):
         return redirect("admin:second_factor")
@@ -64,37 +64,38 @@ def set_up(request: HttpRequest, context: Context) -> HttpResponse:
         code = form.cleaned_data["code"]
         found = second_factor.confirm(user=user, code=code, screen=screen_of(request))
         if not isinstance(found, second_factor.Wrong):
-            _let_in(request, found)
+            _verify_session(request, found)
             return _show_new_codes(request, context)
         form.refuse(found)
     authenticator = _to_set_up(request, user)
-    picture = segno.make(second_factor.address_of(authenticator), micro=False)
+    picture = segno.make(second_factor.otpauth_url(authenticator), micro=False)
     shown = {
         "form": form,
-        # White around and below it: scanners need it, in dark mode, too.
+        # Scanners need a white background, in dark mode too.
         "qr": picture.svg_data_uri(scale=QR_SCALE, light="#fff"),
-        "key": second_factor.key_of(authenticator),
-        "link": second_factor.address_of(authenticator),
+        "key": second_factor.typeable_secret(authenticator),
+        "link": second_factor.otpauth_url(authenticator),
     }
     return render(request, "admin/second_factor_set_up.html", {**context, **shown})
 
 
 def _to_set_up(request: HttpRequest, user: User) -> Authenticator:
-    """A new authenticator; after a wrong code the same, which the app has read.
+    """Return the authenticator to set up: a new one, or after a wrong code the same as before.
 
-    But only in the session that began it: whoever has the password alone could type a wrong code
-    while the owner's page is open, and read the secret that the owner is about to confirm.
+    It stays the same only in the session that started it. Otherwise somebody who knows only the
+    password could type a wrong code while the owner's page is open, and read the secret that the
+    owner is about to confirm.
     """
-    before = second_factor.begun(user) if request.method == "POST" else None
-    if before and request.session.get(_BEGUN) == second_factor.mark_of(before):
+    before = second_factor.unconfirmed(user) if request.method == "POST" else None
+    if before and request.session.get(_FINGERPRINT) == second_factor.fingerprint_of(before):
         return before
-    authenticator = second_factor.begin(user)
-    request.session[_BEGUN] = second_factor.mark_of(authenticator)
+    authenticator = second_factor.start_set_up(user)
+    request.session[_FINGERPRINT] = second_factor.fingerprint_of(authenticator)
     return authenticator
 
 
 def own(request: HttpRequest, context: Context) -> HttpResponse:
-    """One's own second factor: new recovery codes, or another telephone."""
+    """Let users make new recovery codes, or reset their second factor for another telephone."""
     user = _user(request)
     if not second_factor.has_one(user):
         return redirect("admin:second_factor_set_up")
@@ -108,19 +109,19 @@ def own(request: HttpRequest, context: Context) -> HttpResponse:
 
 
 def _show_new_codes(request: HttpRequest, context: Context) -> HttpResponse:
-    """The only page that ever shows them; `no-store`, as all of the admin."""
+    """Make and show recovery codes. No other page shows them, and the admin is `no-store`."""
     codes = second_factor.make_recovery_codes(user=_user(request), screen=screen_of(request))
     shown = {**context, "codes": codes, "title": "Keep your recovery codes"}
     return render(request, "admin/recovery_codes.html", shown)
 
 
-def _let_in(request: HttpRequest, authenticator: Authenticator) -> None:
-    """Mark the session as verified, under a new key."""
+def _verify_session(request: HttpRequest, authenticator: Authenticator) -> None:
+    """Mark the session as verified, and change its key."""
     django_otp.login(request, authenticator)
     request.session.cycle_key()
 
 
 def _user(request: HttpRequest) -> User:
     assert request.user.is_authenticated
-    # The row itself: django-otp wraps the request's user.
+    # Read from the database, because django-otp wraps the request's user.
     return User.objects.get(pk=request.user.pk)

@@ -1,4 +1,4 @@
-"""The admin site: log-in with a second factor, a menu by task, and a home that says what waits."""
+"""The admin site: log-in with a second factor, a menu by task, and to-do lists on its home."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -25,7 +25,7 @@ from petitions.staff import second_factor as factors
 
 Extra = dict[str, Any] | None
 View = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
-# The menu: tasks in the order of a day, and the models that each needs.
+# The menu: tasks in the order of a working day, each with its models.
 MENU: Mapping[str, tuple[str, ...]] = {
     "Check signatures": (
         "petitions.activityminute",
@@ -51,8 +51,8 @@ MENU: Mapping[str, tuple[str, ...]] = {
     "Data protection": ("petitions.erasure", "petitions.erasurestop"),
     "People and records": ("auth.user", "petitions.auditrecord"),
 }
-# Where Django's name of a model is not the team's.
-WORDS = {"auth.user": "People", "petitions.auditrecord": "Audit log"}
+# Names in the menu that differ from the models' own.
+NAMES = {"auth.user": "People", "petitions.auditrecord": "Audit log"}
 
 
 class StaffSite(AdminSite):
@@ -65,7 +65,7 @@ class StaffSite(AdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        # Each is deleted on its own page, which says what goes with it.
+        # Objects are deleted on their own pages, which say what is deleted with them.
         self.disable_action("delete_selected")
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -75,43 +75,45 @@ class StaffSite(AdminSite):
         return {
             **super().each_context(request),
             "is_without_second_factor": not settings.SECOND_FACTOR_REQUIRED,
-            # Before it is given every link of the menu would lead back to it.
+            # Without the second factor, every link of the menu would lead back to it.
             "is_nav_sidebar_enabled": self.has_permission(request),
         }
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        # The first tells anybody with an account the address of each draft, as the admin's own
-        # links do not; no form uses the second.
+        # "view_on_site" would reveal the address of every draft to anybody with an account; no form
+        # uses "autocomplete".
         unused = {"view_on_site", "autocomplete"}
         others = [one for one in super().get_urls() if getattr(one, "name", "") not in unused]
         return [
             path("may-upload/", self.may_upload, name="may_upload"),
             path("health/", self.admin_view(health.details), name="health"),
-            # Also for those who have not given their second factor yet.
+            # Not behind `admin_view`: users without their second factor can log out too.
             path("logout/", never_cache(self.logout), name="logout"),
-            path("forgotten/", self._open(passwords.forgotten, "New password"), name="forgotten"),
+            path("forgotten/", self._public(passwords.forgotten, "New password"), name="forgotten"),
             path(
-                "forgotten/sent/", self._open(_sent, "Look in your mailbox"), name="forgotten_sent"
+                "forgotten/sent/",
+                self._public(_sent, "Look in your mailbox"),
+                name="forgotten_sent",
             ),
             path("password/<uidb64>/<token>/", self.set_password, name="password_reset_confirm"),
             path(
                 "second-factor/",
-                self._logged_in(second_factor.check, "Second factor"),
+                self._after_password(second_factor.check, "Second factor"),
                 name="second_factor",
             ),
             path(
                 "second-factor/set-up/",
-                self._logged_in(second_factor.set_up, "Set up your second factor"),
+                self._after_password(second_factor.set_up, "Set up your second factor"),
                 name="second_factor_set_up",
             ),
             path(
                 "second-factor/own/",
-                self._own(second_factor.own, "Your second factor"),
+                self._verified(second_factor.own, "Your second factor"),
                 name="own_second_factor",
             ),
             path(
                 "password-again/",
-                self.admin_view(self._open(passwords.password_again, "Your password, please")),
+                self.admin_view(self._public(passwords.password_again, "Your password, please")),
                 name="password_again",
             ),
             *others,
@@ -120,16 +122,16 @@ class StaffSite(AdminSite):
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
-        """The menu by task, with what this person may see; Django's apps are no word of staff's."""
+        """Return the menu by task, instead of by Django app, with the models the user may see."""
         models = {
             f"{app['app_label']}.{model['object_name'].lower()}": model
             for app in self._build_app_dict(request).values()
             for model in app["models"]
         }
-        seen = {name: {**one, "name": WORDS.get(name, one["name"])} for name, one in models.items()}
+        seen = {name: {**one, "name": NAMES.get(name, one["name"])} for name, one in models.items()}
         menu = dict(MENU)
         if seen.get("petitions.petition", {}).get("view_only"):
-            # Whoever cannot write a petition turns its switches.
+            # Users who may only view petitions are moderators, who use their switches.
             menu["Check signatures"] += ("petitions.petition",)
         groups = [
             {"name": task, "models": [seen.pop(name) for name in names if name in seen]}
@@ -137,11 +139,11 @@ class StaffSite(AdminSite):
         ]
         groups.append({"name": "Other", "models": list(seen.values())})
         shown = [group for group in groups if group["models"]]
-        # Its templates and those of the sidebar read these two.
+        # The templates of the home and the sidebar read these two keys.
         return [{**group, "app_label": "task", "app_url": ""} for group in shown]
 
     def app_index(self, request: HttpRequest, app_label: str, extra_context: Extra = None) -> Any:
-        """There are no pages by app: where links lead to them, the home has the menu."""
+        """Redirect to the admin's home, because there are no pages by app."""
         return redirect("admin:index")
 
     def index(self, request: HttpRequest, extra_context: Extra = None) -> TemplateResponse:
@@ -149,7 +151,7 @@ class StaffSite(AdminSite):
         return super().index(request, {"still": still, **(extra_context or {})})
 
     def login(self, request: HttpRequest, extra_context: Extra = None) -> HttpResponse:
-        """The log-in form; who gave the password alone is led to the second factor."""
+        """Show the log-in form; redirect to the second factor after the password."""
         if super().has_permission(request) and factors.is_missing(request.user):
             after = request.GET.get(REDIRECT_FIELD_NAME, "")
             query = f"?{urlencode({REDIRECT_FIELD_NAME: after})}" if after else ""
@@ -170,7 +172,7 @@ class StaffSite(AdminSite):
 
     @method_decorator(never_cache)
     def set_password(self, request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
-        """Set a password by a mailed link."""
+        """Let users set a password by a mailed link."""
         view: Callable[..., Any] = passwords.SetPasswordView.as_view(
             extra_context=self.each_context(request)
         )
@@ -178,36 +180,36 @@ class StaffSite(AdminSite):
         return page
 
     def may_upload(self, request: HttpRequest) -> HttpResponse:
-        """Subrequest of the proxy before it takes a large body: 204 for staff, 413 for others."""
+        """Answer 204 to staff and 413 to others. The proxy asks before it accepts a large body."""
         if self.has_permission(request):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
-    def _open(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
-        """A page for everybody: `view` gets the site's context."""
+    def _public(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
+        """Return a view for everybody that passes the site's context to `view`."""
 
         def page(request: HttpRequest) -> HttpResponse:
             return view(request, {**self.each_context(request), "title": title})
 
         return never_cache(page)
 
-    def _logged_in(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
-        """A page for staff whose password was right, before their second factor."""
+    def _after_password(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
+        """Return a view for staff who have given their password, but no second factor yet."""
         is_staff = user_passes_test(
             lambda user: user.is_active and user.is_staff,
             login_url=f"/{settings.ADMIN_PATH}login/",
         )
-        return is_staff(self._open(view, title))
+        return is_staff(self._public(view, title))
 
-    def _own(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
-        """A page for who has given both, and the password lately."""
-        checked: Any = password_again(self._open(view, title))
+    def _verified(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
+        """Return a view for staff with a second factor who have given their password recently."""
+        checked: Any = password_again(self._public(view, title))
         page: Any = self.admin_view(checked)
         return page  # type: ignore[no-any-return]
 
 
 def _form_of(page: HttpResponse) -> object:
-    """The form of a page that is not rendered yet; None for a redirect."""
+    """Return the form in a response's template context; None for a redirect."""
     return (getattr(page, "context_data", None) or {}).get("form")
 
 

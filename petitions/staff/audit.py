@@ -1,4 +1,4 @@
-"""The audit log: append-only records of staff's acts, written by the use case that does them."""
+"""The audit log: append-only records of what staff do, written by the use cases."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,8 +12,8 @@ from petitions.models import AuditRecord
 
 Action = AuditRecord.Action
 
-# Retention. The table's trigger has the same periods and those of `purge`, and forbids
-# earlier deletion.
+# Retention. The table's trigger has these periods and those of `purge`, and forbids earlier
+# deletion.
 FAILURES_KEPT = timedelta(days=30)
 LOGINS_KEPT = timedelta(days=365)
 
@@ -30,9 +30,9 @@ def record(
 ) -> None:
     """Append one record, in the transaction of the act itself.
 
-    `screen` is a route's or a command's name; no actor means a command, or nobody known, and
-    `actor_id` is for an account of which only the id is. `about` is stored as its model and primary
-    key. `why` is the reason that the actor gave, up to 300 characters, never a signer's data.
+    `screen` is the name of a route or a command. Without an actor, a command or an unknown person
+    acted; use `actor_id` if only the account's id is known. `about` is stored as model and primary
+    key. `why` is the actor's reason, up to 300 characters, and never contains a signer's data.
     """
     AuditRecord.objects.create(
         action=action,
@@ -57,9 +57,9 @@ def record_each(
 
 
 def purge(*, exact_for: timedelta, network_kept: timedelta) -> int:
-    """Retention: delete old records of passwords; erase old networks and truncate old times of all.
+    """Delete old records of passwords; in other old records, erase networks and truncate times.
 
-    Return how many rows changed. All other records stay for ever.
+    Return how many rows changed. All other records are kept for ever.
     """
     failures = AuditRecord.objects.filter(
         action__in=[Action.PASSWORD_WRONG, Action.PASSWORD_REFUSED],

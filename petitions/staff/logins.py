@@ -1,14 +1,14 @@
-"""Rate limits of log-ins against brute force, and the audit records of passwords tried.
+"""Rate limits of log-ins against brute force, and the audit records of tried passwords.
 
 Wrong passwords are counted in the database over sliding windows: for one account from one network,
-for one network, and for one account from everywhere. They are counted before anything is hashed, so
-a right password after too many wrong ones does not get in until the window ends.
+for one network, and for one account from all networks. The limits are checked before anything is
+hashed. After too many wrong passwords, even the right one is refused until the window ends.
 
-The limits for one account from everywhere, and for one network, spare an account in a network from
-which its owner logged in lately: no outsider, and nobody who shares their network and types made-up
-names, can lock them out. Whoever types their own name there five times can, until the window ends
-or an operator unlocks the account. Against user enumeration, an unknown name is counted as a known
-one is, and takes as many queries and hashes.
+The limits for one network, and for one account from all networks, do not apply in a network from
+which the account's owner logged in recently. So an outsider cannot lock the owner out, nor can a
+neighbour who types invented names. Five wrong passwords for the owner's name from that network do,
+until the window ends or an operator unlocks the account. To prevent user enumeration, an unknown
+name is counted like a known one, with as many queries and hashes.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from petitions.models import AuditRecord, LoginFailure
 from petitions.staff import audit, password_hashing, roles
 
 Action = AuditRecord.Action
-# Limits that hold in every network, also in one from which the owner logged in lately.
+# Limits that apply in every network, even one from which the owner logged in recently.
 _EVERYWHERE = frozenset({"ACCOUNT_NETWORK"})
-# A /48 of IPv6 may fail as often as so many of its /64 together.
+# The limit of an IPv6 /48, in multiples of the limit of one /64.
 PREFIX_FACTOR = 4
 
 
 class TooMany(Exception):
-    """A rate limit is exceeded. Trying again after `retry_after` seconds helps."""
+    """A rate limit is exceeded; retry after `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ Refusal = TooMany | password_hashing.Busy
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A log-in attempt: for which user name, from where, on which screen."""
+    """A log-in attempt: the user name, where it came from, and the screen."""
 
     name: str
     sender: Sender
@@ -55,7 +55,7 @@ class Attempt:
 
     @property
     def names(self) -> list[bytes]:
-        """The name's blind index under each index key, the newest first; so with the networks."""
+        """Return the name's blind index under each index key, the newest key first."""
         return _indexes("name", self.name)
 
     @property
@@ -68,11 +68,11 @@ class Attempt:
 
 
 def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None:
-    """The user if the password is right, None if it is wrong.
+    """Return the user if the password is right, None if it is wrong, and record the attempt.
 
-    Raises `TooMany` or `password_hashing.Busy`. `find_user` hashes. It runs in a slot, so that no
-    more than `password_hashing.SLOTS` pass the second check of the limits before the first of them
-    is counted.
+    `find_user` hashes the password. It runs in a slot and the limits are checked again there, so
+    that at most `password_hashing.SLOTS` attempts pass before the first of them is counted. Raises
+    `TooMany` or `password_hashing.Busy`.
     """
     account = User.objects.filter(username=attempt.name).values_list("pk", flat=True).first()
     _refuse_too_many(attempt, account)
@@ -91,7 +91,7 @@ def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None
 
 
 def unlock(*, person: User, actor: User | None, screen: str) -> int:
-    """Delete the counted failures of an account; return how many there were."""
+    """Delete the counted failures of an account; return how many were deleted."""
     roles.require_to_manage(actor, person)
     forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", person.username)).delete()
     audit.record(action=Action.LOGIN_UNLOCKED, screen=screen, actor=actor, about=person)
@@ -99,7 +99,7 @@ def unlock(*, person: User, actor: User | None, screen: str) -> int:
 
 
 def delete_old_failures() -> int:
-    """Retention: delete failures that no limit counts any more; return how many."""
+    """Delete failures that no limit counts any more; return how many were deleted."""
     longest = max((rate.get_expiry() for rate in settings.LOGIN_LIMITS.values() if rate), default=0)
     return LoginFailure.objects.filter(created_at__lt=_ago(longest)).delete()[0]
 
@@ -113,7 +113,7 @@ def _refuse_too_many(attempt: Attempt, account: int | None) -> None:
     ]
     if not windows:
         return
-    # One a window, account and network is on record: refusals must not fill the table.
+    # One refusal per window, account and network is recorded, so that they cannot fill the table.
     refusals = AuditRecord.objects.filter(
         actor_id=account, action=Action.PASSWORD_REFUSED, network_ix__in=attempt.networks
     )
@@ -130,7 +130,7 @@ def _limits() -> dict[str, tuple[RateLimitItem, int]]:
 
 
 def _counts(attempt: Attempt) -> dict[str, int]:
-    """Failures by limit; one query over the rows of this account, network and prefix."""
+    """Count failures by limit, in one query over the rows of this account, network and prefix."""
     name = Q(name_ix__in=attempt.names)
     network = Q(network_ix__in=attempt.networks)
     prefix = Q(prefix_ix__in=attempt.prefixes)
@@ -143,7 +143,7 @@ def _counts(attempt: Attempt) -> dict[str, int]:
 
 
 def _is_known_network(attempt: Attempt, account: int | None) -> bool:
-    """Whether the account's owner logged in from this network, while its index is retained."""
+    """Return whether a log-in of the owner from this network is on record with its index."""
     return AuditRecord.objects.filter(
         actor_id=account, action=Action.PASSWORD_RIGHT, network_ix__in=attempt.networks
     ).exists()

@@ -1,15 +1,16 @@
-"""Password hashing under a concurrency limit over the whole machine (a counting semaphore).
+"""Password hashing with a concurrency limit for the whole machine (a counting semaphore).
 
-A hash keeps a processor busy for a third of a second. Without a limit, whoever sends wrong
-passwords takes every thread and every processor (denial of service), and signing waits for seconds.
+A hash keeps a processor busy for a third of a second. Without a limit, somebody who sends wrong
+passwords could occupy every thread and processor (denial of service), and signing would take
+seconds.
 
-It is computed in a thread of low priority (nice 10): on a machine that has no time to spare it gets
-a tenth of what a thread that signs gets, so that moderators still log in during an attack. hashlib
-holds no GIL meanwhile. These threads do nothing else, for without privileges a thread cannot raise
-its priority again.
+Hashes are computed in threads of low priority (nice 10). On a busy machine such a thread gets a
+tenth of the time of a thread that signs, so that moderators can still log in during an attack.
+hashlib releases the GIL meanwhile. These threads do nothing else, because an unprivileged thread
+cannot raise its priority again.
 
-A slot is a lock (`flock`) on a file in the temporary folder. It counts over all processes, holds no
-transaction and no connection, and the kernel frees it when its process dies.
+A slot is a lock (`flock`) on a file in the temporary folder. It is shared by all processes, holds
+no transaction or connection, and is freed by the kernel when its process dies.
 """
 
 import fcntl
@@ -30,40 +31,37 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 SLOTS = 2
 PRIORITY = 10
-# Seconds for `Retry-After`, where no slot is free.
+# Seconds for `Retry-After` if no slot is free.
 RETRY_AFTER = 2
-# Seconds that somebody who is logged in, or a command, waits for a slot. Logging in never waits.
+# Seconds that logged-in users and commands wait for a slot. Logging in never waits.
 PATIENCE = 5.0
 _PAUSE = 0.05
 _thread = threading.local()
 
 
 class Busy(Exception):
-    """All slots are taken. Trying again in a moment helps."""
+    """All slots are taken; retry after `retry_after` seconds."""
 
     retry_after = RETRY_AFTER
 
 
 @contextmanager
 def slot(*, patience: float = 0.0) -> Iterator[None]:
-    """Hold one of the slots. Raises `Busy` if none is free within `patience` seconds.
-
-    Re-entrant: a thread that holds one already keeps it.
-    """
-    if getattr(_thread, "holds_one", False):
+    """Hold a slot. Raises `Busy` if none is free within `patience` seconds. Re-entrant."""
+    if getattr(_thread, "holds_slot", False):
         yield
         return
     descriptor = _wait(patience)
-    _thread.holds_one = True
+    _thread.holds_slot = True
     try:
         yield
     finally:
-        _thread.holds_one = False
+        _thread.holds_slot = False
         os.close(descriptor)
 
 
 class LimitedHasher(PBKDF2PasswordHasher):
-    """Django's default hasher (PBKDF2), in a slot and at low priority, wherever it is called."""
+    """Django's default hasher (PBKDF2), run in a slot and at low priority."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with slot(patience=PATIENCE):
@@ -72,18 +70,18 @@ class LimitedHasher(PBKDF2PasswordHasher):
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """This process's threads of low priority; begun at the first hash, after gunicorn's fork."""
+    """Return this process's low-priority threads, started after gunicorn's fork."""
     return ThreadPoolExecutor(SLOTS, "password-hashing", initializer=_lower_priority)
 
 
 def _lower_priority() -> None:
-    """Lower the priority of this thread for ever, on Linux: elsewhere it would be its process."""
+    """Lower this thread's priority for ever; on Linux only: elsewhere it would be the process's."""
     if sys.platform == "linux":
-        # A sandbox may forbid it: then hashes are as urgent as signing.
+        # A sandbox may forbid this; hashing then has the same priority as signing.
         with suppress(OSError):
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, PRIORITY)
-            # The worker is pinned to one processor; a hash may use any that has nothing else to do.
+            # The worker is pinned to one processor; hashing may use any idle one.
             os.sched_setaffinity(thread, range(os.cpu_count() or 1))
 
 
@@ -99,7 +97,7 @@ def _wait(patience: float) -> int:
 
 
 def _take(number: int) -> int | None:
-    """The descriptor of a slot's locked file; None if somebody else holds it."""
+    """Lock a slot's file and return its descriptor; return None if it is locked already."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     descriptor = os.open(_file(number), flags, 0o600)
     try:
@@ -111,6 +109,6 @@ def _take(number: int) -> int | None:
 
 
 def _file(number: int) -> Path:
-    """A lock file by user and checkout: two sites on one machine do not share slots."""
+    """Return a slot's file, named by user and checkout so that two sites do not share slots."""
     site = f"{os.getuid()}-{zlib.crc32(str(settings.BASE_DIR).encode()):08x}"
     return Path(tempfile.gettempdir()) / f"undersigned-{site}-hash-{number}"

@@ -1,6 +1,6 @@
-"""Accounts of staff: invite, change, deactivate, activate again, and mail a link for a password.
+"""Staff accounts: invite, change, deactivate, reactivate, and mail a link to set a password.
 
-Nothing deletes an account: what it did stays readable under its name.
+Accounts are never deleted, so that the audit log can name who acted.
 """
 
 from collections.abc import Iterable
@@ -22,10 +22,10 @@ from petitions.staff.roles import ADMINISTRATORS, ORGANISERS, people_of, require
 
 Action = AuditRecord.Action
 TABLE = "staff mail"
-# Bytes: all sealed addresses have one length, whatever was typed.
+# In bytes. All sealed addresses have this length, whatever was typed.
 SEALED_LENGTH = 512
-# Unsent requests for a new password at most: what floods the form may not fill the table.
-REQUESTS_AT_ONCE = 500
+# The limit of queued requests for a password link, so that a flood cannot fill the table.
+MAX_UNSENT_REQUESTS = 500
 _NAMED = ("username", "first_name", "last_name", "email")
 
 
@@ -43,7 +43,7 @@ def invite(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
 
 @transaction.atomic
 def invite_again(*, person: User, actor: User, screen: str) -> None:
-    """Mail another link to set a password; earlier ones work until one is used."""
+    """Mail another link to set a password. Earlier links work until one is used."""
     require_to_manage(actor, person)
     StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
     audit.record(action=Action.PERSON_INVITED, screen=screen, actor=actor, about=person)
@@ -51,9 +51,9 @@ def invite_again(*, person: User, actor: User, screen: str) -> None:
 
 @transaction.atomic
 def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) -> None:
-    """Save the names, address and roles that `person` has now, against those that are stored.
+    """Save the unsaved changes of a person's names and address, and set their roles.
 
-    Of another address the earlier one is told by mail. Raises `Refused`.
+    If the address changes, the earlier one is told by mail. Raises `Refused`.
     """
     locks.lock_named(ADMINISTRATORS)
     before = User.objects.get(pk=person.pk)
@@ -68,12 +68,14 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     if "email" in changed and before.email:
         _queue(StaffMail.Kind.CHANGED, before.email, user=person)
     _set_roles(person, roles, actor, screen)
-    _need_an_administrator()
+    _require_an_administrator()
 
 
 def _what_changed(before: User, after: User, changed: list[str]) -> str:
-    """The names of changed fields, with both user names: the log shows who acted by today's, so
-    that by two accounts that swap theirs the one would seem to have done what the other did.
+    """Return the names of changed fields for the audit log, with both values of the user name.
+
+    The log shows accounts by their present user names, so without these a swap of two accounts'
+    user names would attribute the acts of each to the other.
     """
     words = [name for name in changed if name != "username"]
     if "username" in changed:
@@ -83,7 +85,7 @@ def _what_changed(before: User, after: User, changed: list[str]) -> str:
 
 @transaction.atomic
 def deactivate(*, person: User, actor: User, screen: str) -> None:
-    """Let an account log in no more, at once and in every session. Raises `Refused`."""
+    """Deactivate an account, which logs it out everywhere at once. Raises `Refused`."""
     locks.lock_named(ADMINISTRATORS)
     require_to_manage(actor, person)
     if person.pk == actor.pk:
@@ -93,19 +95,19 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
         )
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
         audit.record(action=Action.PERSON_DEACTIVATED, screen=screen, actor=actor, about=person)
-    _need_an_administrator()
+    _require_an_administrator()
 
 
 @transaction.atomic
 def reactivate(*, person: User, actor: User, screen: str) -> None:
-    """Let a deactivated account log in again, with the roles it had."""
+    """Let a deactivated account log in again, with its earlier roles."""
     require_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         audit.record(action=Action.PERSON_REACTIVATED, screen=screen, actor=actor, about=person)
 
 
 def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
-    """Let somebody else set up another authenticator app. Raises `Refused`."""
+    """Remove another person's second factor, so that they set up a new one. Raises `Refused`."""
     require_to_manage(actor, person)
     if person.pk == actor.pk:
         raise Refused(
@@ -115,19 +117,20 @@ def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
         raise Refused(f"Nothing was changed. {person} has no second factor yet.")
 
 
-def ask_for_password(*, email: str) -> None:
-    """Queue a link for a new password to whoever has this address; nobody learns if anybody has.
+def request_password_link(*, email: str) -> None:
+    """Queue a password link for the account with this address, if there is one.
 
-    The same work for every address; beyond `REQUESTS_AT_ONCE` nothing is queued until the worker
-    has sent what waits.
+    The work is the same for every address, so that nobody learns whether an account has it. While
+    `MAX_UNSENT_REQUESTS` staff mails are queued, nothing more is queued.
     """
-    if StaffMail.objects.count() < REQUESTS_AT_ONCE:
+    if StaffMail.objects.count() < MAX_UNSENT_REQUESTS:
         _queue(StaffMail.Kind.PASSWORD, email)
 
 
 def warn_of_contact(*, earlier: str, actor: User | None) -> None:
-    """Mail whoever reads the earlier privacy contact, and the other organisers, that it changed:
-    signers write to it, and the notices of erasures go there.
+    """Mail the earlier privacy contact and the other organisers that the contact has changed.
+
+    Signers write to this address, and it receives the notices of erasures.
     """
     others = [person for person in people_of([ORGANISERS]) if person.email and person != actor]
     contact = StaffMail.Kind.CONTACT
@@ -136,18 +139,18 @@ def warn_of_contact(*, earlier: str, actor: User | None) -> None:
         _queue(contact, earlier, user=reader)
 
 
-def note_password_set(*, person: User, screen: str) -> None:
+def record_password_set(*, person: User, screen: str) -> None:
     audit.record(action=Action.PASSWORD_SET, screen=screen, actor=person, about=person)
 
 
 def password_link_parts(person: User) -> tuple[str, str]:
-    """The account and the token of a link that sets its password once, within three days."""
+    """Return the account and token of a link that sets a password once, within three days."""
     account = urlsafe_base64_encode(force_bytes(person.pk))
     return account, default_token_generator.make_token(person)
 
 
 def address_in(mail: StaffMail) -> str:
-    """The sealed address of a queued mail. Raises `vault.CannotOpen`."""
+    """Unseal the address of a queued mail. Raises `vault.CannotOpen`."""
     return str(vault.unseal(mail.sealed or b"", table=TABLE, row_id=mail.pk)["email"])
 
 
@@ -166,8 +169,8 @@ def _set_roles(person: User, roles: Iterable[Group], actor: User, screen: str) -
     audit.record(action=Action.ROLES_CHANGED, screen=screen, actor=actor, about=person, why=why)
 
 
-def _need_an_administrator() -> None:
-    """Raise `Refused` if nobody is left who could invite people."""
+def _require_an_administrator() -> None:
+    """Raise `Refused` if no active person could invite people."""
     left = User.objects.filter(is_active=True, is_staff=True)
     if not left.filter(Q(is_superuser=True) | Q(groups__name=ADMINISTRATORS)).exists():
         raise Refused(

@@ -1,9 +1,10 @@
-"""The error by which use cases say to staff, and commands to operators, what cannot be done."""
+"""The exception by which use cases tell staff and operators that something is not possible."""
 
 
 class Refused(Exception):
-    """What was asked is not possible: the text, a sentence or two, says why and what to do instead.
+    """The requested act is not possible, and nothing was done.
 
-    Nothing was done. Screens show the text (`admin.acting.show_refusals`); commands end with it.
-    Who lacks the right gets `PermissionDenied` instead: see `staff.roles.require`.
+    The text, a sentence or two, says why and what to do instead. Screens show it
+    (`admin.acting.show_refusals`) and commands exit with it. Without the permission,
+    `PermissionDenied` is raised instead: see `staff.roles.require`.
     """

@@ -1,4 +1,4 @@
-"""The roles (groups of Django) and their permissions. One person may hold several."""
+"""Roles (Django groups) and their permissions. A person may have several."""
 
 from collections.abc import Iterable
 
@@ -54,7 +54,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.add_source", "petitions.change_source", "petitions.view_source",
         "petitions.change_organisation", "petitions.view_organisation",
     ),
-    # People, their roles and what is on record; nothing about signatures.
+    # People, their roles and the audit log; nothing about signatures.
     ADMINISTRATORS: (
         "auth.view_user", "auth.add_user", "auth.change_user",
         "petitions.view_auditrecord",
@@ -65,20 +65,20 @@ ROLES: dict[str, tuple[str, ...]] = {
 def require(actor: User | None, permission: str) -> None:
     """Raise `PermissionDenied`, with the permission's name, unless the actor has it.
 
-    Every use case that takes an actor calls it first. No actor means the operator's shell: who runs
-    commands on the server may do everything, and is on record as nobody.
+    Every use case with an actor calls it first. Without an actor, an operator runs a command on the
+    server: that may do everything, and is recorded without a name.
     """
     if actor is not None and not actor.has_perm(permission):
         raise PermissionDenied(permission)
 
 
 def may_manage(actor: User, person: User) -> bool:
-    """Whether an administrator may change this account: a superuser's, only superusers may."""
+    """Return whether the actor may change this account: only superusers may change superusers."""
     return actor.is_superuser or not person.is_superuser
 
 
 def require_to_manage(actor: User | None, person: User) -> None:
-    """`require` the right to change people, and raise `Refused` unless `may_manage` this one."""
+    """Require the permission to change people, and raise `Refused` unless `may_manage`."""
     require(actor, "auth.change_user")
     if actor is not None and not may_manage(actor, person):
         raise Refused("Nothing was changed. Only a superuser changes a superuser's account.")
@@ -87,8 +87,8 @@ def require_to_manage(actor: User | None, person: User) -> None:
 def set_permissions(role: str, permissions: Iterable[str]) -> None:
     """Give a role exactly these permissions, such as "petitions.view_mail".
 
-    What it had besides is taken away, so that a release can narrow a role. Permissions that do not
-    exist yet, as between two migrations, are given after the next one.
+    Other permissions are taken away, so that a release can narrow a role. Permissions that do not
+    exist yet, as between two migrations, are given after the next migration.
     """
     group, _created = Group.objects.get_or_create(name=role)
     wanted = Q(pk__in=[])
@@ -99,7 +99,7 @@ def set_permissions(role: str, permissions: Iterable[str]) -> None:
 
 
 def who_may(permission: str) -> list[str]:
-    """The roles that have a permission, by name; empty if superusers alone have it."""
+    """Return the names of the roles with a permission; empty if only superusers have it."""
     app, _dot, code = permission.partition(".")
     groups = Group.objects.filter(
         permissions__content_type__app_label=app, permissions__codename=code
@@ -108,19 +108,20 @@ def who_may(permission: str) -> list[str]:
 
 
 def people_of(role_names: Iterable[str]) -> list[User]:
-    """Active members of any of these roles, by user name."""
+    """Return the active members of any of these roles, sorted by user name."""
     members = User.objects.filter(groups__name__in=role_names, is_active=True, is_staff=True)
     return list(members.distinct().order_by("username"))
 
 
 def staff_with(permission: str) -> list[User]:
-    """Active staff with a permission, by any role or as superusers."""
+    """Return the active staff with a permission, by a role or as superusers."""
     staff = User.objects.filter(is_active=True, is_staff=True).order_by("pk")
     return [person for person in staff if person.has_perm(permission)]
 
 
 def others_who_approve(job: BatchJob) -> list[User]:
-    """Who may approve a job as a second person; none where its actor is alone: then it starts by
-    itself after a while, within which it can be stopped.
+    """Return the people who may approve a job as a second person.
+
+    If there are none, the job starts by itself after a while, and can be stopped until then.
     """
     return [person for person in staff_with(job.APPROVAL) if person.pk != job.actor_id]

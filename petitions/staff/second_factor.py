@@ -17,44 +17,44 @@ from petitions.models.authenticator import code_indexes, is_of_an_app
 from petitions.staff import audit, roles
 
 Action = AuditRecord.Action
-# 20 bytes, as RFC 4226 recommends for SHA-1, which all apps know.
+# RFC 4226 recommends 20 bytes for SHA-1, which all apps support.
 SECRET_BYTES = 20
 RECOVERY_CODES = 10
-# 59 bits: nobody can try so many, with the index keys or by the form. Without 0, 1, i, l and o.
+# 59 bits: too many to try, even with the index keys. Without 0, 1, i, l and o.
 _ALPHABET, _LENGTH = "23456789abcdefghjkmnpqrstuvwxyz", 12
 _GROUP = 4
 ISSUER = "Undersigned"
 
 
 class AlreadySetUp(Exception):
-    """The account has a confirmed authenticator, which has to be reset first."""
+    """The account has a confirmed authenticator, which must be reset first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A code was not accepted, or not looked at; another is looked at after `wait` seconds."""
+    """A code was wrong, or was not checked. The next code is checked after `wait` seconds."""
 
     wait: int
 
 
 def is_missing(user: object) -> bool:
-    """Whether this user must still give a second factor in this session."""
+    """Return whether this user must still give a second factor in this session."""
     is_required: bool = settings.SECOND_FACTOR_REQUIRED
     is_given: bool = getattr(user, "otp_device", None) is not None
     return is_required and not is_given
 
 
 def has_one(user: User) -> bool:
-    """Whether the account has an authenticator that was set up to the end."""
+    """Return whether the account has a confirmed authenticator."""
     return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
 @transaction.atomic
-def begin(user: User) -> Authenticator:
-    """Give the account an unconfirmed authenticator with a new secret, which its page shows.
+def start_set_up(user: User) -> Authenticator:
+    """Give the account an unconfirmed authenticator with a new secret, and return it.
 
-    A new one each time: whoever saw an earlier page must not know the secret that is confirmed.
-    Raises `AlreadySetUp` once there is a confirmed one.
+    The secret is new each time, so that somebody who saw an earlier page does not know the one that
+    is confirmed. Raises `AlreadySetUp` if the account has a confirmed authenticator.
     """
     rows = Authenticator.objects.select_for_update()
     authenticator: Authenticator
@@ -68,24 +68,24 @@ def begin(user: User) -> Authenticator:
     return authenticator
 
 
-def begun(user: User) -> Authenticator | None:
-    """The account's unconfirmed authenticator, if it has one."""
+def unconfirmed(user: User) -> Authenticator | None:
+    """Return the account's unconfirmed authenticator, or None."""
     found: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=False).first()
     return found
 
 
-def mark_of(authenticator: Authenticator) -> str:
-    """A keyed hash of the sealed secret, by which a session knows the one that it began."""
+def fingerprint_of(authenticator: Authenticator) -> str:
+    """Return a keyed hash of the sealed secret, by which a session recognises its own set-up."""
     return vault.blind_index("authenticator", bytes(authenticator.sealed)).hex()
 
 
-def key_of(authenticator: Authenticator) -> str:
-    """The secret as apps let it be typed: base32, in groups of four."""
+def typeable_secret(authenticator: Authenticator) -> str:
+    """Return the secret for typing it into an app: base32, in groups of four."""
     return _grouped(b32encode(authenticator.secret).decode())
 
 
-def address_of(authenticator: Authenticator) -> str:
-    """The `otpauth:` URL that a QR code holds.
+def otpauth_url(authenticator: Authenticator) -> str:
+    """Return the `otpauth:` URL for the QR code.
 
     Source: https://github.com/google/google-authenticator/wiki/Key-Uri-Format
     """
@@ -96,13 +96,13 @@ def address_of(authenticator: Authenticator) -> str:
 
 @transaction.atomic
 def confirm(*, user: User, code: str, screen: str) -> Authenticator | Wrong:
-    """Finish setting up with a first code of the app."""
+    """Confirm the authenticator with a first code from the app."""
     return _verified(user, code, screen, confirmed=False)
 
 
 @transaction.atomic
 def check(*, user: User, code: str, screen: str) -> Authenticator | Wrong:
-    """Accept a code of the app, or a recovery code, which is used up by it."""
+    """Check a code from the app, or a recovery code, which is then used up."""
     return _verified(user, code, screen, confirmed=True)
 
 
@@ -112,9 +112,9 @@ def _verified(user: User, code: str, screen: str, *, confirmed: bool) -> Authent
     if authenticator is None:
         return Wrong(0)
     if wait := _wait(authenticator):
-        # Not recorded: whoever goes on typing must not fill the table.
+        # Not recorded, so that repeated tries cannot fill the table.
         return Wrong(wait)
-    token = typed(code)
+    token = normalised(code)
     if not authenticator.verify_token(token):
         _record(Action.SECOND_FACTOR_WRONG, user, screen)
         return Wrong(_wait(authenticator))
@@ -128,14 +128,14 @@ def _verified(user: User, code: str, screen: str, *, confirmed: bool) -> Authent
 
 
 def _wait(authenticator: Authenticator) -> int:
-    """Seconds until the next code is looked at; 0: now."""
+    """Return the seconds until the next code is checked; 0 means now."""
     may, why = authenticator.verify_is_allowed()
     return 0 if may else max(1, math.ceil((why["locked_until"] - timezone.now()).total_seconds()))
 
 
 @transaction.atomic
 def make_recovery_codes(*, user: User, screen: str) -> list[str]:
-    """Replace the recovery codes of a confirmed authenticator; return the new ones, shown once."""
+    """Replace the recovery codes of a confirmed authenticator; return the new ones to show once."""
     authenticator = Authenticator.objects.get(user=user, confirmed=True)
     codes = [
         "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)) for _ in range(RECOVERY_CODES)
@@ -151,10 +151,10 @@ def make_recovery_codes(*, user: User, screen: str) -> list[str]:
 
 @transaction.atomic
 def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool:
-    """Remove an account's authenticator and codes, on record; False if it had none.
+    """Remove an account's authenticator and codes, and record it; return False if it had none.
 
-    Its sessions lose their second factor at once, and it sets up another at its next log-in.
-    Everybody may reset their own.
+    All its sessions lose their second factor at once, and the next log-in asks to set up another.
+    People may reset their own.
     """
     if actor != user:
         roles.require_to_manage(actor, user)
@@ -167,7 +167,7 @@ def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool
 
 
 def reseal() -> int:
-    """Seal all secrets under the first key of the ring; return how many are left under others."""
+    """Seal all secrets under the first key; return how many cannot be opened and stay as before."""
     left = 0
     for authenticator in Authenticator.objects.all():
         try:
@@ -183,8 +183,8 @@ def codes_left(user: User) -> int:
     return RecoveryCode.objects.filter(authenticator__user=user).count()
 
 
-def typed(code: str) -> str:
-    """Normalise a code: no spaces and dashes, lower case."""
+def normalised(code: str) -> str:
+    """Return a typed code in lower case, without spaces and dashes."""
     return "".join(code.split()).replace("-", "").lower()
 
 

@@ -126,7 +126,7 @@ def test_a_mailed_link_does_not_get_past_the_second_factor(ada: Client, settings
     invite(ada)
     link = mailed_link()
     nour = User.objects.get(username="nour")
-    second_factor.begin(nour)
+    second_factor.start_set_up(nour)
     settings.SECOND_FACTOR_REQUIRED = True
     set_password(link)
     browser = Client()
@@ -169,7 +169,7 @@ def test_an_account_gets_three_links_an_hour_however_often_somebody_asks(
     administrator: User,
 ) -> None:
     for _ask in range(6):
-        people.ask_for_password(email="ADA@example.org")
+        people.request_password_link(email="ADA@example.org")
     team.send_letters()
 
     assert len(mail.outbox) == team.LINKS_AN_HOUR
@@ -179,9 +179,9 @@ def test_an_account_gets_three_links_an_hour_however_often_somebody_asks(
 def test_a_flood_of_requests_does_not_fill_the_table(
     administrator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "REQUESTS_AT_ONCE", 3)
+    monkeypatch.setattr(people, "MAX_UNSENT_REQUESTS", 3)
     for number in range(9):
-        people.ask_for_password(email=f"{number}@example.org")
+        people.request_password_link(email=f"{number}@example.org")
 
     assert StaffMail.objects.count() == 3
 
@@ -192,7 +192,7 @@ def test_deactivated_people_and_those_who_are_no_staff_get_no_link(
     User.objects.filter(pk=moderator.pk).update(email="mona@example.org", is_active=False)
     User.objects.create_user("visitor", "visitor@example.org")
     for address in ("mona@example.org", "visitor@example.org"):
-        people.ask_for_password(email=address)
+        people.request_password_link(email=address)
 
     assert team.send_letters() == 0
 
@@ -211,7 +211,7 @@ def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
     monkeypatch.setattr(Letter, "send", send)
     assert team.send_letters() == 1
 
-    people.ask_for_password(email="nobody@example.org")
+    people.request_password_link(email="nobody@example.org")
     StaffMail.objects.update(created_at=timezone.now() - timedelta(hours=25))
     team.send_letters()
     assert not StaffMail.objects.exists()
