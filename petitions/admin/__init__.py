@@ -1,6 +1,6 @@
 """The Django admin of petitions: signatures for moderators; petitions, exports for organisers."""
 
-# Each registers its models.
+# Imported because each module registers its models.
 from petitions.admin import (  # noqa: F401
     alerts,
     audit,

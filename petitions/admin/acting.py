@@ -1,5 +1,6 @@
-"""Between a request of the admin and a use case: actor and screen, rights, refusals, and the
-password once more before what must not be done from somebody's open browser.
+"""Helpers for admin views that call use cases: actor and screen, permissions and refusals.
+
+`password_again` protects what must not be done from somebody's unattended browser.
 """
 
 import time
@@ -18,8 +19,8 @@ from django.urls import reverse
 from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
-# Seconds for which a password that was typed counts.
-GOOD_FOR = 600
+# Seconds for which a typed password counts as recent.
+PASSWORD_VALID_FOR = 600
 TYPED_AT = "password-at"
 P = ParamSpec("P")
 
@@ -37,18 +38,18 @@ def actor(request: HttpRequest) -> User:
 
 
 def acting(request: HttpRequest) -> Acting:
-    """The logged-in user, and the URL name of the view."""
+    """Return the logged-in user and the URL name of the view, for a use case."""
     match = request.resolver_match
     return {"actor": actor(request), "screen": match.view_name if match else ""}
 
 
 def need(request: HttpRequest, permission: str) -> None:
-    """Raise `PermissionDenied`, as use cases do, unless the user may see the page."""
+    """Raise `PermissionDenied`, as use cases do, unless the user has the permission."""
     roles.require(actor(request), permission)
 
 
 class show_refusals(AbstractContextManager[object, bool]):  # noqa: N801 - as `contextlib.suppress`
-    """Show the text of a `Refused` that ends the block: by a form's `add_error`, or a message."""
+    """Context manager that shows a `Refused` raised in its block, by `add_error` or a message."""
 
     def __init__(
         self, request: HttpRequest, add_error: Callable[[None, str], None] | None = None
@@ -66,22 +67,22 @@ class show_refusals(AbstractContextManager[object, bool]):  # noqa: N801 - as `c
 
 
 def note_login(request: HttpRequest, **_kwargs: Any) -> None:
-    """`user_logged_in` receiver, and after the password was typed again."""
+    """Store in the session when the password was typed. Receiver of `user_logged_in`."""
     request.session[TYPED_AT] = int(time.time())
 
 
 def has_recent_password(request: HttpRequest) -> bool:
-    """Whether this session's user typed the password within `GOOD_FOR` seconds."""
-    return time.time() - int(request.session.get(TYPED_AT, 0)) < GOOD_FOR
+    """Return whether the password was typed in this session within `PASSWORD_VALID_FOR`."""
+    return time.time() - int(request.session.get(TYPED_AT, 0)) < PASSWORD_VALID_FOR
 
 
 def password_again(
     view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Decorator: pass only while the password is recent, else lead to the page that asks for it.
+    """Decorate a view that reveals, exports or changes roles to require a recent password.
 
-    For a view that reveals, exports, or changes roles, its form's GET included. A POST that comes
-    too late is not carried out: its form comes again after the password.
+    Without one it redirects to the page that asks for the password, on GET too, and then back to
+    the form. A POST that comes too late is not carried out.
     """
 
     @wraps(view)
@@ -94,7 +95,7 @@ def password_again(
 
 
 def ask_for_password(request: HttpRequest) -> HttpResponse:
-    """Lead to the page that asks for the password, and back."""
+    """Redirect to the page that asks for the password and then leads back here."""
     if request.method == "POST":
         messages.warning(request, "Nothing was done yet. Fill in the form again.")
     back = urlencode({"next": request.get_full_path()})

@@ -1,8 +1,8 @@
-"""Admin of alerts: what they are about, and what to do about it, on one page.
+"""Admin of alerts: one page shows what they are about and lets moderators act.
 
-A burst comes from one network, which nobody reads, or is of one email domain: its page tells how
-many signatures there are, what they share, and a sample. Attacks come from many networks at once:
-the alerts of one petition are looked at together, and decided about together.
+A burst has one email domain, or comes from one network, which is never shown. Its page shows the
+number of signatures, what they share, and a sample. Attacks come from many networks at once, so
+moderators can look at several alerts of a petition together and decide about them together.
 """
 
 from datetime import timedelta
@@ -30,13 +30,13 @@ from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
 from petitions.staff.refusal import Refused
 
-# Alerts looked at together.
-MOST_TOGETHER = 500
+MAX_TOGETHER = 500
 
 
 class DomainsField(forms.MultipleChoiceField):
-    """Domains to tick, each named by a signature; taken is any signature of `known`, for those that
-    the page named may not be the newest any more.
+    """Checkboxes of domains. A domain is given by the choice of any of its signatures in `known`.
+
+    The page names a domain by its newest signature, and a newer one may have arrived since.
     """
 
     known: frozenset[str] = frozenset()
@@ -88,7 +88,7 @@ class MailForm(forms.Form):
 
 @admin.register(Alert)
 class AlertAdmin(Titled, ReadOnly):
-    """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
+    """The alerts of the last thirty days. The admin's home shows those not yet dismissed."""
 
     when_empty = "Here stands what looks like an attack. Nothing does."
     list_display = ("noticed", "what", "number_in_words", "petition", "signatures", "state")
@@ -156,19 +156,19 @@ class AlertAdmin(Titled, ReadOnly):
         return self.page(request, "admin/petitions/alert/by_mail.html", context)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
-        return self._about(request, [object_id])
+        return self._alerts_page(request, [object_id])
 
     def together_view(self, request: HttpRequest) -> HttpResponse:
-        """The page of several alerts of one petition: those named, or all of one attack."""
+        """Show several alerts of one petition: those in the URL, or all of one attack."""
         petition = request.GET.get("petition", "")
         if not is_key(petition):
-            return self._about(request, request.GET.getlist("alert"))
+            return self._alerts_page(request, request.GET.getlist("alert"))
         bursts = Alert.objects.of_one_attack(int(petition)).order_by("-pk")
-        return self._about(request, [str(pk) for pk in bursts.values_list("pk", flat=True)])
+        return self._alerts_page(request, [str(pk) for pk in bursts.values_list("pk", flat=True)])
 
-    def _about(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
+    def _alerts_page(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
         need(request, MODERATE)
-        wanted = [one for one in ids if is_key(one)][:MOST_TOGETHER]
+        wanted = [one for one in ids if is_key(one)][:MAX_TOGETHER]
         found = list(self.get_queryset(request).filter(pk__in=wanted).order_by("pk"))
         if not found:
             raise Http404
@@ -177,14 +177,14 @@ class AlertAdmin(Titled, ReadOnly):
             left = len(found) - len(bursts)
             if left and request.method == "GET":
                 messages.info(request, f"Left out: {left}, about no burst of signatures.")
-            return self._about_bursts(request, bursts)
+            return self._bursts_page(request, bursts)
         if len(found) > 1:
             messages.error(request, "Choose bursts of signatures on one petition.")
             return redirect("admin:petitions_alert_changelist")
         context = {"title": capfirst(self.what(found[0])), "alerts": found}
         return self.page(request, "admin/petitions/alert/about.html", context)
 
-    def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
+    def _bursts_page(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
         petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
         alerts.record_look(alerts=found, petition=petition, **acting(request))
         figures = alerts.figures(found)
@@ -231,5 +231,5 @@ class AlertAdmin(Titled, ReadOnly):
 
 
 def is_key(text: str) -> bool:
-    """Whether a parameter may be a primary key, which is a bigint."""
+    """Return whether a parameter could be a primary key (a bigint)."""
     return text.isascii() and text.isdecimal() and len(text) < 19

@@ -1,4 +1,4 @@
-"""Admin of the audit log: search by who, what, about what and when; keyset pages; CSV."""
+"""Admin of the audit log: search by actor, action, object and time; keyset pages; CSV."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,12 +28,12 @@ from petitions.staff import audit
 CSV_BATCH = 500
 NEWEST = Keyset(("id",))
 COLUMNS = ("when", "who", "what", "about", "number", "why", "screen", "network")
-# The largest of a bigint.
+# The largest bigint.
 _LAST_ID = 2**63 - 1
 
 
 class SearchForm(forms.Form):
-    """The conditions of the list, all of them optional. Nothing in it is personal data."""
+    """The filters of the list, all optional. They hold no personal data."""
 
     who = forms.ModelChoiceField(
         queryset=User.objects.order_by("username"), required=False, empty_label="anybody"
@@ -56,7 +56,7 @@ class SearchForm(forms.Form):
     )
 
     def rows(self) -> QuerySet[AuditRecord]:
-        """The records that match what is valid of the form, newest first."""
+        """Return the records that match the valid fields, newest first."""
         cleaned: dict[str, Any] = self.cleaned_data
         wanted = {
             "actor": cleaned.get("who"),
@@ -73,7 +73,7 @@ class SearchForm(forms.Form):
 @admin.register(AuditRecord)
 class AuditRecordAdmin(ReadOnly):
     def get_urls(self) -> list[URLPattern]:
-        """One page and its CSV: a single record has nothing more to tell."""
+        """Return URLs for the list and its CSV; a page per record would show nothing more."""
         return [
             self.route("", self.list_view, "changelist"),
             self.route("csv/", self.csv_view, "csv"),
@@ -97,7 +97,7 @@ class AuditRecordAdmin(ReadOnly):
 
     @method_decorator(password_again)
     def csv_view(self, request: HttpRequest) -> HttpResponseBase:
-        """All that matches as CSV; that somebody took it is on record."""
+        """Download all matching records as CSV. The download is recorded."""
         rows = self._asked(request).rows()
 
         def begin() -> Iterator[bytes]:
@@ -116,7 +116,7 @@ class AuditRecordAdmin(ReadOnly):
     def _asked(self, request: HttpRequest) -> SearchForm:
         need(request, "petitions.view_auditrecord")
         form = SearchForm(request.GET)
-        # What is no answer to its question is left out, and the form says so.
+        # Invalid fields are ignored, and the form shows their errors.
         form.is_valid()
         return form
 
@@ -134,14 +134,14 @@ def _line(record: AuditRecord) -> dict[str, str]:
         record.object_id,
         record.why,
         record.screen,
-        # A pseudonym: the same letters for the same network, and nothing else.
+        # A pseudonym: equal networks have equal letters, which reveal nothing else.
         bytes(record.network_ix or b"").hex()[:6],
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def _batches(rows: QuerySet[AuditRecord]) -> Iterator[list[tuple[str, ...]]]:
-    """Rows of the file, read in keyset batches: a slow client holds no transaction open."""
+    """Yield the file's rows in keyset batches, so that a slow client holds no transaction open."""
     before = _LAST_ID
     while batch := list(rows.filter(id__lt=before)[:CSV_BATCH]):
         yield [tuple(_line(record).values()) for record in batch]

@@ -1,4 +1,4 @@
-"""Base classes of the admin: pages of our own, read-only records, petitions by their titles."""
+"""Base classes of the admin: custom pages, read-only records, petitions by their titles."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -17,31 +17,30 @@ from petitions.models import AuditRecord, Petition
 from petitions.staff import audit
 
 Action = AuditRecord.Action
-# Of an inline: the texts of a hundred versions in three languages.
-MOST_FORMS = 300
+# Forms of one inline: enough for the texts of a hundred versions in three languages.
+MAX_FORMS = 300
 
 
 class Strict(admin.ModelAdmin[Any]):
-    """Base of all model admins: refuses lookups that its list has no filter for, and bad ids; shows
-    what a use case refuses while a form is saved; puts on the audit record what forms save and
-    delete, for Django's own history can be changed.
+    """Base class of all model admins, stricter than Django's.
 
-    Django's takes any of the model's own fields and relations, and counts what they find: by
-    `?signatures__gt=<id>` the list of petitions told an organiser, without record, when each form
-    was sent and when it went. And its actions fail on an id that the column cannot hold.
+    - It answers 400 to lookups without a filter in the list. Django allows any of the model's
+      fields and relations: with `?signatures__gt=<id>` on the list of petitions, an organiser could
+      see, unrecorded, when each form was sent and deleted.
+    - It answers 400 to actions with an invalid id, on which Django fails.
+    - It shows a `Refused` that is raised while a form is saved.
+    - It writes what forms save and delete to the audit log; Django's history can be changed.
     """
 
-    # Counts beside the filters would read whole tables.
+    # Facet counts would read whole tables.
     show_facets = admin.ShowFacets.NEVER
-    # Whether the use case that saves a form records more than the names of its fields.
+    # Whether the use case that saves a form writes its own audit record.
     has_own_record = False
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
-        """With at most `MOST_FORMS`, where Django builds 1,000 more than fit: seconds for a request
-        that claims them.
-        """
+        """Limit formsets to `MAX_FORMS`. Django allows 1,000 more than fit, which takes seconds."""
         for inline in self.get_inline_instances(request, obj):
-            yield inline.get_formset(request, obj, absolute_max=MOST_FORMS), inline
+            yield inline.get_formset(request, obj, absolute_max=MAX_FORMS), inline
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
@@ -52,7 +51,7 @@ class Strict(admin.ModelAdmin[Any]):
         return super().response_action(request, *args, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # Refused, Django's own transaction is rolled back, its success message and log entry too.
+        # On `Refused`, Django's transaction is rolled back, with its success message and log entry.
         with show_refusals(request):
             return super().changeform_view(request, *args, **kwargs)
         return redirect(request.get_full_path())
@@ -65,7 +64,7 @@ class Strict(admin.ModelAdmin[Any]):
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         if not message:
-            # Django notes every press of "Save"; a history tells what has changed.
+            # Nothing has changed. Django would log every press of "Save".
             return None
         entry = super().log_change(request, obj, message)
         if not self.has_own_record:
@@ -74,7 +73,7 @@ class Strict(admin.ModelAdmin[Any]):
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for obj in queryset:
-            # What is deleted can be looked up nowhere else.
+            # A deleted object can be looked up nowhere else, so its text is recorded.
             self._record(request, Action.DELETED, obj, str(obj))
         return super().log_deletions(request, queryset)
 
@@ -82,14 +81,14 @@ class Strict(admin.ModelAdmin[Any]):
         audit.record(action=action, about=obj, why=why[:300], **acting(request))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A form field without Django's icons that open windows over a half-filled form."""
+        """Return the form field without Django's icons, which open pop-ups over the form."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget
         return field
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Whether a parameter of the list's address is one of its filters. Others answer 400."""
+        """Allow only lookups that belong to a filter of the list. Others are answered with 400."""
         is_ours = any(
             lookup == name or lookup.startswith(f"{name}__") for name in self._filters(request)
         )
@@ -103,10 +102,10 @@ class Strict(admin.ModelAdmin[Any]):
 
 
 class WithPages(Strict):
-    """Base admin for models with pages of our own, beside Django's or in their place."""
+    """Base admin for models with custom pages, in addition to Django's or instead of them."""
 
     def route(self, address: str, view: Any, name: str) -> URLPattern:
-        """The URL of a page of our own, for staff: `petitions_alert_<name>` and the like."""
+        """Return the URL pattern of a page for staff, named like `petitions_alert_<name>`."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
         found: URLPattern = path(address, self.admin_site.admin_view(view), name=name)
         return found
@@ -114,13 +113,13 @@ class WithPages(Strict):
     def page(
         self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
     ) -> HttpResponse:
-        """Render a template with what every page of the admin has."""
+        """Render a template with the context that every admin page needs."""
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return render(request, template, {**shared, **context}, status=status)
 
 
 class ReadOnly(WithPages):
-    """Base admin for records: no permission to add, change or delete one."""
+    """Base admin for records that nobody may add, change or delete."""
 
     show_full_result_count = False
 
@@ -134,7 +133,7 @@ class ReadOnly(WithPages):
         return False
 
 
-class OfPetitions(admin.RelatedFieldListFilter):
+class PetitionTitleFilter(admin.RelatedFieldListFilter):
     """A related-field filter that lists petitions by title."""
 
     def field_choices(
@@ -144,12 +143,12 @@ class OfPetitions(admin.RelatedFieldListFilter):
 
 
 class Titled(WithPages):
-    """Base admin for models with a petition, shown by title in list and form.
+    """Base admin for models with a petition, which lists and forms show by its title.
 
-    Titles are prefetched in one query for all rows: a join has no `title` annotation.
+    Petitions are prefetched in one query, because a join has no `title` annotation.
     """
 
-    # Not False: Django would then join the petitions.
+    # Empty rather than False, with which Django would join the petitions.
     list_select_related: ClassVar[bool | list[str] | tuple[str, ...]] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

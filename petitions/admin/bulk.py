@@ -1,4 +1,4 @@
-"""Pages of a bulk decision: its preview, its approval, its progress, and what it did."""
+"""Admin of bulk decisions: preview, approval, progress and result of each."""
 
 from typing import Any
 from uuid import UUID
@@ -21,14 +21,14 @@ from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
-# They are listed on the page of decisions.
+# The page that lists them.
 DECISIONS = "admin:petitions_decision_changelist"
 State = BulkDecision.State
 
 
 @admin.register(BulkDecision)
 class BulkDecisionAdmin(ReadOnly):
-    """One bulk decision a page; those that wait or run are listed on the page of decisions."""
+    """A page for each bulk decision. The page of decisions lists those that wait or run."""
 
     when_empty = (
         "Here stand decisions about many signatures at once, with their progress. Start one "
@@ -47,7 +47,7 @@ class BulkDecisionAdmin(ReadOnly):
         ]
 
     def page_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """The page of one; a POST starts, approves or cancels it."""
+        """Show a bulk decision; a POST starts, approves or cancels it."""
         job = _find(request, pk)
         if request.method == "POST":
             with show_refusals(request):
@@ -68,7 +68,7 @@ class BulkDecisionAdmin(ReadOnly):
         return self.page(request, "admin/petitions/bulkdecision/change_form.html", context)
 
     def progress_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:
-        """How far it is, for the page's script."""
+        """Return the progress as JSON for the page's script."""
         job = _find(request, pk)
         words = f"{job.get_state_display()}: {bulk.summary(job)}"
         progress = {"state": job.state, "fraction": job.fraction, "words": words}
@@ -76,7 +76,7 @@ class BulkDecisionAdmin(ReadOnly):
 
 
 def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
-    """What the page shows of a decision that has not begun: what it would do, and who may go on."""
+    """Return the context for a decision that has not started: its preview and who may approve."""
     if job.state not in {State.DRAFT, State.AWAITING}:
         return {}
     others = roles.others_who_approve(job)
@@ -97,7 +97,6 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:
-    """Do what the pressed button says. Raises `Refused`."""
     act = request.POST.get("act")
     if act == "start":
         typed = request.POST.get("typed", "")[:20].replace(",", "").strip()

@@ -1,6 +1,6 @@
-"""The cockpit: what happens to a petition right now, on one page that renews itself.
+"""Admin page of the cockpit: a petition's current activity.
 
-Without its script the page stands still, and a link loads it again.
+A script renews the page. Without the script, a link loads it again.
 """
 
 from datetime import datetime, timedelta
@@ -16,17 +16,17 @@ from django.views.decorators.http import require_safe
 from petitions.admin.acting import need
 from petitions.admin.base import ReadOnly
 from petitions.admin.needs import spoken_age
-from petitions.admin.signatures.filters import Filters, where_something_waits
+from petitions.admin.signatures.filters import Filters, default_petition
 from petitions.formatting import charts
 from petitions.models import ActivityMinute, Alert, Petition
 from petitions.moderation import cockpit, switches
 from petitions.moderation.activity import HOUR, MINUTE, Event
 from petitions.moderation.cockpit import Activity, Origin, Queue
 
-# The series, in the words of the page. Holds are for who sees signatures: the public total does not
-# tell them, and one more would tell who watches that somebody has signed.
+# The series with their labels. Holds are only for users who may view signatures: the public total
+# does not include them, and one more would reveal to an observer that somebody has signed.
 SERIES = {Event.SIGNED: "Signed", Event.CONFIRMED: "Confirmed", Event.HELD: "Held"}
-# Each period: its title, the length of a column, how many columns, and how times are written.
+# Each period: its name and title, the length and the number of columns, and the time format.
 PERIODS = (
     ("hour", "The last hour, by the minute", MINUTE, 60, "%H:%M"),
     ("day", "The last day, by the half-hour", timedelta(minutes=30), 48, "%a %H:%M"),
@@ -39,12 +39,12 @@ class CockpitAdmin(ReadOnly):
         return [self.route("", require_safe(self.page_view), "changelist")]
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the petition in `?petition=`, else the one that is signed most."""
+        """Show the petition in `?petition=`, else the one with most signatures in the last hour."""
         need(request, "petitions.view_activityminute")
         petitions = list(Petition.objects.titled().order_by("-pk"))
         asked = request.GET.get("petition")
         chosen = next((one for one in petitions if one.slug == asked), None)
-        petition = chosen or cockpit.signed_most() or where_something_waits()
+        petition = chosen or cockpit.signed_most() or default_petition()
         context = {
             "title": "Cockpit",
             "petition": petition,
@@ -92,7 +92,7 @@ def _period(
     number: int,
     clock: str,
 ) -> dict[str, Any]:
-    """The charts of one period with their labels, and the rows of the table beside them."""
+    """Return the charts of one period with their labels, and the rows of their table."""
     buckets = seen.buckets(length, number)
     ends = _written(buckets[0][0], clock), _written(seen.end, clock)
     charts, rows = [], []
@@ -125,7 +125,7 @@ def _queue(queue: Queue) -> dict[str, Any]:
 
 
 def _lines(petition: Petition, condition: str, origins: list[Origin]) -> list[dict[str, Any]]:
-    """Bars of origins, each with the list of all from there; unnamed ones are numbered."""
+    """Return bars of origins, each with the URL of the list of its signatures."""
     most = max((one.number for one in origins), default=1)
     return [
         {

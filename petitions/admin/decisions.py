@@ -1,4 +1,4 @@
-"""Admin of moderation decisions: the list with what waits and runs, and each with its undo."""
+"""Admin of moderation decisions: the list with open bulk decisions, and a page with the undo."""
 
 from typing import Any
 from uuid import UUID
@@ -26,13 +26,13 @@ from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import bounded
 
 VIEW = "petitions.view_decision"
-# How far the signatures of a decision are counted.
-COUNTED, COUNTED_IN_LIST, MOST_OPEN = 10_000, 500, 20
+# Bounds: counted signatures of a decision, on its page and in the list; listed open decisions.
+MAX_COUNTED, MAX_COUNTED_IN_LIST, MAX_OPEN = 10_000, 500, 20
 NEWEST = Keyset(("created_at", "id"))
 ITEMS = Keyset(("id",), is_ascending=True)
 _ITEMS = DecisionItem.objects.filter(decision=OuterRef("pk")).order_by().values("pk")
 _NUMBER = Func(
-    ArraySubquery(_ITEMS[: COUNTED_IN_LIST + 1]),
+    ArraySubquery(_ITEMS[: MAX_COUNTED_IN_LIST + 1]),
     function="cardinality",
     output_field=IntegerField(),
 )
@@ -84,7 +84,7 @@ class DecisionAdmin(ReadOnly):
             "form": form,
             "open": _open() if not request.GET.get("after") else [],
             "decisions": found.rows,
-            "counted": COUNTED_IN_LIST,
+            "counted": MAX_COUNTED_IN_LIST,
             "next": _query(request, found.next) if found.next else "",
             "begin": _query(request, "") if request.GET.get("after") else None,
         }
@@ -95,9 +95,9 @@ class DecisionAdmin(ReadOnly):
         decision = _find(object_id)
         job = BulkDecision.objects.filter(decision=decision).first()
         items = ITEMS.page(decision.items.all(), request.GET.get("after", ""))
-        standing = bounded(decisions.standing(decision), COUNTED)
+        standing = bounded(decisions.standing(decision), MAX_COUNTED)
         may_undo = request.user.has_perm(decisions.permission(decision))
-        number = bounded(decision.items.order_by(), COUNTED)
+        number = bounded(decision.items.order_by(), MAX_COUNTED)
         context = {
             "title": f"{capfirst(decision.title)}: {number} signature{pluralize(number.n)}",
             "decision": decision,
@@ -114,7 +114,7 @@ class DecisionAdmin(ReadOnly):
         return self.page(request, "admin/petitions/decision/change_form.html", context)
 
     def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Undo a decision at once, or where it is large, lead to the preview of that."""
+        """Undo a decision, or redirect to the preview of the undo if it is large."""
         decision = _find(str(pk))
         form = UndoForm(request.POST)
         if not form.is_valid():
@@ -132,7 +132,7 @@ class DecisionAdmin(ReadOnly):
 
 
 def _with_related(rows: QuerySet[Decision]) -> QuerySet[Decision]:
-    """Prefetch what a line of the list shows: a query for each relation, however many rows."""
+    """Prefetch the relations that a line of the list shows."""
     return rows.select_related("actor", "undoes__undoes").prefetch_related(
         "undone_by", "bulk", Prefetch("petition", Petition.objects.titled())
     )
@@ -140,11 +140,11 @@ def _with_related(rows: QuerySet[Decision]) -> QuerySet[Decision]:
 
 def _open() -> list[BulkDecision]:
     jobs = BulkDecision.objects.select_related("actor", "undoes__undoes")
-    return [*jobs.waiting()[:MOST_OPEN], *jobs.running()[:MOST_OPEN]]
+    return [*jobs.waiting()[:MAX_OPEN], *jobs.running()[:MAX_OPEN]]
 
 
 def _signatures(items: list[DecisionItem]) -> list[dict[str, Any]]:
-    """Each signature of a page of items, where it still exists, and its state before."""
+    """Return the signature of each item, None if it is deleted, and its state before."""
     known = Signature.objects.in_bulk([item.signature_id for item in items])
     return [
         {"signature": known.get(item.signature_id), "before": item.get_previous_state_display()}

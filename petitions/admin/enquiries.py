@@ -1,4 +1,4 @@
-"""The screens of what people write to us: the list with its days, and one page to read and answer.
+"""Admin of enquiries from the contact form: the list with due dates, and a page to answer each.
 
 Nothing here looks up whether an address has signed: see "Constant work" in docs/architecture.md.
 """
@@ -52,7 +52,7 @@ _OUTCOMES = {
 
 
 class AnswerForm(forms.Form):
-    """An answer, and the number that it gets: see `enquiries.send_answer`."""
+    """An answer and its number in the enquiry: see `enquiries.send_answer`."""
 
     text = Lines(
         label="Your answer",
@@ -132,7 +132,7 @@ class EnquiryAdmin(ReadOnly):
 
     @admin.display(description="day", ordering="due_on")
     def when(self, enquiry: Enquiry) -> str:
-        """By when it is to be answered, or when it was."""
+        """Return the day by which it must be answered, or the day when it was."""
         if enquiry.answered_on:
             return f"{enquiry.get_state_display()} on {day(enquiry.answered_on)}"
         words = "overdue since" if enquiry.is_overdue else "answer by"
@@ -164,7 +164,7 @@ class EnquiryAdmin(ReadOnly):
         return self.page(request, "admin/petitions/enquiry/change_form.html", context)
 
     def _act(self, request: HttpRequest, enquiry: Enquiry) -> AnswerForm | None:
-        """Do what a button says; return the form of an answer that was not sent."""
+        """Carry out the pressed button; return the form of an answer that was not sent."""
         act = request.POST.get("act", "")
         if act in ACTS:
             _mark(request, act, [enquiry.pk])
@@ -202,17 +202,16 @@ def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerFor
     messages.add_message(request, level, message)
     if outcome is not Outcome.OTHER_FIRST:
         return None
-    # Whoever has read the other answer, and presses again, means it.
+    # The new form has the next number, so that pressing again sends it after the other answer.
     return _form(enquiry, form.cleaned_data["text"])
 
 
 def _form(enquiry: Enquiry, text: str) -> AnswerForm:
-    """The form of the next answer, with these words."""
     return AnswerForm(initial={"text": text, "number": enquiry.answers.count() + 1})
 
 
 def _words(request: HttpRequest, enquiry: Enquiry) -> Words:
-    """Those asked for; else those that fit, and after the first answer the general ones."""
+    """Return the requested ready words, else fitting ones; general ones after the first answer."""
     asked = request.GET.get("words", "")
     if asked in Words.values:
         return Words(asked)
@@ -220,7 +219,7 @@ def _words(request: HttpRequest, enquiry: Enquiry) -> Words:
 
 
 def _shown(request: HttpRequest, enquiry: Enquiry, form: AnswerForm | None) -> dict[str, Any]:
-    """What the page says; without a form, one with ready words in the writer's language."""
+    """Return the page's context; without a form, with a new one in the writer's language."""
     try:
         letter = enquiries.read(enquiry)
     except vault.CannotOpen:
@@ -246,7 +245,7 @@ def _shown(request: HttpRequest, enquiry: Enquiry, form: AnswerForm | None) -> d
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
-    """An answer with its text and what became of its mail."""
+    """Return an answer with its text and the outcome of its mail."""
     try:
         text = enquiries.read_answer(answer)
     except vault.CannotOpen:

@@ -50,7 +50,7 @@ class ErasureAdmin(Titled, ReadOnly):
         return [self.route("<uuid:pk>/<str:way>/decide/", view, "decide"), *super().get_urls()]
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
-        # None where the address names no erasure: Django says so, once it has checked who asks.
+        # If there is none, Django says so after it has checked the permission.
         erasure = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if erasure is not None:

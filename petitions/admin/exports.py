@@ -1,4 +1,4 @@
-"""The screens of exports: choose a purpose, say why and of which signatures, download."""
+"""Admin of exports: choose a purpose, give a reason and a selection of signatures, download."""
 
 import uuid
 from collections.abc import Iterator
@@ -33,9 +33,9 @@ FILE = ("file_format", "recipient", "why")
 
 
 class ExportForm(forms.ModelForm[Export]):
-    """What an export is of, and why. A purpose of one person asks for an address instead."""
+    """The selection and reason of an export. A purpose for one person asks for their address."""
 
-    # Chosen by the page, so that its script can ask how far the export is.
+    # The export's id, set by the page so that its script can ask for the progress.
     number = forms.UUIDField(widget=forms.HiddenInput)
     address = PastedAddressField(
         label="Their email address", help_text="It stays in no record: the file alone has it."
@@ -77,7 +77,7 @@ class ExportForm(forms.ModelForm[Export]):
             self.fields["proof"].required = True
         for name in {"why", "proof"} & self.fields.keys():
             self.fields[name].validators.append(refuse_address)
-        # Asked how many rows there are, nobody has to say why yet.
+        # The reason is not required yet for a count of the rows.
         self.fields["why"].required = COUNT not in self.data
 
     def _offer_petitions(self, *, is_required: bool) -> None:
@@ -105,7 +105,7 @@ class ExportForm(forms.ModelForm[Export]):
     def clean_number(self) -> uuid.UUID:
         number: uuid.UUID = self.cleaned_data["number"]
         if Export.objects.filter(pk=number).exists():
-            # A fresh number, for pressing again on purpose.
+            # With a new number, pressing the button again starts another export.
             self.data = {**dict(self.data.items()), "number": str(uuid.uuid4())}
             self.add_error(None, "This export has started. To take another one, press again.")
         return number
@@ -118,7 +118,7 @@ class ExportAdmin(Titled, ReadOnly):
         "must be deleted. “New export” makes one, once people have signed."
     )
     change_list_template = "admin/petitions/export/change_list.html"
-    # Their values say what they are: on a telephone the columns have no heads.
+    # On a telephone the columns have no headings, so the values must explain themselves.
     list_display = (
         "started_at", "purpose_name", "of_petition", "outcome", "until", "who", "why",
     )  # fmt: skip
@@ -142,7 +142,7 @@ class ExportAdmin(Titled, ReadOnly):
 
     @admin.display(description="purpose", ordering="purpose")
     def purpose_name(self, export: Export) -> str:
-        """The purpose's label; its name if a later release no longer has it."""
+        """Return the purpose's label, or its name if this release no longer has it."""
         purpose = PURPOSES.get(export.purpose)
         return purpose.label if purpose else export.purpose
 
@@ -171,7 +171,7 @@ class ExportAdmin(Titled, ReadOnly):
 
     @method_decorator(password_again)
     def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
-        """Ask for selection and reason; tell how many rows there are about, or send the file."""
+        """Ask for selection and reason; show about how many rows there are, or send the file."""
         if (purpose := PURPOSES.get(name)) is None:
             raise Http404
         need(request, purpose.permission)
@@ -189,7 +189,7 @@ class ExportAdmin(Titled, ReadOnly):
         return self.page(request, NEW, context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """How far an export is, as JSON, for the page's script."""
+        """Return an export's progress as JSON for the page's script."""
         export = get_object_or_404(Export, pk=pk, actor=request.user)
         words = {
             Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",
@@ -227,7 +227,7 @@ class ExportAdmin(Titled, ReadOnly):
 
 
 def _offer(purpose: type[Purpose], request: HttpRequest) -> dict[str, Any]:
-    """A purpose on the page of all of them, with who else may export for it."""
+    """Return a purpose for the page of choices, with the people who may export it instead."""
     petition = request.GET.get("petition", "")
     url = reverse("admin:petitions_export_new", args=[purpose.name])
     is_allowed = request.user.has_perm(purpose.permission)

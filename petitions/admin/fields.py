@@ -1,4 +1,4 @@
-"""Form fields that leave unchanged values alone, a validator, and a form that asks twice."""
+"""Form fields, a validator against addresses, and a form that asks for confirmation."""
 
 import hashlib
 from datetime import date, datetime, time, timedelta
@@ -17,13 +17,13 @@ M = TypeVar("M", bound=models.Model)
 
 
 def refuse_address(note: str) -> None:
-    """Validator: no e-mail address in what colleagues read, or stays in the audit log."""
+    """Validator that refuses e-mail addresses in notes, which colleagues and the audit log see."""
     if "@" in note:
         raise forms.ValidationError("Do not write an email address here.")
 
 
 class Note(forms.CharField):
-    """A sentence for colleagues, which may stay in the audit log: no email address in it."""
+    """A note for colleagues, which may stay in the audit log. It refuses e-mail addresses."""
 
     def __init__(self, label: str, help_text: str, **options: Any) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ class Note(forms.CharField):
 
 
 def start_of_day(day: date | None, days: int = 0) -> datetime | None:
-    """The beginning of a day in London, or of one some days later; None beyond all calendars."""
+    """Return midnight in London, `days` after a day; None without a day or if out of range."""
     try:
         moment = datetime.combine(day + timedelta(days=days), time()) if day else None
         return timezone.make_aware(moment) if moment else None
@@ -41,8 +41,9 @@ def start_of_day(day: date | None, days: int = 0) -> datetime | None:
 
 
 class LondonMoment(forms.SplitDateTimeField):
-    """A date and time field in London time, which tells a time that a change of the clocks skips
-    from one that comes twice.
+    """A date and time field in London time.
+
+    Around a change of the clocks, its errors say whether a time does not exist or comes twice.
     """
 
     widget = forms.SplitDateTimeWidget(
@@ -58,7 +59,7 @@ class LondonMoment(forms.SplitDateTimeField):
                 raise
         day, time = data_list
         typed = datetime.combine(day, time, timezone.get_default_timezone())
-        # Before the change it is summer time in autumn alone, when the hour is repeated.
+        # The hour is repeated in autumn, when it is summer time before the change.
         words = "comes twice" if typed.dst() else "does not exist"
         raise forms.ValidationError(
             f"The clocks in London change on {typed:%-d %B %Y}: {typed:%H:%M} {words} on that "
@@ -68,25 +69,23 @@ class LondonMoment(forms.SplitDateTimeField):
 
 
 class StoredMoment(LondonMoment):
-    """A date and time field that returns the stored value if the form posts what it showed.
+    """A date and time field that returns the stored value if it was not changed.
 
-    A form shows local time in London, without fractions of a second: in October's ambiguous hour
-    (the end of summer time) Django could not parse that back, and refused the whole form.
+    The form shows London time without fractions of a second. In October's ambiguous hour, Django
+    could not parse the value that it showed, and would refuse the whole form.
     """
 
     stored: datetime | None = None
 
     def clean(self, value: Any) -> Any:
-        """The stored value, unless something else was entered."""
+        """Return the stored value unless something else was entered."""
         if self.stored and not self.has_changed(self.stored.replace(microsecond=0), value):
             return self.stored
         return super().clean(value)
 
 
 class Lines(LongTextField):
-    """Text of several lines, with LF at their ends as files have it. Browsers send CRLF, and
-    Django's field would call that a change.
-    """
+    """Multi-line text with LF line endings. Browsers send CRLF, which would count as a change."""
 
     def to_python(self, value: Any) -> Any:
         is_text = isinstance(value, str)
@@ -97,17 +96,17 @@ class Lines(LongTextField):
         return super().has_changed(self.to_python(initial), self.to_python(data))
 
 
-# `formfield_overrides` of every admin whose model has such columns.
+# `formfield_overrides` for every admin whose model has such columns.
 FIELDS: dict[Any, dict[str, Any]] = {
     models.DateTimeField: {"form_class": StoredMoment, "widget": AdminSplitDateTime},
     models.TextField: {"form_class": Lines, "widget": AdminTextareaWidget},
-    # For a URL without a scheme; Django's default changes in version 6.
+    # The scheme of URLs typed without one. Django's default changes in version 6.
     models.URLField: {"assume_scheme": "https"},
 }
 
 
 class Tick(forms.CheckboxInput):
-    """A checkbox whose value says what was agreed to: of anything else it comes unticked."""
+    """A checkbox whose value identifies the question. It is unticked for any other question."""
 
     def __init__(self, value: str) -> None:
         super().__init__(check_test=lambda given: given == value)
@@ -118,11 +117,11 @@ class Tick(forms.CheckboxInput):
 
 
 class CarefulForm(forms.ModelForm[M], Generic[M]):
-    """A form that refuses what cannot change now, and asks once more about what is for good.
+    """A form that refuses impossible changes and asks for confirmation of irreversible ones.
 
-    Subclasses say both by `refusals` and `consequences`, of the instance with its new values, and
-    name `sure` and `seen` among their fields. `seen` carries what `state_now` was when the form was
-    loaded: a form that was overtaken saves nothing.
+    Subclasses define them in `refusals` and `consequences`, which see the instance with its new
+    values, and list `sure` and `seen` among their fields. `seen` has the value of `state_now` when
+    the form was loaded; if that has changed since, nothing is saved.
     """
 
     sure = forms.CharField(required=False, widget=forms.HiddenInput, label="Yes, change it")
@@ -149,7 +148,7 @@ class CarefulForm(forms.ModelForm[M], Generic[M]):
         return [name for name in super().changed_data if name not in {"sure", "seen"}]
 
     def _post_clean(self) -> None:
-        """Ask about the instance, which has its new values from here on."""
+        """Check the instance after Django has given it its new values."""
         super()._post_clean()  # type: ignore[misc]
         seen = self.cleaned_data.get("seen")
         if seen and seen != self.initial["seen"]:
@@ -168,7 +167,7 @@ class CarefulForm(forms.ModelForm[M], Generic[M]):
 
 
 class PastedAddressField(forms.EmailField):
-    """An email address without what was copied along: marks that nobody sees, a name, brackets."""
+    """An email address field that strips what was copied too: a name, brackets, invisible marks."""
 
     def to_python(self, value: Any) -> str:
         return email_addresses.as_read(super().to_python(value) or "")

@@ -17,9 +17,9 @@ from petitions.geography import hexagons
 from petitions.handover import csv_file, xlsx_file
 from petitions.models import Petition
 
-# Shades of the map beside that of none.
+# The number of shades of the map, without that for zero.
 _SHADES = 5
-_ROOM = 72
+_LABEL_HEIGHT = 72
 _FORMATS = {
     "csv": ("text/csv; charset=utf-8", csv_file.write),
     "xlsx": (
@@ -30,7 +30,7 @@ _FORMATS = {
 
 
 class Shade(NamedTuple):
-    """One shade of the map, 0 for none, and the counts that have it."""
+    """A shade of the map and its range of counts. Level 0 stands for no signatures."""
 
     level: int
     least: int
@@ -38,7 +38,7 @@ class Shade(NamedTuple):
 
 
 class PetitionFigures(WithPages):
-    """The part of a petition's admin that has its figures."""
+    """Mixin for the petition admin with the pages of its figures."""
 
     def get_urls(self) -> list[URLPattern]:
         file = "<int:pk>/figures/<slug:name>.<str:extension>"
@@ -49,7 +49,7 @@ class PetitionFigures(WithPages):
         ]
 
     def figures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show every table; `?sort=` has a column of the constituencies, "-" before it reverses."""
+        """Show all tables. `?sort=` names a column of the constituencies; "-" reverses it."""
         petition, report = _find(request, pk)
         context = {
             "title": "Figures",
@@ -66,7 +66,7 @@ class PetitionFigures(WithPages):
 
 @require_safe
 def download(request: HttpRequest, pk: int, name: str, extension: str) -> HttpResponse:
-    """One table as a file, with the day and hour of its count in the name."""
+    """Return a table as a file. Its name has the time of the count."""
     petition, report = _find(request, pk)
     table = report.table(name) if report else None
     if report is None or table is None or extension not in _FORMATS:
@@ -85,7 +85,7 @@ def _find(request: HttpRequest, pk: int) -> tuple[Petition, Report | None]:
 
 
 def _tables(report: Report, sort: str) -> dict[str, Any]:
-    """The constituencies as sorted, with links that sort by each column, and the other tables."""
+    """Return the sorted constituencies with links to sort by each column, and the other tables."""
     first, *others = report.tables
     columns = list(first.header)
     by, is_reversed = sort.removeprefix("-"), sort.startswith("-")
@@ -109,7 +109,7 @@ def _tables(report: Report, sort: str) -> dict[str, Any]:
 
 
 def _written(table: Table) -> Table:
-    """The table with its numbers as text, "5,148"."""
+    """Return the table with its numbers formatted as text, such as "5,148"."""
     rows = [
         tuple(f"{cell:,}" if isinstance(cell, int) else cell for cell in row) for row in table.rows
     ]
@@ -117,8 +117,9 @@ def _written(table: Table) -> Table:
 
 
 def _map(seats: Sequence[Seat]) -> dict[str, Any]:
-    """The map's hexagons in reading order, as text (localising 650 numbers takes 20 ms), and its
-    key. `drawn` has code, shade, x, y, name and number of each.
+    """Return the map's key and, in `drawn`, code, shade, x, y, name and number of its hexagons.
+
+    They are in reading order. Numbers are text: the template would need 20 ms to localise 650.
     """
     shades = _shades([seat.n for seat in seats if seat.n])
     by_code, layout = {seat.code: seat for seat in seats}, hexagons.layout()
@@ -127,8 +128,8 @@ def _map(seats: Sequence[Seat]) -> dict[str, Any]:
         for code, at in layout.hexagons.items()
         if (seat := by_code.get(code))
     ]
-    # Above the map there is room for name and number of the one that is pointed at.
-    box = f"0 -{_ROOM} {layout.width:.0f} {layout.height + _ROOM:.0f}"
+    # Above the map, name and number of the hexagon under the pointer are shown.
+    box = f"0 -{_LABEL_HEIGHT} {layout.width:.0f} {layout.height + _LABEL_HEIGHT:.0f}"
     return {"drawn": drawn, "shades": shades, "box": box, "corners": hexagons.corners()}
 
 
@@ -137,12 +138,12 @@ def _number(seat: Seat) -> str:
 
 
 def _shades(counts: Sequence[int]) -> list[Shade]:
-    """Up to `_SHADES` ranges of counts, with about as many constituencies in each."""
+    """Return up to `_SHADES` ranges of counts with about equally many constituencies each."""
     ranked, ranges = sorted(counts), list[Shade]()
     for level in range(1, _SHADES + 1):
         part = ranked[len(ranked) * (level - 1) // _SHADES : len(ranked) * level // _SHADES]
         least = max(part[0], ranges[-1].most + 1 if ranges else 0) if part else 0
-        # Equal counts have one shade.
+        # Equal counts must have the same shade.
         if part and part[-1] >= least:
             ranges.append(Shade(level, least, part[-1]))
     return ranges

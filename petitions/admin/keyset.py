@@ -1,4 +1,4 @@
-"""Keyset pagination for the admin's long lists: no OFFSET and no COUNT, whatever their length."""
+"""Keyset pagination for the admin's long lists, without OFFSET and COUNT."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,14 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 PER_PAGE = 50
-# Valid years in a cursor: every time zone can represent them.
+# Years that a cursor may have; every time zone can represent them.
 _YEARS = range(2000, 2100)
 M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """Rows of one page, and the cursor of the next one; "" if there is none."""
+    """The rows of a page, and the cursor of the next page, or ""."""
 
     rows: list[M]
     next: str
@@ -23,17 +23,16 @@ class Page(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """The order of a list: one column, or two, unique together, in one direction.
+    """The order of a list: one or two columns, unique together, in one direction.
 
-    A cursor is the text of their values in the last row of a page. One that no page has written is
-    ignored, as if it were not given.
+    A cursor is the text of their values in the last row of a page. Invalid cursors are ignored.
     """
 
     columns: tuple[str, ...]
     is_ascending: bool = False
 
     def page(self, rows: QuerySet[M], cursor: str, size: int = PER_PAGE) -> Page[M]:
-        """The rows behind a cursor, by one query that reads a page and one row."""
+        """Return the page after a cursor. One query reads it and one row more."""
         found = list(self.first(rows, cursor, size + 1))
         return Page(found[:size], self.cursor_of(found[size - 1]) if len(found) > size else "")
 
@@ -53,7 +52,7 @@ class Keyset:
         first, last = self.columns
         behind = Q(**{f"{first}__{beyond}": values[0]})
         beside = Q(**{first: values[0], f"{last}__{beyond}": values[1]})
-        # The second condition, which the first implies, bounds the scan of the index.
+        # The second condition is implied by the first; it bounds the index scan.
         return rows.filter(behind | beside, **{f"{first}__{beyond}e": values[0]})
 
     def reversed(self) -> "Keyset":
@@ -64,7 +63,7 @@ class Keyset:
         return "_".join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
 
     def _values(self, model: type[Model], cursor: str) -> list[Any]:
-        """What a cursor says, by column; nothing if it says nothing sensible."""
+        """Return a cursor's values by column; empty if the cursor is invalid."""
         texts = cursor.split("_")
         if len(texts) != len(self.columns):
             return []

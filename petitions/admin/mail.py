@@ -1,5 +1,7 @@
-"""Admin of mail: figures of the outbox and what an outcome means, but no single mail; and “Does our
-mail arrive?”, with the DNS records of the sender, and every message to oneself.
+"""Admin of mail: figures of the outbox, and “Does our mail arrive?”.
+
+The outbox shows outcomes with their meaning, but no single mail. The other page checks the sender's
+DNS records and mails every kind of message to the user.
 """
 
 from datetime import UTC
@@ -19,7 +21,7 @@ from petitions.mail import monitoring, outbox, trials
 from petitions.mail.sender import check, dkim
 from petitions.models import Mail, SenderCheck
 
-_KNOWN = {
+_MEANINGS = {
     "limit": "its mailbox had enough mail for now",
     "objected": "the mailbox’s owner wants no mail about this",
     "undeliverable": "the address was reported as not existing; tried again after 30 days",
@@ -69,14 +71,14 @@ class RequeueForm(forms.Form):
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
-    """Figures of the outbox: no single mail is shown, and none can be searched for."""
+    """Figures of the outbox. No single mail is shown or can be searched for."""
 
     def get_urls(self) -> list[URLPattern]:
-        """One page only: without object URLs, nobody can look up a single mail."""
+        """Return only the list's URL, so that nobody can look up a single mail."""
         return [self.route("", self.numbers_view, "changelist")]
 
     def numbers_view(self, request: HttpRequest) -> HttpResponse:
-        """Show how many mails wait, failed and were requested; requeue failed ones (POST)."""
+        """Show how many mails wait, failed and were requested; a POST requeues failed ones."""
         need(request, "petitions.view_mail")
         if request.method == "POST":
             return self._requeue(request)
@@ -107,7 +109,7 @@ def _in_words(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_buttons(failed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first row of each kind and hour has the requeue button for all of them."""
+    """Mark the first row of each kind and hour, which has the requeue button for all of them."""
     lines, seen = [], set()
     for line in failed:
         group = line["kind"], line["start"]
@@ -118,20 +120,18 @@ def _with_buttons(failed: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def explained(code: str) -> str:
-    """An outcome, of which the outbox keeps the status code alone, with its meaning, if known."""
+    """Return a status code, as the outbox stores it, with its meaning if that is known."""
     meaning = _meaning(code)
     return f"{code}: {meaning}" if meaning else code
 
 
 def _meaning(code: str) -> str:
-    """By the enhanced status code ("550 5.7.1"), its subject, then the basic code: as
-    `mail.replies`.
-    """
+    """Look up enhanced status code ("5.7.1"), subject, then basic code, as `mail.replies` does."""
     basic, _space, enhanced = code.partition(" ")
     detail = enhanced.partition(".")[2]
     for known in (detail, detail.partition(".")[0], basic):
-        if known and known in _KNOWN:
-            return _KNOWN[known]
+        if known and known in _MEANINGS:
+            return _MEANINGS[known]
     if basic.isdecimal():
         return "put off for now"
     return "the provider’s answer" if code.startswith("http-") else ""
@@ -152,7 +152,7 @@ class SelectorForm(forms.Form):
 
 @admin.register(SenderCheck)
 class SenderAdmin(ReadOnly):
-    """One page: what DNS said lately, the button that asks again, and the one that mails."""
+    """A page with the last DNS answers, a button to query again, and one to send trial mails."""
 
     def get_urls(self) -> list[URLPattern]:
         return [self.route("", self.page_view, "changelist")]

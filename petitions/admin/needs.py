@@ -1,7 +1,7 @@
-"""To-do lists for the admin's home, over all petitions: held signatures, alerts and bulk decisions
-that wait for moderators; enquiries, scheduled erasures and drafts for organisers.
+"""To-do lists for the admin's home, over all petitions.
 
-Each is what its template reads: models, and dicts of them.
+Moderators see held signatures, alerts and waiting bulk decisions; organisers see enquiries,
+scheduled erasures and drafts. Each function returns template context: models, or dicts of them.
 """
 
 from datetime import date, timedelta
@@ -23,17 +23,18 @@ from petitions.moderation.switches import Switch, is_on
 from petitions.publishing import readiness
 from petitions.publishing.readiness import POSTCODES_LAST
 
-# How far held signatures are counted.
-MOST_HELD = 10_000
-MOST_ALERTS = 20
-MOST_JOBS = 5
-MOST_DRAFTS = 5
-MOST_ENQUIRIES = 5
+# Held signatures are counted no further.
+MAX_HELD = 10_000
+MAX_ALERTS = 20
+MAX_JOBS = 5
+MAX_DRAFTS = 5
+MAX_ENQUIRIES = 5
 
 
 def needs() -> dict[str, Any]:
-    """The moderator's to-do list, in any petition; empty if nothing waits. Five queries, over what
-    is held, open or waits only.
+    """Return the moderators' to-do list over all petitions; empty if nothing waits.
+
+    Five queries, which read only held signatures, open alerts and waiting decisions.
     """
     petitions = Petition.objects.titled().in_bulk()
     held = _held(petitions)
@@ -45,9 +46,9 @@ def needs() -> dict[str, Any]:
         for pk, number in by_petition
         if number > 1
     ]
-    alerts = list(Alert.objects.open_on_home()[:MOST_ALERTS])
+    alerts = list(Alert.objects.open_on_home()[:MAX_ALERTS])
     waiting = BulkDecision.objects.waiting().select_related("actor", "undoes__undoes")
-    jobs = list(waiting[:MOST_JOBS])
+    jobs = list(waiting[:MAX_JOBS])
     for alert in alerts:
         alert.petition = petitions.get(alert.petition_id or 0)
     for job in jobs:
@@ -56,7 +57,7 @@ def needs() -> dict[str, Any]:
         return {}
     return {
         "held": held,
-        # How many wait for a decision, and for how long the oldest has.
+        # How many signatures are held, and for how long the oldest one has been.
         "number": Number(sum(one.n for one in numbers), all(one.is_exact for one in numbers)),
         "age": spoken_age(timezone.now() - held[0]["oldest"]) if held else "",
         "alerts": [(alert, alert_url(alert)) for alert in alerts],
@@ -66,9 +67,9 @@ def needs() -> dict[str, Any]:
 
 
 def _held(petitions: dict[int, Petition]) -> list[dict[str, Any]]:
-    """The held signatures of each of the petitions that has any, those that wait longest first."""
+    """Return the petitions with held signatures, the one that has waited longest first."""
     held = Signature.objects.filter(petition=OuterRef("pk"), state=Signature.State.HELD)
-    some = ArraySubquery(held.order_by().values("pk")[: MOST_HELD + 1])
+    some = ArraySubquery(held.order_by().values("pk")[: MAX_HELD + 1])
     oldest = held.order_by("created_at", "id").values("confirmed_at")[:1]
     numbers = Petition.objects.annotate(
         number=Func(some, function="cardinality", output_field=IntegerField()),
@@ -77,7 +78,7 @@ def _held(petitions: dict[int, Petition]) -> list[dict[str, Any]]:
     found = [
         {
             "petition": petitions[pk],
-            "number": Number(min(n, MOST_HELD), n <= MOST_HELD),
+            "number": Number(min(n, MAX_HELD), n <= MAX_HELD),
             "oldest": confirmed_at,
             "url": _list_url(petition=petitions[pk].slug, state="held", order=OLDEST),
         }
@@ -95,7 +96,7 @@ _SWITCHED = {
 
 
 def switched() -> list[tuple[Petition, list[str]]]:
-    """The petitions with a switch that is on, and each of these in words: one query."""
+    """Return each petition with a switch on, and its switches in words, in one query."""
     on = Q(is_paused=True) | Q(is_holding=True) | Q(challenge=Petition.Challenge.ALWAYS)
     return [
         (one, [words for switch, words in _SWITCHED.items() if is_on(one, switch)])
@@ -104,27 +105,29 @@ def switched() -> list[tuple[Petition, list[str]]]:
 
 
 def enquiries() -> dict[str, Any]:
-    """How many enquiries wait and are overdue, and the first due; empty if none waits. Two queries,
-    over these alone.
+    """Return how many enquiries wait and are overdue, and those due first; empty if none waits.
+
+    Two queries, which read only waiting enquiries.
     """
     waiting = Enquiry.objects.waiting()
     is_overdue = Q(due_on__lt=timezone.localdate())
     numbers = waiting.order_by().aggregate(
         number=Count("pk"), overdue=Count("pk", filter=is_overdue)
     )
-    first = waiting.only("kind", "state", "received_on", "due_on")[:MOST_ENQUIRIES]
+    first = waiting.only("kind", "state", "received_on", "due_on")[:MAX_ENQUIRIES]
     return {**numbers, "first": list(first)} if numbers["number"] else {}
 
 
 def mail_trouble() -> str:
-    """What is wrong with mail delivery; "" if nothing."""
+    """Return the problem of mail delivery, or ""."""
     state = monitoring.mail_state().state
     return "" if state is monitoring.MailState.WELL else state
 
 
 def erasures() -> list[dict[str, Any]]:
-    """Scheduled erasures, the first due first, each with its standing stop, if any: one query if
-    there are none, else three.
+    """Return scheduled erasures in the order of their days, each with its present stop, if any.
+
+    One query if there are none, else three.
     """
     rows = list(Erasure.objects.filter(petition__closed_at__isnull=False))
     if not rows:
@@ -144,11 +147,12 @@ def erasures() -> list[dict[str, Any]]:
 
 
 def drafts() -> list[dict[str, Any]]:
-    """Draft petitions with their checklists, the newest first; a few queries for each: there are
-    few. On a site without any petition, the checklist of the first, which is not yet added.
+    """Return draft petitions with their checklists, the newest first; a few queries for each.
+
+    On a site without any petition, return the checklist for a first one, with None as petition.
     """
     rows = Petition.objects.titled().filter(state=Petition.State.DRAFT).order_by("-pk")
-    found: list[Petition | None] = [*rows[:MOST_DRAFTS]]
+    found: list[Petition | None] = [*rows[:MAX_DRAFTS]]
     if not found and not Petition.objects.exists():
         found = [None]
     checklists = [(one, readiness.checklist(one)) for one in found]
@@ -159,18 +163,14 @@ def drafts() -> list[dict[str, Any]]:
 
 
 def old_postcodes() -> dict[str, date | None] | None:
-    """The month of stale postcode data, from the in-process cache, None in it if there is no data;
-    None instead if it is fresh.
-    """
+    """Return the month of stale postcode data, None in it if there is no data, or else None."""
     edition = known.postcodes_of()
     is_fresh = edition and timezone.localdate() - edition <= POSTCODES_LAST
     return None if is_fresh else {"edition": edition}
 
 
 def alert_url(alert: Alert) -> str:
-    """The URL of the list of the signatures of an alert's network or domain on its day; "" of an
-    alert that is no burst.
-    """
+    """Return the URL of the list of a burst's signatures of its day; "" for other alerts."""
     if not alert.is_burst or alert.petition is None:
         return ""
     name = "domain" if alert.kind == Alert.Kind.DOMAIN else "network"

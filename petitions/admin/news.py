@@ -1,4 +1,4 @@
-"""The screens of news: write it, see it as its readers will, and send it from one page."""
+"""Admin of news: write it, preview it as readers get it, and send it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ from petitions.admin.acting import (
     need,
     show_refusals,
 )
-from petitions.admin.base import OfPetitions, Titled
+from petitions.admin.base import PetitionTitleFilter, Titled
 from petitions.admin.fields import FIELDS
 from petitions.formatting import sanitising
 from petitions.mail import messages as letters
@@ -32,7 +32,7 @@ from petitions.staff import roles
 from petitions.web.responses import as_frame, with_frames
 
 State = News.State
-# These send something to many: only with the password typed lately. To stop is always quick.
+# Sending to many people needs a recent password. Stopping does not, because it must be quick.
 _WITH_PASSWORD = {"start", "approve", "resume"}
 _STATES = {
     State.DRAFT: "draft: nobody has it",
@@ -72,7 +72,7 @@ class NewsTextForm(forms.ModelForm[NewsText]):
         fields = ("language", "subject", "body")
 
     def clean_subject(self) -> str:
-        """On one line, without characters that turn it around."""
+        """Remove line breaks and characters that change the text's direction."""
         return sanitising.legible(self.cleaned_data["subject"])
 
     def clean_body(self) -> str:
@@ -112,9 +112,9 @@ class NewsAdmin(Titled):
     inlines = (NewsTextInline,)
     change_form_template = "admin/petitions/news/change_form.html"
     list_display = ("headline", "petition", "whom", "how_far", "number", "day")
-    list_filter = (("petition", OfPetitions),)
+    list_filter = (("petition", PetitionTitleFilter),)
     ordering = ("-created_at",)
-    # Each is stopped and deleted on its own page.
+    # No bulk actions: news is stopped and deleted on its own page.
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -131,7 +131,7 @@ class NewsAdmin(Titled):
         return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
 
     def has_delete_permission(self, request: HttpRequest, obj: News | None = None) -> bool:
-        """Only drafts: what was sent stays on record."""
+        """Allow deleting drafts only, so that sent news stays on record."""
         return super().has_change_permission(request, obj) and obj is not None and obj.is_editable
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -141,7 +141,7 @@ class NewsAdmin(Titled):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: News, form: Any, change: bool) -> None:
-        """Save a draft, locked: `start` may be sending it at this moment."""
+        """Save a draft under a row lock, because `start` may send it at the same time."""
         rows = News.objects.select_for_update().filter(pk=obj.pk)
         if change and not all(row.is_editable for row in rows):
             raise PermissionDenied("petitions.change_news")
@@ -178,7 +178,7 @@ class NewsAdmin(Titled):
         return news.started_at or "–"
 
     def send_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """How it looks, to how many it goes, how far it is, and its buttons (POST)."""
+        """Show the preview, the number of readers, the progress and the buttons; a POST acts."""
         need(request, "petitions.view_news")
         news = get_object_or_404(self.get_queryset(request), pk=pk)
         if request.method == "POST":
@@ -197,13 +197,14 @@ class NewsAdmin(Titled):
             "totals": totals,
             "fraction": f"{news_counts.fraction(news, totals):.3f}",
             "buttons": _buttons(news, actor(request)),
-            **(_before(news) if news.is_editable else {}),
+            **(_before_sending(news) if news.is_editable else {}),
         }
         return with_frames(self.page(request, "admin/petitions/news/send.html", context))
 
     def text_view(self, request: HttpRequest, pk: UUID, language: str) -> HttpResponse:
-        """One text as its readers get it, for the frames of the preview; with `?neutral`, as those
-        do who withheld their name.
+        """Show a text as its readers get it, for the frames of the preview.
+
+        With `?neutral`, show it as people who withheld their name get it.
         """
         need(request, "petitions.view_news")
         text = get_object_or_404(NewsText, news=pk, language=language)
@@ -222,7 +223,7 @@ class NewsAdmin(Titled):
 
 
 def _shown(text: NewsText, *, is_neutral: bool = False) -> dict[str, Any]:
-    """A text with what its readers get."""
+    """Return a text as its readers get it, for the preview."""
     letter = letters.sample_of_news(
         text, to="reader@example.org", mail_id=UUID(int=0), is_neutral=is_neutral
     )
@@ -235,16 +236,16 @@ def _shown(text: NewsText, *, is_neutral: bool = False) -> dict[str, Any]:
     }
 
 
-def _before(news: News) -> dict[str, Any]:
-    """What a draft is told before it is sent."""
+def _before_sending(news: News) -> dict[str, Any]:
+    """Return what a draft lacks, or else how many it would reach."""
     size = use_cases.size(news)
     missing = use_cases.missing(news, size.people)
-    # How few people of a small place want news is not told.
+    # If something is missing, no number is shown: it may be that of a small place.
     return {"missing": missing} if missing else {"size": size, "seen": use_cases.digest(news)}
 
 
 def _do(act: str, **by: Any) -> str:
-    """Do what a button says; return what is said then. Raises `Refused`."""
+    """Carry out a button; return the success message. Raises `Refused`."""
     if act == "test":
         number = use_cases.mail_test(**by)
         mailed = (
@@ -271,7 +272,7 @@ _ACTS: dict[str, tuple[Callable[..., None], str]] = {
 
 
 def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
-    """Name, label, effect and look of each button that does something now."""
+    """Return name, label, effect and style of each button that is possible now."""
     test = ("test", "Test to me", f"Mails each language to {user.email}, and to nobody else.", "")
     stop = ("stop", "Stop for good", "Nobody else gets it. It cannot be resumed.", "danger")
     pause = ("pause", "Pause", "Within seconds nobody else gets it, until it is resumed.", "plain")

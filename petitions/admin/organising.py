@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from petitions.admin.acting import acting, actor
-from petitions.admin.base import OfPetitions, ReadOnly, Strict, Titled
+from petitions.admin.base import PetitionTitleFilter, ReadOnly, Strict, Titled
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.admin.figures import PetitionFigures
 from petitions.admin.petition_life import PetitionLife
@@ -35,7 +35,7 @@ from petitions.staff.refusal import Refused
 
 
 class OrganisationForm(CarefulForm[Organisation]):
-    """The form of the organisation; a new name wants a reason once people consented to another."""
+    """The form of the organisation. A new name needs a reason once people consented to another."""
 
     reason = forms.CharField(
         label="Why the name changes",
@@ -108,7 +108,7 @@ class OrganisationAdmin(Strict):
 
 
 class PetitionTextFormSet(forms.BaseInlineFormSet[PetitionText, Petition, Any]):
-    """The formset of one petition's texts: a signed one is not deleted, and one stays public."""
+    """The formset of a petition's texts. Signed texts cannot be deleted; one must stay public."""
 
     def clean(self) -> None:
         super().clean()
@@ -130,7 +130,7 @@ class PetitionTextInline(TextInline):
 
 
 class PetitionForm(CarefulForm[Petition]):
-    """The form of a petition: what may change by typing. Buttons do the rest."""
+    """The form of a petition's fields. Changes of its phase have buttons."""
 
     def state_now(self) -> str:
         return life.phase_of(self.instance)
@@ -157,7 +157,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
     list_display = ("title", "slug", "phase", "opens_at", "closes_at", "count")
     form = PetitionForm
     inlines = (PetitionTextInline,)
-    # What is needed in a hurry comes first.
+    # The fields that are needed in a hurry come first.
     fieldsets = (
         ("Signing", {"fields": ("now", "opens_at", "closes_at")}),
         (None, {"fields": ("slug", "goal", "challenge", "removed_reason", "sure", "seen")}),
@@ -187,7 +187,10 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
         return owner.is_public and version == newest and drafts.exists()
 
     def question(self, request: HttpRequest, owner: Petition, sheet: Sheet) -> dict[str, Any]:
-        """Typing error or meaning? Once answered about these very words, nothing more is asked."""
+        """Ask whether a change corrects a typing error or changes the meaning.
+
+        It is not asked again if it was answered about the same words.
+        """
         if not texts.needs_meaning(owner, sheet.changed):
             return {}
         answer = request.POST.get("meaning") in texts.Meaning.values
@@ -200,7 +203,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
             "meanings": meanings,
             "signed": texts.signed(owner, version),
             "counted": texts.COUNTED,
-            # Called by the template, after the lock.
+            # Called by the template, after the lock is released.
             "differences": sheet.differences,
         }
 
@@ -220,7 +223,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
             self.message_user(request, f"Published: {names}. Nobody was emailed.", messages.SUCCESS)
 
     def get_fieldsets(self, request: HttpRequest, obj: Petition | None = None) -> Any:
-        """Without the reason for a removal, where there is none; of a new one the address first."""
+        """Hide the reason for a removal if there is none; show a new petition's address first."""
         hidden = () if obj and obj.removed_reason else ("removed_reason",)
         sets = []
         for heading, options in super().get_fieldsets(request, obj):
@@ -229,7 +232,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
         return sets if obj else sets[::-1]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Petition | None = None) -> list[str]:
-        """What the stored petition's phase locks, besides what only buttons change."""
+        """Return the fields that the stored petition's phase locks or only buttons change."""
         stored = changes.stored(obj) if obj else None
         phase = life.phase_of(stored) if stored else life.Phase.DRAFT
         locked = [name for name, phases in life.EDITABLE.items() if phase not in phases]
@@ -261,7 +264,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
     ) -> HttpResponse:
         """Add the buttons above the form, and the counts by source below."""
         if petition := context.get("original"):
-            # As stored: a refused form has changed the object itself.
+            # Read again, because a refused form has changed the object.
             stored = changes.stored(petition)
             if stored and stored.is_public and request.user.has_perm("petitions.view_source"):
                 context["channels"] = channels(petition)
@@ -274,15 +277,12 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
         return f"{petition.total:,}"
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
-        """Only a petition that nobody has signed may be deleted; others are closed or removed.
-
-        Only from its own page: without `obj`, as for bulk deletion, the answer is no.
-        """
+        """Allow deleting an unsigned petition, on its own page only."""
         is_unsigned = obj is not None and not obj.signatures.exists()
         return super().has_delete_permission(request, obj) and is_unsigned
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
-        """Explain what to do with a signed petition, instead of a bare 403."""
+        """Explain what to do with a signed petition instead of answering 403."""
         petition = self.get_object(request, object_id)
         if petition is None or not petition.signatures.exists():
             return super().delete_view(request, object_id, *args)
@@ -312,7 +312,7 @@ class MilestoneAdmin(Titled):
         "it has happened: readers see it on the petition’s page."
     )
     list_display = ("day", "kind", "petition", "is_public")
-    list_filter = (("petition", OfPetitions),)
+    list_filter = (("petition", PetitionTitleFilter),)
     ordering = ("-day", "-pk")
     fields = ("petition", "kind", "day", "link", "is_public")
     inlines = (MilestoneTextInline,)
@@ -338,7 +338,7 @@ class SnapshotAdmin(Titled, ReadOnly):
         "comes in the night after a petition opens."
     )
     list_display = ("day", "petition", "total")
-    list_filter = (("petition", OfPetitions),)
+    list_filter = (("petition", PetitionTitleFilter),)
     ordering = ("-day", "petition")
     fields = ("petition", "day", "total")
     inlines = (SnapshotPartInline,)

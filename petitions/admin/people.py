@@ -20,11 +20,11 @@ from petitions.admin.fields import PastedAddressField
 from petitions.staff import logins, people
 from petitions.staff.roles import ROLES, may_manage
 
-# Django's own, which the import of `UserAdmin` has registered.
+# The import of `UserAdmin` has registered Django's own admins.
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
-_WHAT = {
+_ROLE_SUMMARIES = {
     "Moderators": "see names and masked addresses, decide about signatures, write rules",
     "Organisers": "write and publish, export, read messages, hand in",
     "Administrators": "invite people, give roles, read the audit log; nothing about signatures",
@@ -32,14 +32,14 @@ _WHAT = {
 
 
 class RoleField(forms.ModelMultipleChoiceField[Group]):
-    """Checkboxes of the roles, each with what it may."""
+    """Checkboxes of the roles, each with a summary of its permissions."""
 
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name}: {_WHAT.get(obj.name, '')}"
+        return f"{obj.name}: {_ROLE_SUMMARIES.get(obj.name, '')}"
 
 
 class PersonForm(forms.ModelForm[User]):
-    """The form of a person: names, address and roles; never a password, which is its owner's."""
+    """The form of a person's names, address and roles. Only its owner can set the password."""
 
     email = PastedAddressField(label="Email address", max_length=254)
     groups = RoleField(
@@ -55,7 +55,7 @@ class PersonForm(forms.ModelForm[User]):
         help_texts = {"username": "What they log in with: letters, digits and @ . + - _"}
 
     def clean_email(self) -> str:
-        """Refuse an address that another account has: its links would open either."""
+        """Refuse another account's address, because a password link must be for one account."""
         email = str(self.cleaned_data["email"])
         if User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("Another account has this address.", code="unique")
@@ -64,7 +64,7 @@ class PersonForm(forms.ModelForm[User]):
 
 @admin.register(User)
 class PersonAdmin(WithPages):
-    """People of the team. Nobody is deleted: what they did stays on record under their name."""
+    """People of the team. They cannot be deleted, so that the audit log can name who acted."""
 
     when_empty = "Here stand the people of the team. Invite the first."
     has_own_record = True
@@ -75,7 +75,7 @@ class PersonAdmin(WithPages):
     search_fields = ("username", "first_name", "last_name")
     ordering = ("-is_active", "username")
     show_full_result_count = False
-    # None for several at once: each is on record by itself.
+    # No bulk actions: each act is recorded by itself.
     actions = None
     add_form_template = "admin/auth/user/add_form.html"
     change_form_template = "admin/auth/user/change_form.html"
@@ -88,7 +88,7 @@ class PersonAdmin(WithPages):
         return super().changelist_view(request, {"title": "People"})
 
     def add_view(self, request: HttpRequest, *args: Any) -> Any:
-        """Invite somebody: one button, for each has a page of their own after that."""
+        """Invite somebody. The form has one button, because the person's page comes next."""
         context = {"title": "Invite somebody", "save_label": "Send the invitation"}
         return super().add_view(request, extra_context=context)
 
@@ -130,7 +130,7 @@ class PersonAdmin(WithPages):
             messages.success(request, f"“{obj}” gets a mail with a link to choose a password.")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Nothing: the use case has saved the roles."""
+        """Do nothing, because the use case has saved the roles."""
 
     def get_urls(self) -> list[URLPattern]:
         act = self.route("<int:pk>/act/<slug:act>/", require_POST(self.act_view), "act")
@@ -148,8 +148,8 @@ class PersonAdmin(WithPages):
         return redirect("admin:auth_user_change", pk)
 
 
-# Each button: the use case, and what is said once it is done, of the person and of its result. The
-# page writes the first letter large, which in a username would be another one.
+# Each button: the use case and its success message, formatted with the person and the result. The
+# page capitalises the first letter, so no message begins with a user name, which that would change.
 _ACTS: dict[str, tuple[Callable[..., object], str]] = {
     "deactivate": (
         people.deactivate,

@@ -1,4 +1,4 @@
-"""The buttons of a petition (open, pause, close ...), the page that each asks on, the checklist."""
+"""The buttons of a petition (open, pause, close ...), their confirmation pages, the checklist."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from petitions.publishing import changes, life, opening, readiness
 
 
 class ActForm(forms.Form):
-    """What one act asks: a reason, a tick, and a new close where it opens again."""
+    """The form of an act: a reason, a tick, and a new closing time for reopening, as it needs."""
 
     closes_at = LondonMoment(
         label="Closes",
@@ -46,7 +46,7 @@ class ActForm(forms.Form):
 
 
 class PetitionLife(WithPages):
-    """The part of a petition's admin that moves it from phase to phase."""
+    """Mixin for the petition admin that moves a petition from phase to phase."""
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -58,12 +58,12 @@ class PetitionLife(WithPages):
 
     @admin.display(description="now")
     def phase(self, petition: Petition) -> str:
-        """Where it stands: clock and pause included, which its stored state does not tell."""
+        """Return the phase, which includes clock and pause, unlike the stored state."""
         return life.phase_of(petition).label
 
     @admin.display(description="now")
     def now(self, petition: Petition) -> str:
-        """The same of the petition as stored: a refused form has changed the object itself."""
+        """Return the stored petition's phase, because a refused form has changed the object."""
         stored = changes.stored(petition)
         return life.phase_of(stored or petition).label
 

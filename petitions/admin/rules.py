@@ -1,7 +1,7 @@
 """Admin of block, hold and allow rules for networks, domains and single addresses.
 
 An address is write-only: it is stored as its blind index, and appears in no column, URL, log or
-change history. Whom a rule is about is saved only after its preview was seen.
+change history. A new rule, or another pattern or action, is saved only after its preview.
 """
 
 import re
@@ -28,7 +28,7 @@ from petitions.moderation import rules as moderation_rules
 from petitions.screening import rules
 
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
-# Larger networks are whole providers and countries.
+# Minimum prefix lengths by IP version: larger networks are whole providers or countries.
 _WIDEST = {4: 8, 6: 19}
 _DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 
@@ -81,10 +81,10 @@ class RuleForm(forms.ModelForm[Rule]):
         ),
     )
 
-    # What the last preview was about, keyed: an address is not to stand in the page.
+    # A keyed hash of the rule last previewed, because the page must not contain an address.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     needs_preview = False
-    # Whether its answer tells that a rule about this address stands already.
+    # Whether an error reveals that there is already a rule about this address.
     reveals_a_rule = False
 
     class Meta:
@@ -124,7 +124,7 @@ class RuleForm(forms.ModelForm[Rule]):
         return cleaned
 
     def _take_over(self, cleaned: dict[str, Any]) -> None:
-        """Give the rule whom it is about, normalised; of an address the blind index alone."""
+        """Set the rule's normalised pattern, or only the blind index of an address."""
         rule, kind, whom = self.instance, cleaned["kind"], cleaned["whom"]
         if kind != Rule.Kind.ADDRESS:
             if not whom:
@@ -156,14 +156,14 @@ class RuleForm(forms.ModelForm[Rule]):
             raise ValidationError(f"Rule {found.pk} already does this. Edit that rule instead.")
 
     def _need_to_be_previewed(self, cleaned: dict[str, Any]) -> None:
-        """Show what the rule would have met, until the form comes back with the same rule."""
+        """Ask for a preview unless the form comes back with the rule that was previewed."""
         rule = self.instance
         whom = rule.pattern if rule.address_ix is None else bytes(rule.address_ix).hex()
         seen = salted_hmac(__name__, f"{cleaned['action']} {cleaned['kind']} {whom}").hexdigest()
         if cleaned.get("seen") != seen:
             rule.kind, rule.action = cleaned["kind"], cleaned["action"]
             self.needs_preview = True
-            # Not unpacked: a QueryDict would give its lists.
+            # Not unpacked with `**`, which gives a QueryDict's lists.
             self.data = {name: self.data[name] for name in self.data} | {"seen": seen}
             self.add_error(None, "Not saved yet.")
 
@@ -193,14 +193,14 @@ class InForce(admin.SimpleListFilter):
 
 
 def _is_theirs(request: HttpRequest, rule: Rule | None) -> bool:
-    """Whether the user may change or delete a rule of this action; None: any rule."""
+    """Return whether the user may change or delete a rule with this action."""
     is_held = rule is not None and rule.action == Rule.Action.HOLD
     return not is_held or request.user.has_perm(moderation_rules.HOLD)
 
 
 @admin.register(Rule)
 class RuleAdmin(Strict):
-    """The list of rules; the pattern comes first, so that a phone shows it."""
+    """The list of rules. The pattern comes first, so that a phone shows it."""
 
     when_empty = (
         "Here stand the rules that refuse or hold forms from a network, a domain or an address. "
@@ -243,7 +243,7 @@ class RuleAdmin(Strict):
         return ("action", "note", "expires_at") if is_of_alert else self.fields
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the actions that the user may choose: see `moderation.rules.save`."""
+        """Offer only the actions that the user may choose: see `moderation.rules.save`."""
         if db_field.name == "action" and not request.user.has_perm(moderation_rules.HOLD):
             others = [one for one in Rule.Action.choices if one[0] != Rule.Action.HOLD]
             kwargs["choices"] = [("", "---------"), *others]
@@ -259,8 +259,9 @@ class RuleAdmin(Strict):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the preview in place of Django's "correct the errors below"; put on record who was
-        told that a rule names an address.
+        """Show the preview instead of Django's "correct the errors below".
+
+        Record it if the page reveals that there is a rule about an address.
         """
         form = context["adminform"].form
         is_ours = isinstance(form, RuleForm)

@@ -25,10 +25,10 @@ _NO_SITE = (
 )
 
 
-def as_browsers_write(address: str) -> str:
+def as_origin(address: str) -> str:
     """Normalise a URL to its web origin: lower-case ASCII, without a trailing slash.
 
-    What cannot be parsed is returned as it is, for the model to refuse.
+    A URL that is no origin is returned unchanged, for the model to refuse.
     """
     try:
         parts = urlsplit(address.strip())
@@ -40,21 +40,21 @@ def as_browsers_write(address: str) -> str:
     return f"{parts.scheme}://{email_addresses.ascii_domain(parts.hostname)}{port}"
 
 
-class Origins(SimpleArrayField):
-    """An array of origins, one a line. Errors name the site, not "Item 1 in the array"."""
+class OriginsField(SimpleArrayField):
+    """An array of origins, one per line. Errors name the site, not "Item 1 in the array"."""
 
     def __init__(self, base_field: forms.Field, **options: Any) -> None:
         options["widget"] = forms.Textarea(attrs={"rows": 4, "dir": "ltr"})
-        # Django would compare with a hidden copy in the form, for its default is a callable.
+        # Because the default is a callable, Django would compare with a hidden copy in the form.
         options["show_hidden_initial"] = False
         super().__init__(base_field, delimiter="\n", **options)
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         lines = str(value or "").splitlines()
-        return [as_browsers_write(line) for line in lines if line.strip()]
+        return [as_origin(line) for line in lines if line.strip()]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Whether the sites differ: browsers send CRLF between them."""
+        """Return whether the sites differ, ignoring line endings: browsers send CRLF."""
         stored = initial if isinstance(initial, str) else "\n".join(initial or [])
         return self.to_python(stored) != self.to_python(data)
 
@@ -69,7 +69,7 @@ class SourceForm(forms.ModelForm[Source]):
     class Meta:
         model = Source
         fields = ("code", "name", "note", "is_active", "origins")
-        field_classes = {"origins": Origins}
+        field_classes = {"origins": OriginsField}
         help_texts = {
             "origins": (
                 "One a line, beginning with https:// and without a path, such as "
@@ -81,7 +81,7 @@ class SourceForm(forms.ModelForm[Source]):
 
 @admin.register(Source)
 class SourceAdmin(Strict):
-    """Sources: organisers register partners, and deactivate those that no longer count."""
+    """Admin of sources. Organisers register partners and deactivate those no longer counted."""
 
     when_empty = (
         "Here stand the partners and channels whose links are counted. Add one to get its link."
@@ -92,7 +92,7 @@ class SourceAdmin(Strict):
     ordering = ("is_channel", "name")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:
-        """The code is immutable, as links have it; of a channel only `is_active` can change."""
+        """Lock the code, which links contain; of a channel, lock all but `is_active`."""
         if obj is None:
             return []
         return ["code", "name", "note", "origins"] if obj.is_channel else ["code"]
@@ -101,7 +101,7 @@ class SourceAdmin(Strict):
         return False
 
     def view_on_site(self, obj: Source) -> str | None:
-        """The URL of the partner's page of embed snippets; None for channels and inactive ones."""
+        """Return the URL of the partner's embed snippets; None for channels and inactive ones."""
         if obj.is_channel or not obj.is_active:
             return None
         return settings.SITE_URL + reverse("sharing:partner", args=[obj.code])

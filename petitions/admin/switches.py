@@ -16,13 +16,13 @@ from petitions.models import AuditRecord, Petition
 from petitions.moderation import switches
 from petitions.moderation.switches import Switch
 
-# Ready in the site's languages: who moderates need not write all of them.
-READY = {
+# Default reasons in the site's languages, because a moderator may not write all of them.
+DEFAULT_REASONS = {
     "en": "Somebody is signing by machine. We are looking into it, and open signing again soon.",
     "ar": "هناك من يوقّع بطريقة آلية. نحن نتحقق من الأمر، وسنفتح باب التوقيع من جديد قريبًا.",
     "cy": "Mae rhywun yn llofnodi â pheiriant. Rydym yn ymchwilio, a byddwn yn ailagor cyn bo hir.",
 }
-# Each with its label, and what it does to whom.
+# The label of each switch, and its effect.
 SWITCHES = {
     Switch.PAUSE: (
         "Signing is paused",
@@ -51,7 +51,7 @@ class SwitchForm(forms.Form):
 
 
 class PauseForm(SwitchForm):
-    """The form that pauses signing, with what the public reads, in each language."""
+    """The form that pauses signing, with the public reason in each language."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,7 +59,7 @@ class PauseForm(SwitchForm):
             self.fields[f"reason_{code}"] = Lines(
                 label=f"What the public reads ({name})",
                 max_length=300,
-                initial=READY.get(code, ""),
+                initial=DEFAULT_REASONS.get(code, ""),
                 widget=forms.Textarea(attrs={"rows": 3, "lang": code, "dir": "auto"}),
             )
 
@@ -69,7 +69,7 @@ class PauseForm(SwitchForm):
 
 
 class PetitionSwitches(WithPages):
-    """The part of a petition's admin that turns its switches."""
+    """Mixin for the petition admin with the page of its switches."""
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -98,7 +98,7 @@ class PetitionSwitches(WithPages):
 
 
 def _line(petition: Petition, switch: Switch, sent: SwitchForm | None) -> dict[str, Any]:
-    """A switch with its form, which is the one that was sent if it was about this switch."""
+    """Return a switch with its form, which is the submitted one if that was for this switch."""
     label, effect = SWITCHES[switch]
     is_on = switches.is_on(petition, switch)
     form = sent

@@ -1,6 +1,7 @@
-"""Admin of translated texts: written side by side on one page, and when each is public.
+"""Admin of the translated texts of petitions and statements.
 
-For petitions and statements alike: `PublicationAdmin` has the page "Texts", `TextInline` the times.
+`PublicationAdmin` has the page "Texts", where all languages are written side by side. `TextInline`
+has the times from which the texts are public.
 """
 
 import hashlib
@@ -49,7 +50,7 @@ def shown(text: Publication) -> str:
 
 
 class TextForm(CarefulForm[Any]):
-    """The form of one text; hiding what the public reads is asked about once more."""
+    """The form of one text. It asks for confirmation before a public text is hidden."""
 
     def consequences(self) -> list[str]:
         text = self.instance
@@ -60,14 +61,14 @@ class TextForm(CarefulForm[Any]):
 
 
 class TextInline(admin.StackedInline[Any, Any]):
-    """Inline for when each text is public; its words are written on the page "Texts"."""
+    """Inline for the time from which each text is public. The page "Texts" has the words."""
 
     form = TextForm
     formfield_overrides = FIELDS
     extra = 0
     verbose_name = "text"
     verbose_name_plural = "when each text is public"
-    # Language, version and title stand in the heading of each.
+    # The heading of each form has language, version and title.
     readonly_fields = ("shown",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -97,7 +98,7 @@ class WordsForm(forms.ModelForm[Any]):
         self.shown = shown(self.instance) if self.instance.pk else "not written yet"
 
     def preview(self) -> SafeString:
-        """The page of a frame that shows the words as they are typed, saved or not."""
+        """Render the words as typed, saved or not, for the frame of the preview."""
         typed = {name: self[name].value() or "" for name in self.fields}
         context = {
             "code": self.code,
@@ -110,7 +111,7 @@ class WordsForm(forms.ModelForm[Any]):
 
 
 class Sheet:
-    """The forms of all texts of a petition's version, or of a statement: one for each language."""
+    """The forms of a statement's texts, or of one version's of a petition: one per language."""
 
     def __init__(self, owner: Any, form: type[WordsForm], version: int | None, data: Any) -> None:
         self.version = version
@@ -134,8 +135,8 @@ class Sheet:
         self.errors: list[str] = []
 
     def is_valid(self) -> bool:
-        """Whether it can be saved; else its forms and `errors` say why not."""
-        # All of them, so that each shows its errors.
+        """Return whether it can be saved. If not, its forms and `errors` say why."""
+        # All forms are validated, so that each shows its errors.
         is_right = [form.is_valid() for form in self.forms].count(False) == 0
         if self._is_overtaken:
             self.errors.append(
@@ -151,7 +152,7 @@ class Sheet:
 
     @property
     def changed(self) -> list[Any]:
-        """The texts that were changed by typing, with their new words."""
+        """Return the texts that were changed, with their new words."""
         return [form.instance for form in self.forms if form.has_changed()]
 
     @property
@@ -163,7 +164,7 @@ class Sheet:
         return [form.name for form in self.forms if form.instance.pk and not form.has_changed()]
 
     def differences(self) -> Iterator[tuple[WordsForm, str, SafeString]]:
-        """What typing changed of stored texts: form, name of the field, and both wordings."""
+        """Yield each change of a stored text: its form, the field's label and the difference."""
         for form in self.forms:
             if not form.has_changed():
                 continue
@@ -174,7 +175,7 @@ class Sheet:
 
     @property
     def asked(self) -> str:
-        """What the answer is about: a change made since then is asked about again."""
+        """Return a digest of the changed words. An answer is valid only for the same digest."""
         return _digest(text.words for text in self.changed)
 
 
@@ -183,7 +184,7 @@ def _digest(words: Any) -> str:
 
 
 class Entry(NamedTuple):
-    """A line of the history of texts: when, who, what, and the difference of a correction."""
+    """A line of the history: when, who, what, and the difference made by a correction."""
 
     at: datetime
     who: User | None
@@ -192,12 +193,12 @@ class Entry(NamedTuple):
 
 
 class PublicationAdmin(WithPages):
-    """Base admin for models with texts; after saving it tells when embargoes end."""
+    """Base admin for models with texts. After saving, it says when embargoes end."""
 
     formfield_overrides = FIELDS
-    # Acts of staff that belong to the history of the texts.
+    # Actions in the history of the texts.
     history_of: tuple[AuditRecord.Action, ...] = ()
-    # Those that its own history has besides; never what moderators do about its signatures.
+    # Further actions in the object's own history; never those of moderators on signatures.
     acts_of: tuple[AuditRecord.Action, ...] = (
         AuditRecord.Action.ADDED,
         AuditRecord.Action.CHANGED,
@@ -206,13 +207,13 @@ class PublicationAdmin(WithPages):
     )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """The texts, once there are some: they begin on the page "Texts"."""
+        """Return the inlines once there are texts. The first is written on the page "Texts"."""
         return self.inlines if obj and obj.texts.exists() else ()
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Any]]:
-        """Say what an address may be made of, before and after it is typed."""
+        """Explain in help text and error which characters a slug may have."""
         slug_help = _SLUG_HELP if obj else f"{_SLUG_HELP} {_AT_FIRST}"
         kwargs["help_texts"] = {"slug": slug_help, **kwargs.get("help_texts", {})}
         kwargs["error_messages"] = {"slug": {"invalid": _SLUG_ERROR}}
@@ -222,17 +223,17 @@ class PublicationAdmin(WithPages):
         return [self.route("<int:pk>/texts/", self.texts_view, "texts"), *super().get_urls()]
 
     def texts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Write the texts in all languages side by side: preview, save, publish.
+        """Show the forms of the texts in all languages; a POST previews, saves or publishes.
 
-        Signing waits for the lock of a petition. So the page is rendered without it, and so are the
-        texts, when they are validated for the first time: their HTML is cached from then on.
+        Signing waits for the petition's row lock. So the page is rendered without it, and the texts
+        are validated before it is taken, which renders and caches their HTML.
         """
         text_model = self.model.texts.rel.related_model
         need(request, f"{text_model._meta.app_label}.change_{text_model._meta.model_name}")
         owner = get_object_or_404(self.get_queryset(request), pk=pk)
         sheet, asked = self._sheet(request, owner), None
         if request.POST.get("act") in {"save", "publish"} and sheet.is_valid():
-            # Of two who save at once the second waits here, and is told.
+            # If two people save at the same time, the second waits here, and is then refused.
             with transaction.atomic():
                 rows = self.get_queryset(request).select_for_update(of=("self",))
                 owner = get_object_or_404(rows, pk=pk)
@@ -244,7 +245,7 @@ class PublicationAdmin(WithPages):
         return self.page(request, "admin/texts/texts.html", context)
 
     def _sheet(self, request: HttpRequest, owner: Any) -> Sheet:
-        """The forms of the version that is asked for, else the newest, with what was typed."""
+        """Return the forms of the requested version, else of the newest, with the posted data."""
         versions, asked = self.versions(owner), request.GET.get("version", "")
         version = next((one for one in versions if str(one) == asked), next(iter(versions), None))
         typed = request.POST if request.method == "POST" else None
@@ -252,7 +253,7 @@ class PublicationAdmin(WithPages):
         return Sheet(owner, form, version, typed)
 
     def _save(self, request: HttpRequest, owner: Any, sheet: Sheet) -> dict[str, Any] | None:
-        """Save a sheet, or else return the question to be answered first; None if refused."""
+        """Save a sheet and return {}, or return a question to answer first, or None if refused."""
         if sheet.is_valid():
             with show_refusals(request, sheet.add_error):
                 if not (asked := self.question(request, owner, sheet)):
@@ -277,21 +278,20 @@ class PublicationAdmin(WithPages):
         }
 
     def versions(self, owner: Any) -> list[int]:
-        """The numbers of the versions that there are, the newest first; none without versions."""
+        """Return the version numbers, the newest first; empty for models without versions."""
         return []
 
     def question(self, request: HttpRequest, owner: Any, sheet: Sheet) -> dict[str, Any]:
-        """What has to be answered before saving, as context of the page; empty if nothing."""
+        """Return the context of a question to answer before saving; empty if there is none."""
         return {}
 
     def save_texts(
         self, request: HttpRequest, owner: Any, sheet: Sheet, *, is_publishing: bool
     ) -> None:
-        """Save what was typed, publish drafts if asked to, and say what was done."""
+        """Save the changed texts, publish drafts if `is_publishing`, and add messages."""
         raise NotImplementedError
 
     def can_publish(self, owner: Any, version: int | None) -> bool:
-        """Whether there are drafts that a button may publish."""
         raise NotImplementedError
 
     def _form_of_words(self, request: HttpRequest, model: Any) -> type[WordsForm]:
@@ -305,13 +305,13 @@ class PublicationAdmin(WithPages):
         return cast("type[WordsForm]", form)
 
     def history_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
-        """What was done with it by whichever way: Django's history knows forms alone."""
+        """Show the history from the audit log, because Django's has only changes by forms."""
         owner = self.get_object(request, object_id)
         history = self._history(owner, *self.acts_of) if owner else []
         return super().history_view(request, object_id, {"history": history})
 
     def _history(self, owner: Any, *besides: AuditRecord.Action) -> list["Entry"]:
-        """Acts about the texts and `besides`, and corrections with their difference."""
+        """Return audit records of `history_of` and `besides`, and corrections of the texts."""
         actions = (*self.history_of, *besides)
         acts = AuditRecord.objects.about(owner).filter(action__in=actions)
         corrections = owner.texts.model.corrections.rel.related_model.objects.filter(

@@ -1,5 +1,6 @@
-"""Admin of signatures: the list (`changelist`), the page of one (`detail`), and their decisions
-(`decide`); every change is a `Decision` with a reason.
+"""Admin of signatures: the list (`changelist`), a signature's page (`detail`), and `decide`.
+
+Every change is a `Decision` with a reason.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The moderators' list of signatures: filters, ready views, search, and decisions about its rows.
 
-The list of a petition with ten million signatures opens as fast as that of one with ten. What is
-searched for is posted, so that it appears in no URL, log or browser history.
+The list opens as fast with ten million signatures as with ten. Search words are posted, so that
+they appear in no URL, log or browser history.
 """
 
 from typing import Any, NamedTuple
@@ -25,10 +25,10 @@ from petitions.moderation import search as lookup
 from petitions.moderation.selection import ANY_SIGNAL, Number, Selection
 from petitions.screening import fraud_signals
 
-# How far "all that match" is counted.
-COUNTED = 10_000
+# "All that match" is counted no further.
+MAX_COUNTED = 10_000
 VIEW = "petitions.view_signature"
-_MANY_ALIKE = (
+_TRUNCATED = (
     "Very many have this name or postcode: the list has {:,} of them. To find one person, search "
     "for the address or the reference."
 )
@@ -36,7 +36,7 @@ _IN_FORM = frozenset({"place", "since", "until", "after"})
 
 
 class Choice(NamedTuple):
-    """A link of the filters: its words, its address, and whether it is what is shown."""
+    """A link of the filters; `is_chosen` if the list is filtered by it."""
 
     label: str
     url: str
@@ -45,7 +45,7 @@ class Choice(NamedTuple):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def view(request: HttpRequest, render: Render) -> HttpResponse:
-    """The list; a POST searches, or decides about ticked rows or about all that match."""
+    """Show the list; a POST searches, or decides about ticked rows or about all that match."""
     need(request, VIEW)
     asked = filters.read(request.GET)
     if asked is None:
@@ -56,23 +56,23 @@ def view(request: HttpRequest, render: Render) -> HttpResponse:
         answer = _post(request, asked)
         if answer is not None:
             return answer
-    elif same := _list_of_alert(request, asked) or _where_to_begin(request, asked):
+    elif same := _list_of_index(request, asked) or _default_list(request, asked):
         return redirect(same)
     _record_looks(request, asked)
     return render(request, "change_list", _context(request, asked))
 
 
 def _record_looks(request: HttpRequest, asked: Filters) -> None:
-    """Put on record that somebody reads a page of a list that may tell whether one person signed.
+    """Record that somebody reads a list that could reveal whether one person signed.
 
-    Every page, because anybody can write a cursor into an address.
+    Every page is recorded, because a cursor can be typed into the URL.
     """
     for kind in asked.looks:
         lookup.record(petition=asked.petition, kind=kind, **acting(request))
 
 
 def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
-    """Decide; None if the list is to be shown again with what was ticked."""
+    """Decide and redirect; return None if the list must be shown again with the ticked rows."""
     form = DecisionForm(request.POST, states={asked.state} - {""}, user=request.user)
     ids, is_all = _ticked(request), request.POST.get("scope") == decide.ALL
     if not is_all and not decisions.is_large(len(ids)):
@@ -84,21 +84,21 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
             if is_all
             else Selection(petition_id=asked.petition.pk, ids=tuple(ids))
         )
-        # What it finds or refuses tells as much as the list.
+        # The preview, or its refusal, reveals as much as the list.
         _record_looks(request, asked)
         return decide.preview(request, form, selection)
     return None
 
 
 def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
-    # First, so that what is decided while the rows are read is known to be later.
+    # The form comes first, so that its watermark is older than the rows that are then read.
     form = DecisionForm(request.POST or None, states={asked.state} - {""}, user=request.user)
     found, number = keyset.Page[Signature]([], ""), None
     with show_refusals(request):
         found = _page(asked)
         number = _number(asked) if found.rows else None
-        if asked.is_cut:
-            messages.warning(request, _MANY_ALIKE.format(lookup.MAX_ALIKE))
+        if asked.is_truncated:
+            messages.warning(request, _TRUNCATED.format(lookup.MAX_ALIKE))
     return {
         "title": "Signatures",
         "petitions": _petitions(asked),
@@ -111,7 +111,7 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
         "next_url": asked.url(after=found.next) if found.next else "",
         "is_of_person": asked.is_of_person,
         "search_kinds": search.KINDS,
-        # Conditions that the form beside the list does not show, which it keeps.
+        # Conditions that the form keeps in hidden fields.
         "kept": [item for item in asked.given.items() if item[0] not in _IN_FORM],
         "is_held": asked.state == Signature.State.HELD,
         "number": number,
@@ -131,25 +131,26 @@ def _page(asked: Filters) -> keyset.Page[Signature]:
 
 
 def _number(asked: Filters) -> Number | None:
-    """How many match, counted so far as it is quick; None for all of a petition."""
+    """Return how many match, up to a bound; None if the list is not filtered or of a search."""
     if not asked.is_narrowed or asked.is_of_person:
         return None
-    return asked.selection().count(COUNTED)
+    return asked.selection().count(MAX_COUNTED)
 
 
-def _where_to_begin(request: HttpRequest, asked: Filters) -> str:
-    """Without any question: the held signatures, the oldest first, if there are any."""
+def _default_list(request: HttpRequest, asked: Filters) -> str:
+    """Return the URL of the held signatures, oldest first, if there are any and no query."""
     held = asked.petition.signatures.filter(state=Signature.State.HELD)
     if request.GET or not held.exists():
         return ""
     return asked.url(state=Signature.State.HELD, order=filters.OLDEST)
 
 
-def _list_of_alert(request: HttpRequest, asked: Filters) -> str:
-    """For a link by the blind index of a network or domain: the list by one of its signatures.
+def _list_of_index(request: HttpRequest, asked: Filters) -> str:
+    """Return the list's URL for a link with the blind index of a network or domain.
 
-    On record already here: where it leads tells whether anybody signed from there, and whoever has
-    the link of an alert can ask it of another petition, and read no list.
+    The list is given by a signature from there. The look is recorded here already, because the
+    redirect reveals whether anybody signed from there, even without reading the list: an alert's
+    link can be opened for another petition.
     """
     for name in ("network", "domain"):
         try:
@@ -170,7 +171,6 @@ def _list_of_alert(request: HttpRequest, asked: Filters) -> str:
 
 
 def _ready(asked: Filters) -> list[Choice]:
-    """Ready views, for the questions of every day."""
     State = Signature.State  # noqa: N806 - a class
     today = timezone.localdate().isoformat()
     views: list[tuple[str, dict[str, str]]] = [
@@ -187,7 +187,6 @@ def _ready(asked: Filters) -> list[Choice]:
 
 
 def _choices(asked: Filters) -> list[tuple[str, list[Choice]]]:
-    """The filters beside the list, as links."""
 
     def links(name: str, options: list[tuple[str, str]]) -> list[Choice]:
         return [
@@ -214,7 +213,6 @@ def _choices(asked: Filters) -> list[tuple[str, list[Choice]]]:
 
 
 def _petitions(asked: Filters) -> list[Choice]:
-    """Every petition's list."""
     rows = Petition.objects.titled().order_by("-id")
     return [Choice(str(one), Filters(one).url(), one == asked.petition) for one in rows]
 

@@ -1,4 +1,4 @@
-"""The form of a decision on moderators' screens: buttons, each with the reasons that fit it."""
+"""The form of a decision on moderators' screens: buttons, each with its possible reasons."""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -20,12 +20,12 @@ from petitions.signatures import lifecycle
 
 MODERATE = decisions.MODERATE
 NOTE_HELP = "Other moderators can read this. Do not write names or email addresses."
-# As `scope` of the list's form: all that the list shows, not only what is ticked.
+# The value of `scope` in the list's form that stands for all matching rows, ticked or not.
 ALL = "all"
 
 
 class Button(NamedTuple):
-    """A decision that is possible: its kind, label, effect and style, and the field of reasons."""
+    """A possible decision: its kind, label, effect and style, and the field with its reasons."""
 
     kind: str
     label: str
@@ -37,7 +37,7 @@ class Button(NamedTuple):
 class DecisionForm(forms.Form):
     """A decision about signatures: the button that was pressed, its reason, and a note.
 
-    `seen` is `decisions.watermark` from before the signatures were read.
+    `seen` is the `decisions.watermark` read before the signatures.
     """
 
     kind = forms.ChoiceField(
@@ -54,7 +54,7 @@ class DecisionForm(forms.Form):
     note = Note("Note", NOTE_HELP, required=False)
 
     def __init__(self, data: Any, *, states: Collection[str], user: Any) -> None:
-        """`states` are those that the signatures may have; none where they may have any."""
+        """Offer the decisions possible from `states`; empty means that any state is possible."""
         super().__init__(data, initial={} if data else {"seen": decisions.watermark()})
         self._kinds = [
             kind
@@ -99,7 +99,7 @@ class DecisionForm(forms.Form):
 def decide(
     request: HttpRequest, form: DecisionForm, *, petition: Petition, ids: Collection[UUID]
 ) -> bool:
-    """Carry out a valid form about these signatures, and tell; False if nothing was tried."""
+    """Decide by a valid form and show the result; return False if nothing was tried."""
     if not ids:
         messages.warning(request, "Select at least one signature.")
         return False

@@ -1,4 +1,4 @@
-"""The page of one signature: its life, its neighbours, decisions, erasure, and the reveal."""
+"""The page of a signature: its history, similar signatures, decisions, erasure, and the reveal."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -25,14 +25,14 @@ from petitions.moderation import decisions, reveal, search
 from petitions.staff.refusal import Refused
 
 ERASE = "erase"
-# The list that somebody came from, as its query.
+# The parameter with the query of the list that the user came from.
 CAME_FROM = "list"
-# How far neighbours are counted.
-COUNTED = 1_000
+# Similar signatures are counted no further.
+MAX_COUNTED = 1_000
 _ERASED = (
     "This person’s data is deleted and their signature no longer counts. Nobody gets an email."
 )
-# The same whatever the address has done: anybody can send a form in anybody's name.
+# Constant, whatever the address has done, because anybody can send a form with any address.
 _FORM_ERASED = (
     "This form is deleted. If the same person has confirmed a signature, that stays: search for "
     "their address to find it. Nobody gets an email."
@@ -43,7 +43,7 @@ _NEIGHBOURS = {
     "minute_of": "Signed in the same minute",
 }
 _MAILED = {Mail.Kind.CONFIRM: "Email to confirm", Mail.Kind.REMIND: "Reminder to confirm"}
-# What kept a mail back is told of none: it could tell what the address has done elsewhere.
+# Why a mail was not sent is not shown, because it could reveal what the address has done elsewhere.
 _OUTCOMES = {Mail.State.SENT: "sent", Mail.State.QUEUED: "waits to be sent"}
 
 
@@ -56,7 +56,7 @@ class RevealForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
-    """The page of one signature; a POST decides about it, or erases its signer's data."""
+    """Show a signature; a POST decides about it, or erases its signer's data."""
     need(request, VIEW)
     signature = _find(object_id)
     if request.method == "POST" and ERASE in request.POST:
@@ -87,14 +87,15 @@ def _context(request: HttpRequest, signature: Signature, form: DecisionForm) -> 
 
 
 def _came_from(request: HttpRequest, signature: Signature) -> Filters:
-    """The list that somebody came from, or else all of the petition."""
+    """Return the list that the user came from, or else the petition's whole list."""
     asked = filters.read(QueryDict(request.GET.get(CAME_FROM, "")))
     return asked if asked and asked.petition == signature.petition else Filters(signature.petition)
 
 
 def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str:
-    """The address of the signature before or after this one in the list, whether it still has
-    this one or not; "" if there is none, or if only the list itself may tell, on record.
+    """Return the URL of the previous or next signature in the list, even if this one has left it.
+
+    Return "" if there is none, or if reading the list must be recorded.
     """
     if came_from.looks:
         return ""
@@ -108,17 +109,17 @@ def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str
 
 
 def _neighbours(signature: Signature) -> list[dict[str, Any]]:
-    """How many signatures are alike in one way each, this one too, and their list.
+    """Count the signatures that share a network, domain or minute with this one, with their lists.
 
-    Of a form that nobody has confirmed the list alone tells the number, on record: with a form of
-    their own, in which anybody can type any domain, staff could count that of one person.
+    For an unconfirmed form, only the list shows the number of a network or domain, and records it:
+    staff could send a form with any domain themselves, to count the signatures of one person's.
     """
     found: list[dict[str, Any]] = []
     for name, label in _NEIGHBOURS.items():
         theirs = Filters(signature.petition, {name: str(signature.pk)}, {name: signature})
         is_shown = name == "minute_of" or signature.confirmed_at is not None
         try:
-            number = theirs.selection().count(COUNTED) if is_shown else None
+            number = theirs.selection().count(MAX_COUNTED) if is_shown else None
         except Refused:
             number = None
         url = theirs.url()
@@ -127,7 +128,7 @@ def _neighbours(signature: Signature) -> list[dict[str, Any]]:
 
 
 def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
-    """Erase the signer's data, if the signature's reference was typed."""
+    """Erase the signer's data if the signature's reference was typed."""
     here = request.get_full_path()
     if search.as_reference(request.POST[ERASE]) != signature.reference:
         messages.warning(
@@ -139,7 +140,7 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
     with show_refusals(request):
         if decisions.erase(signature=signature, actor=actor(request)):
             messages.success(request, _ERASED if signature.confirmed_at else _FORM_ERASED)
-    # An unconfirmed attempt is deleted altogether, and its page with it.
+    # An unconfirmed attempt is deleted completely, so it has no page any more.
     remains = Signature.objects.filter(pk=signature.pk).exists()
     return redirect(here if remains else _came_from(request, signature).url())
 
@@ -147,7 +148,7 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @password_again
 def reveal_view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
-    """Ask for a reason, and show the address on the answer to that POST alone."""
+    """Ask for a reason, and show the address only in the response to that POST."""
     need(request, reveal.PERMISSION)
     signature = _find(object_id)
     form = RevealForm(request.POST or None)
@@ -182,7 +183,7 @@ def _find(object_id: str) -> Signature:
 
 
 class Event(NamedTuple):
-    """One thing that happened to a signature; `decision` is the one that did it."""
+    """An event in a signature's history; `decision` caused it."""
 
     at: datetime
     text: str
@@ -193,7 +194,7 @@ class Event(NamedTuple):
 
 
 def timeline(signature: Signature) -> list[Event]:
-    """What happened to a signature, the first first. Three queries."""
+    """Return the history of a signature, oldest first, in three queries."""
     is_refused = signature.state == Signature.State.REFUSED
     signed = "Refused when it was signed" if is_refused else "Signed"
     events = [Event(signature.created_at, signed)]
@@ -204,7 +205,7 @@ def timeline(signature: Signature) -> list[Event]:
     if signature.confirmed_at:
         events.append(Event(signature.confirmed_at, "Confirmed by its signer"))
     events += _decisions(signature)
-    # Stable: what happened on one day, of which alone the day is kept, stays in this order.
+    # The sort is stable: events with only a day, as retention truncates them, keep this order.
     return sorted(events, key=lambda event: event.at)
 
 

@@ -1,4 +1,4 @@
-"""Filters of the list of signatures: its address read into a selection, and written again."""
+"""Filters of the list of signatures: read them from its URL, and write them to one."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,7 @@ _BY_TIME = ("created_at", "id")
 
 
 class PlaceField(forms.CharField):
-    """A place by its code or its name in English or Welsh, in whatever case."""
+    """A place by its code, or by its name in English or Welsh, ignoring case."""
 
     def clean(self, value: Any) -> Place | None:
         text = super().clean(value)
@@ -45,7 +45,7 @@ class PlaceField(forms.CharField):
 
 
 class FilterForm(forms.Form):
-    """What the list's address may say, all of it optional; what is no answer is left out."""
+    """The parameters of the list's URL, all optional. Invalid ones are ignored."""
 
     state = forms.ChoiceField(choices=State.choices, required=False)
     signal = forms.ChoiceField(choices=_SIGNALS, required=False)
@@ -66,27 +66,25 @@ class FilterForm(forms.Form):
 
 @dataclass(frozen=True)
 class Filters:
-    """The list that somebody looks at: a petition, conditions, order and cursor."""
+    """A list of signatures: its petition, conditions, order and cursor."""
 
     petition: Petition
-    # What was given and valid, as the address has it, and as values.
+    # The valid parameters as text, and as cleaned values.
     given: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    # What is wrong with what was typed.
+    # Errors of typed parameters.
     problems: list[str] = field(default_factory=list)
 
     def url(self, **changes: str) -> str:
-        """The list's address with some parts changed; empty ones are left out."""
+        """Return the list's URL with some parameters changed; empty ones are left out."""
         return f"{reverse('admin:petitions_signature_changelist')}?{self.query(**changes)}"
 
     def query(self, **changes: str) -> str:
-        """The query of `url`."""
         parts = {**self.given, **changes}
         return urlencode({"petition": self.petition.slug, **{k: v for k, v in parts.items() if v}})
 
     @property
     def keyset(self) -> Keyset:
-        """The order of the list."""
         return Keyset(_BY_TIME, is_ascending=self.given.get("order") == OLDEST)
 
     @property
@@ -99,21 +97,20 @@ class Filters:
 
     @property
     def is_of_person(self) -> bool:
-        """Whether it is what a search for a person found, which is no condition of a decision."""
+        """Return whether this is the result of a search, which cannot be a decision's condition."""
         return not _OF_PERSON.isdisjoint(self.given)
 
     @property
     def looks(self) -> list[str]:
-        """The kinds of look at one person's signature that the list gives, to be on record."""
+        """Return the kinds to record, because the list could reveal whether one person signed."""
         return looks(_CONDITIONS.get(name, name) for name in self.given)
 
     @cached_property
     def is_narrowed(self) -> bool:
-        """Whether any condition is given."""
         return bool(self.given.keys() - {"order", "after"})
 
     def selection(self) -> Selection:
-        """All that the list shows, page by page. Raises `Refused`."""
+        """Return the selection of all pages of the list. Raises `Refused`."""
         if self.is_of_person:
             raise Refused("Tick the signatures: what a search found is no condition.")
         values = self.values
@@ -134,7 +131,7 @@ class Filters:
         )
 
     def rows(self) -> QuerySet[Signature]:
-        """The signatures of the list, without order. Raises `Refused`."""
+        """Return the signatures of the list, unordered. Raises `Refused`."""
         if not self.is_of_person:
             return self.selection().queryset()
         rows = Signature.objects.filter(petition=self.petition)
@@ -149,7 +146,7 @@ class Filters:
 
     @cached_property
     def _alike(self) -> list[list[UUID]]:
-        """The ids of the name, and of the postcode, that were searched for."""
+        """Return the ids of the signatures with the searched name, and with the postcode."""
         return [
             search.same(kind, pk)
             for kind in get_args(search.Kind)
@@ -157,21 +154,21 @@ class Filters:
         ]
 
     @property
-    def is_cut(self) -> bool:
-        """Whether more have the name, or the postcode, than the list may have."""
+    def is_truncated(self) -> bool:
+        """Return whether the list has reached its bound of signatures with a name or postcode."""
         return any(len(ids) == search.MAX_ALIKE for ids in self._alike)
 
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
-        """The first rows of the list behind a cursor, by an index. Raises `Refused`.
+        """Return the first `number` rows of the list after a cursor, by index. Raises `Refused`.
 
         The indexes for lists have the state before the time. Without a condition that has an index
-        of its own, the first rows of each state are united, which hold the first of all: one query
-        over all states would sort every row.
+        of its own, the first rows of each state are united, because one query over all states would
+        sort every row.
         """
         rows = self.rows()
-        if not self._is_gathered():
+        if not self._has_own_index():
             rows = self.selection().by_time()
-            # Of ended ones no origin is known: each of that day would be looked at in vain.
+            # Signatures in ended states have no known origin, so they are not scanned.
             known = State if self.given.keys().isdisjoint(_ORIGINS) else set(State) - ENDED
             states = [self.state] if self.state else [state.value for state in known]
             one, *others = [
@@ -182,15 +179,15 @@ class Filters:
             rows = Signature.objects.filter(pk__in=found)
         return keyset.first(rows.select_related("place", "signer"), cursor, number)
 
-    def _is_gathered(self) -> bool:
-        """Whether an index gives all rows of the list, in order of time or few enough to sort."""
+    def _has_own_index(self) -> bool:
+        """Return whether an index gives the rows, ordered by time or few enough to sort."""
         if self.is_of_person or "decision" in self.given:
             return True
         return bool(self.given.keys() & _ORIGINS) and not self.selection().is_of_large_origin()
 
     @property
     def chips(self) -> list[tuple[str, str]]:
-        """The conditions in words, each with the address of the list without it."""
+        """Return the conditions in words, each with the URL of the list without it."""
         return [
             (_in_words(name, self.values[name], text), self.url(**{name: "", "after": ""}))
             for name, text in self.given.items()
@@ -203,9 +200,9 @@ _ORIGINS = frozenset({"network_of", "domain_of"})
 
 
 def read(asked: QueryDict) -> Filters | None:
-    """The filters in an address; nonsense is left out. None if there is no petition at all."""
+    """Read filters from a query, ignoring invalid ones; return None if there is no petition."""
     petition = Petition.objects.titled().filter(slug=asked.get("petition", "")).first()
-    petition = petition or where_something_waits()
+    petition = petition or default_petition()
     if petition is None:
         return None
     form = FilterForm(asked)
@@ -220,9 +217,10 @@ def read(asked: QueryDict) -> Filters | None:
     )
 
 
-def where_something_waits() -> Petition | None:
-    """The petition whose oldest held signature is the oldest of all, else an open one, the newest
-    first: a draft made yesterday hides nothing.
+def default_petition() -> Petition | None:
+    """Return the petition whose held signature is the oldest, else the newest open one.
+
+    A newer draft is not preferred. Return None if there is no petition.
     """
     held = Signature.objects.filter(petition=OuterRef("pk"), state=State.HELD)
     is_open = Q(state=Petition.State.OPEN)
@@ -235,7 +233,7 @@ def where_something_waits() -> Petition | None:
 
 
 def conditions_in_words(conditions: dict[str, Any]) -> list[str]:
-    """What a stored selection says, for the page of a bulk decision; ids are told by number."""
+    """Describe a stored selection for the page of a bulk decision. Ids are counted."""
     words = []
     for name, value in conditions.items():
         shown = _STORED.get(name)
@@ -246,7 +244,7 @@ def conditions_in_words(conditions: dict[str, Any]) -> list[str]:
     return words
 
 
-# Of one, and of more.
+# Singular and plural.
 _NUMBERED = {
     "ids": ("one ticked row", "{:,} ticked rows"),
     "alerts": ("what one alert is about", "what {:,} alerts are about"),
@@ -271,7 +269,7 @@ _STORED = {
     "same_minute_as": "minute_of",
     "is_everything": "everything",
 }
-# The conditions of `Selection` by the names of the form.
+# The names of `Selection`'s conditions by the form's names.
 _CONDITIONS = {shown: name for name, shown in _STORED.items()}
 _LIKE = {
     "network_of": "from the same network that day as",
@@ -298,7 +296,7 @@ def _stored_value(name: str, value: Any) -> Any:
 
 
 def _in_words(name: str, value: Any, text: str) -> str:
-    """One condition in words. `value` is a date, a model instance or a text, as the form has it."""
+    """Describe a condition. `value` is a date, a model instance or a text, as cleaned."""
     if name in _LIKE:
         return format_html("{} {}", _LIKE[name], value)
     if name in _WITH:

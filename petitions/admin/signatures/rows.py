@@ -1,4 +1,4 @@
-"""Signatures as the moderators' screens show them: names in full, addresses masked."""
+"""Rows of signatures on moderators' screens, with full names and masked addresses."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from petitions.signatures import lifecycle
 from petitions.signers import sealing
 
 State = Signature.State
-# Renders a template of the admin of signatures, by its name, with a context.
+# Renders a template of the signature admin: request, template name and context.
 Render = Callable[[HttpRequest, str, dict[str, Any]], HttpResponse]
 _NO_NAME = {
     State.REFUSED: "nothing of the person was kept",
@@ -44,14 +44,14 @@ class Line(NamedTuple):
 
 
 def line(signature: Signature) -> Line:
-    """A row of a list. Load the signature with place and signer."""
+    """Return a row of a list. The signature should be loaded with place and signer."""
     seen = person(signature)
     return Line(signature, seen.get("name", ""), seen.get("email", ""))
 
 
 def person(signature: Signature) -> dict[str, str]:
-    """The person as a moderator sees them without giving a reason: all but the address."""
-    # A refused attempt is a decoy row: random bytes, for an hour, and then nothing.
+    """Return the signer's data with the address masked, as moderators see it without a reason."""
+    # A refused attempt has a decoy row of random bytes for an hour, and then none.
     if signature.state == State.REFUSED or not hasattr(signature, "signer"):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Search by POST: leads to a signature or to a list whose address names nobody."""
+"""Search by POST. It redirects to a signature, or to a list whose URL names nobody."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +11,7 @@ from petitions.admin.signatures.rows import Render
 from petitions.moderation import search
 
 # Addresses have at most 254 characters, and names 100.
-MOST = 254
+MAX_LENGTH = 254
 _NOTHING = {
     "address": "No signature has that email address. It has to be the whole address.",
     "reference": "No signature has that reference.",
@@ -29,9 +29,9 @@ KINDS = (
 
 
 def view(request: HttpRequest, asked: Filters, render: Render) -> HttpResponse:
-    """Search for the posted words, and lead to what they are about."""
-    # PostgreSQL takes no NUL in a text.
-    text = request.POST["sought"].replace("\0", "").strip()[:MOST]
+    """Search for the posted words and redirect to the result."""
+    # PostgreSQL does not accept NUL in text.
+    text = request.POST["sought"].replace("\0", "").strip()[:MAX_LENGTH]
     with show_refusals(request):
         return _answer(request, asked, text, render)
     return redirect(asked.url())
@@ -49,7 +49,7 @@ def _answer(request: HttpRequest, asked: Filters, text: str, render: Render) -> 
 
 
 def _url(asked: Filters, found: search.Found) -> str:
-    """The page of one signature, or a list; "" if nothing was found."""
+    """Return the URL of a signature or a list; "" if nothing was found."""
     here = Filters(asked.petition)
     match found:
         case search.One(pk):
@@ -68,7 +68,7 @@ def _url(asked: Filters, found: search.Found) -> str:
 def _days(
     request: HttpRequest, asked: Filters, found: search.OfDomain, render: Render
 ) -> HttpResponse:
-    """The lists of a domain's days: its blind index has a key of the day."""
+    """Show links to the lists of a domain, one per day: its blind index has a key of the day."""
     here = Filters(asked.petition)
     links = [(day.day, here.url(domain_of=str(day.signature_id))) for day in found.days]
     context = {"title": "Signatures of one email domain", "links": links}

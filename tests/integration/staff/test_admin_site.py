@@ -473,7 +473,7 @@ def test_the_password_is_asked_for_again_before_what_must_not_be_done_in_passing
     assert client.get(page).status_code == 200
 
     session = client.session
-    session[acting.TYPED_AT] -= acting.GOOD_FOR
+    session[acting.TYPED_AT] -= acting.PASSWORD_VALID_FOR
     session.save()
     for path in (page, reverse("admin:petitions_auditrecord_csv")):
         answer = client.get(path)

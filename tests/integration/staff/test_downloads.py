@@ -30,13 +30,13 @@ def test_no_more_files_are_sent_at_once_than_leaves_threads_to_signers(
     """Eight that nobody read kept every thread of the site."""
     sign_and_confirm(petition)
     client.force_login(organiser)
-    begun = [export(client, petition).streaming_content for _ in range(downloads.AT_ONCE)]
+    begun = [export(client, petition).streaming_content for _ in range(downloads.SLOTS)]
     assert all(next(one) for one in begun)
 
     refused = export(client, petition)
     assert refused.status_code == HTTPStatus.TOO_MANY_REQUESTS
     assert OTHERS in refused.content.decode()
-    assert Export.objects.count() == downloads.AT_ONCE
+    assert Export.objects.count() == downloads.SLOTS
     assert OTHERS in admin_client.get(AUDIT, follow=True).content.decode()
     assert not AuditRecord.objects.filter(action="records-exported").exists()
 
@@ -51,7 +51,7 @@ def test_what_is_refused_for_another_reason_keeps_no_place(
     client.force_login(organiser)
     form = {"address": "a@example.org", "proof": "Letter", "why": "Asked", "file_format": "csv"}
     answers = []
-    for _ in range(LOOKS_AN_HOUR + 2 * downloads.AT_ONCE):
+    for _ in range(LOOKS_AN_HOUR + 2 * downloads.SLOTS):
         answer = client.post(PERSON, {**form, "number": uuid.uuid4()})
         answers.append((answer.status_code, OTHERS in answer.getvalue().decode()))
     assert answers[:LOOKS_AN_HOUR] == [(HTTPStatus.OK, False)] * LOOKS_AN_HOUR

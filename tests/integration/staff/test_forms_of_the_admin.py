@@ -15,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from campaign.models import Statement
-from petitions.admin.base import MOST_FORMS
+from petitions.admin.base import MAX_FORMS
 from petitions.admin.texts import TextInline
 from petitions.models import (
     Alert,
@@ -478,5 +478,5 @@ def test_a_form_builds_no_more_texts_than_could_be_of_use(
     sizes = {"texts-TOTAL_FORMS": "2000", "texts-INITIAL_FORMS": "0"}
     answer = client.post("/admin/petitions/milestone/add/", {"petition": petition.pk, **sizes})
     (texts,) = answer.context["inline_admin_formsets"]
-    assert len(texts.forms) == MOST_FORMS
+    assert len(texts.forms) == MAX_FORMS
     assert "Please submit at most 3 forms." in texts.non_form_errors()

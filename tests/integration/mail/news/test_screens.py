@@ -94,7 +94,7 @@ def test_sending_wants_the_password_typed_lately_and_stopping_does_not(
     petition: Petition, page: Client, news: News
 ) -> None:
     session = page.session
-    session[acting.TYPED_AT] -= acting.GOOD_FOR
+    session[acting.TYPED_AT] -= acting.PASSWORD_VALID_FOR
     session.save()
     send = f"/admin/petitions/news/{news.pk}/send/"
 

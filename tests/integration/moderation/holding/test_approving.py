@@ -260,7 +260,7 @@ def test_what_needs_somebody_is_found_by_index_among_many(petition: Petition) ->
 def test_what_needs_somebody_is_counted_no_further_than_is_quick(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(needs, "MOST_HELD", 1)
+    monkeypatch.setattr(needs, "MAX_HELD", 1)
     hold_one(petition)
     assert str(needs.needs()["number"]) == "1"
     hold_one(petition, DAVID)
