@@ -69,8 +69,6 @@ class _PasswordCheck:
 
 
 class OwnPasswordForm(_PasswordCheck, AdminPasswordChangeForm):
-    """Form by which users change their own password."""
-
     def clean_old_password(self) -> str:
         old = str(self.cleaned_data["old_password"])
         if not self.is_own_password(old):

@@ -116,7 +116,6 @@ def _show_new_codes(request: HttpRequest, context: Context) -> HttpResponse:
 
 
 def _verify_session(request: HttpRequest, authenticator: Authenticator) -> None:
-    """Mark the session as verified, and change its key."""
     django_otp.login(request, authenticator)
     request.session.cycle_key()
 

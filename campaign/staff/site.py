@@ -172,7 +172,6 @@ class StaffSite(AdminSite):
 
     @method_decorator(never_cache)
     def set_password(self, request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
-        """Let users set a password by a mailed link."""
         view: Callable[..., Any] = passwords.SetPasswordView.as_view(
             extra_context=self.each_context(request)
         )

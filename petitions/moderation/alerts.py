@@ -55,7 +55,6 @@ class Likeness(NamedTuple):
 
     @property
     def percent(self) -> int:
-        """Return the share in whole per cent."""
         return round(100 * self.number / max(self.of, 1))
 
 

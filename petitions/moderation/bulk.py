@@ -90,10 +90,7 @@ def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: U
 
 
 def preview_undo(*, decision: Decision, note: str, actor: User) -> Preview:
-    """Draft the undo of a decision, for the signatures whose latest decision it is.
-
-    Raises the same exceptions as `preview`.
-    """
+    """Draft the undo of a decision where it is the latest one. Raises the same as `preview`."""
     undoing = Decision(
         petition_id=decision.petition_id,
         kind=Decision.Kind.UNDO,

@@ -77,7 +77,6 @@ class Decided:
     others: tuple[Decision, ...] = ()
 
     def summary(self) -> str:
-        """Describe the result in sentences for the moderator."""
         moved = "Nothing was changed."
         if self.signatures and self.kind == Decision.Kind.UNDO:
             words = pluralize(self.signatures, " has its,s have their")

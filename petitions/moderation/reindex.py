@@ -88,8 +88,7 @@ def is_due() -> bool:
 def reindex_all(progress: Progress = lambda _fraction: None) -> Reindexing:
     """Reindex all signers under the current rules and the first index key. Resume after a crash.
 
-    `progress` is called with the fraction done, 0 to 1. Raises `Refused` while another process
-    holds the lease.
+    `progress` gets the fraction done, 0 to 1. Raises `Refused` while another process runs this.
     """
     with locks.lease(JOB) as is_acquired:
         if not is_acquired:
@@ -105,8 +104,7 @@ def reindex_all(progress: Progress = lambda _fraction: None) -> Reindexing:
 def _start_or_resume() -> Reindexing:
     """Return the interrupted run with the current rules and key, or a new run.
 
-    Interrupted runs with other rules or keys are deleted, because signers that they have passed
-    are stale again.
+    Runs with other rules or keys are deleted, because the signers that they passed are stale again.
     """
     now: dict[str, Any] = {"rules": providers.FINGERPRINT, "key_id": vault.index_key_id()}
     Reindexing.objects.unfinished().exclude(**now).delete()
@@ -264,18 +262,16 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
     locked = Signature.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("id")
     signatures = {row.pk: row for row in locked}
     rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
-    unchanged = [
+    same = [
         move
         for move in moves
         if (row := rows.get(move.id))
         and _indexes(row) == _indexes(move.signer)
         and bytes(row.sealed) == bytes(move.signer.sealed)
     ]
-    held = _settle(job, unchanged, rows, signatures)
-    Reindexing.objects.filter(pk=job.pk).update(
-        moved=F("moved") + len(unchanged), held=F("held") + held
-    )
-    return {move.id for move in unchanged}
+    held = _settle(job, same, rows, signatures)
+    Reindexing.objects.filter(pk=job.pk).update(moved=F("moved") + len(same), held=F("held") + held)
+    return {move.id for move in same}
 
 
 def _settle(
@@ -284,10 +280,7 @@ def _settle(
     rows: dict[UUID, Signer],
     signatures: dict[UUID, Signature],
 ) -> int:
-    """Write the indexes of the moved signers and the slots of their new mailboxes.
-
-    Hold the counted signers who lose their slot; return how many were held.
-    """
+    """Write indexes and slots; hold the counted signers who lose their slot, return how many."""
     wanted = {move.id: move.stored for move in moves}
     targets = {(move.signer.petition_id, move.wanted.petition_mailbox) for move in moves}
     # Other mailboxes are read only in part, so nothing is decided about them.

@@ -47,7 +47,6 @@ class Found:
 
 
 def expected(petition: Petition) -> int:
-    """Return the number of signatures that a rescan reads."""
     return _to_judge(petition).count()
 
 

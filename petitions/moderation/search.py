@@ -235,10 +235,7 @@ def _by_address(petition: Petition, address: str) -> Found:
 
 
 def _days_of_domain(petition: Petition, domain: str) -> list[Day]:
-    """Return one signature from a domain for each day, newest first, in one query.
-
-    The domain's blind index is computed with each day's key.
-    """
+    """Return one signature from a domain for each day, newest first: one query by all day keys."""
     address = f"x@{email_addresses.ascii_domain(domain.lstrip('@'))}"
     today = datetime.now(UTC).date()
     days = {

@@ -126,10 +126,7 @@ class Selection:
         return cls(**read)
 
     def queryset(self) -> QuerySet[Signature]:
-        """Return the signatures selected now.
-
-        Raises `Refused` if the origin of a signature, or the alerts, are no longer known.
-        """
+        """Return the signatures selected now. Raises `Refused` if an origin is no longer known."""
         origins = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
         return self._except_origins().filter(**origins)
 
@@ -238,7 +235,6 @@ def _has_signal(code: str) -> Q:
 
 
 def bounded(rows: QuerySet[Any], limit: int) -> Number:
-    """Count rows, but not beyond `limit`."""
     n = rows.order_by()[: limit + 1].count()
     return Number(min(n, limit), n <= limit)
 

@@ -31,7 +31,6 @@ ACTIONS = {
 
 
 def is_on(petition: Petition, switch: Switch) -> bool:
-    """Return whether a petition's switch is on."""
     if switch is Switch.PAUSE:
         return petition.is_paused
     if switch is Switch.HOLD:

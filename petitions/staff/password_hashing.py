@@ -1,8 +1,7 @@
 """Password hashing with a concurrency limit for the whole machine (a counting semaphore).
 
-A hash keeps a processor busy for a third of a second. Without a limit, somebody who sends wrong
-passwords could occupy every thread and processor (denial of service), and signing would take
-seconds.
+A hash keeps a processor busy for a third of a second. Without a limit, wrong passwords could occupy
+every thread and processor (denial of service), and signing would take seconds.
 
 Hashes are computed in threads of low priority (nice 10). On a busy machine such a thread gets a
 tenth of the time of a thread that signs, so that moderators can still log in during an attack.

@@ -32,7 +32,6 @@ class GuessablePasswordValidator:
             raise ValidationError(self.get_help_text(), code="password_too_guessable")
 
     def get_help_text(self) -> str:
-        """Return the help text of the form field."""
         return (
             "Easily guessed passwords are refused: words, names, dates and keyboard rows, also "
             "when they are repeated. Take four random words, or what a password manager makes."

@@ -45,7 +45,6 @@ def is_missing(user: object) -> bool:
 
 
 def has_one(user: User) -> bool:
-    """Return whether the account has a confirmed authenticator."""
     return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
@@ -69,7 +68,6 @@ def start_set_up(user: User) -> Authenticator:
 
 
 def unconfirmed(user: User) -> Authenticator | None:
-    """Return the account's unconfirmed authenticator, or None."""
     found: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=False).first()
     return found
 
