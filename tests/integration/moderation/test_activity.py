@@ -1,4 +1,4 @@
-"""Activity by the minute: rolled up once, from few rows, and the same for every address."""
+"""Activity by the minute: rolled up once, from few rows, in the same way for every address."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ Later = Callable[[timedelta], None]
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """Move Python's clock on: rows have the times that PostgreSQL gives them."""
+    """Advance Python's clock. Rows have times from PostgreSQL's clock."""
     passed = timedelta()
     now = timezone.now
 
@@ -39,7 +39,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 
 def counted() -> dict[str, int]:
-    """All counts of all minutes together."""
+    """Return the sum of all counts over all minutes."""
     total: dict[str, int] = {}
     for counts in ActivityMinute.objects.values_list("counts", flat=True):
         for event, number in counts.items():

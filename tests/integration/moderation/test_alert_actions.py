@@ -45,7 +45,7 @@ State = Signature.State
 def crowd(
     petition: Petition, number: int, network: str = HERE, domain: str = "bot.example"
 ) -> None:
-    """So many who sign from one network, and confirm."""
+    """Sign and confirm from one network, with this many people."""
     for n in range(number):
         attempt = Attempt(
             name=f"Bot Botson {n:02}", email=f"{network[:3]}{n}@{domain}", name_use="withheld"
@@ -56,7 +56,7 @@ def crowd(
 
 @pytest.fixture
 def burst(petition: Petition) -> Alert:
-    """Twenty alike, two who share their network, and three from elsewhere."""
+    """Twenty similar signatures, two others from their network, and three from elsewhere."""
     crowd(petition, screen.BURST)
     for n in range(2):
         submit.store(petition=petition, attempt=somebody(n), screening=Screening(network=HERE))
@@ -73,7 +73,7 @@ def mona(moderator: User, client: Client) -> Client:
 
 
 def decide(client: Client, path: str, kind: str, **form: Any) -> Any:
-    """Press a decision's button, then the one that starts it; then the worker runs."""
+    """Press a decision's button, start the bulk decision, and run the worker."""
     reason = "suspicious" if kind == "hold" else "automated"
     typed = {"kind": kind, f"reason_{kind}": reason, "seen": "0", "note": "", "sign": "", **form}
     preview = client.post(path, typed)["Location"]
@@ -101,10 +101,10 @@ def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
     assert "192.0.2" not in page
 
 
-def test_who_finds_real_people_marks_the_alert_where_they_would_look_for_approve(
+def test_for_real_people_the_alert_is_marked_as_checked_instead_of_approving(
     burst: Alert, mona: Client
 ) -> None:
-    """Those who are confirmed cannot be approved, and the button stood below all others."""
+    """Regression test: the button was below all others, where nobody looked for it."""
     page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
     assert "there is nothing to approve. Mark the alert as checked." in page
     assert page.index("Mark as checked") < page.index('value="approve"')
@@ -187,10 +187,10 @@ def test_several_alerts_are_decided_by_one_decision(
     assert len(set(Signature.objects.filter(state=State.REMOVED).values_list("decision"))) == 1
 
 
-def test_other_alerts_that_are_chosen_along_are_left_out(
+def test_chosen_alerts_that_are_not_bursts_are_left_out(
     petition: Petition, burst: Alert, mona: Client
 ) -> None:
-    """One about signatures that were long on hold, as every trial has it, hid the page of all."""
+    """Regression test: an alert about long-held signatures hid the page of the bursts."""
     held = Alert.objects.create(petition=petition, kind=Alert.Kind.HELD, number=3)
     page = mona.get(f"{ALERT}together/?alert={burst.pk}&alert={held.pk}").content.decode()
     assert "Left out: 1, about no burst of signatures." in page
@@ -243,7 +243,7 @@ def test_a_domain_that_the_page_does_not_offer_decides_nothing(burst: Alert, mon
 
 
 @pytest.mark.parametrize("action", ["hold", "block"])
-def test_what_comes_next_from_the_network_is_held_or_blocked_for_some_hours(
+def test_new_signatures_from_the_network_are_held_or_blocked_for_some_hours(
     petition: Petition, burst: Alert, mona: Client, action: str
 ) -> None:
     mona.post(f"{ALERT}{burst.pk}/change/", {"action": action, "hours": "6"})
@@ -277,8 +277,8 @@ def test_what_comes_next_from_the_network_is_held_or_blocked_for_some_hours(
 
 @pytest.fixture
 def of_domain(petition: Petition) -> Alert:
-    """Fifty of one domain from many networks; from two of these also others, with digits in their
-    names: one there, and one from elsewhere.
+    """Fifty signatures of one domain from many networks, and two of another domain, with digits in
+    their names: one from one of these networks, and one from elsewhere.
     """
     for n in range(screen.DOMAIN_BURST):
         crowd(petition, 1, f"203.{n}.0.0/24", "script.example")
@@ -293,7 +293,7 @@ def of_domain(petition: Petition) -> Alert:
     ("choice", "left"),
     [("", {"203@gmail", "198@gmail"}), ("signal:name-digits", {"198@gmail"})],
 )
-def test_what_came_from_the_networks_that_use_a_domain_is_decided_by_its_warning_sign(
+def test_signatures_from_networks_that_use_a_domain_are_decided_by_warning_sign(
     of_domain: Alert, mona: Client, choice: str, left: set[str]
 ) -> None:
     path = f"{ALERT}{of_domain.pk}/change/"
@@ -327,7 +327,7 @@ def test_an_attack_is_looked_at_together_from_the_home_until_it_is_over(
 
 
 @pytest.mark.parametrize("action", ["hold", "block"])
-def test_what_comes_next_of_a_domain_is_held_or_blocked_by_a_rule_for_the_domain(
+def test_new_signatures_of_a_domain_are_held_or_blocked_by_a_rule_for_the_domain(
     of_domain: Alert, mona: Client, action: str
 ) -> None:
     for hours in ("6", "24"):
@@ -339,7 +339,7 @@ def test_what_comes_next_of_a_domain_is_held_or_blocked_by_a_rule_for_the_domain
 def test_a_rule_made_before_midnight_works_after_it(
     petition: Petition, burst: Alert, moderator: User
 ) -> None:
-    """The index is of the day of the attack: later ones are compared under that day's key."""
+    """The rule's index is of the attack's day; later signatures are compared by that day's key."""
     yesterday = timezone.now() - timedelta(days=1)
     index = sealing.network_index(HERE, yesterday.date())
     Alert.objects.update(network_ix=index)
@@ -423,7 +423,7 @@ def test_mail_that_waits_for_ten_minutes_raises_an_alert(petition: Petition) -> 
 def test_the_number_of_mails_that_wait_does_not_tell_what_an_address_has_done(
     petition: Petition, mona: Client
 ) -> None:
-    """Links to other spellings of a mailbox are made only where it has signed."""
+    """Mails for other spellings of a mailbox exist only if it has signed."""
     long_ago = timezone.now() - timedelta(minutes=11)
 
     def wait(kind: str, number: int) -> str:
@@ -498,7 +498,7 @@ def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
     assert team.send_alerts() == 0, "nothing is new"
 
 
-def test_who_may_not_moderate_any_more_is_not_mailed(
+def test_former_moderators_are_not_mailed(
     burst: Alert, wants: Callable[..., None], moderator: User
 ) -> None:
     wants("burst")
@@ -524,7 +524,7 @@ def test_organisers_decide_nothing_here(burst: Alert, organiser: User, client: C
         assert client.post(path, {"kind": "remove", "reason": "automated"}).status_code == 403
 
 
-def test_a_moderator_whose_address_is_refused_keeps_nobody_from_theirs(
+def test_a_refused_address_does_not_keep_other_moderators_from_being_mailed(
     burst: Alert, wants: Callable[..., None], refuse_address: Callable[[str], None]
 ) -> None:
     wants("burst")

@@ -29,7 +29,7 @@ HOME = "/admin/"
 
 
 def crowd(petition: Petition, number: int, network: str = HERE) -> None:
-    """So many different people who sign from one network."""
+    """Sign from one network with this many different people."""
     for i in range(number):
         attempt = Attempt(
             name=f"Person {network} {i}", email=f"p{i}@gmail.com", name_use="withheld"
@@ -52,7 +52,7 @@ def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
     assert bytes(alert.network_ix or b"") == sealing.network_index(HERE)
 
 
-def test_the_look_comes_round_twice_in_a_minute() -> None:
+def test_alerts_are_checked_twice_a_minute() -> None:
     entry = app.conf.beat_schedule["raise-alerts"]
     assert entry["task"] == tasks.raise_alerts.name
     assert entry["schedule"] <= 30
@@ -136,7 +136,7 @@ def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> No
 def test_many_of_one_domain_within_an_hour_raise_one_unless_it_is_a_large_provider_s(
     petition: Petition, domain: str, raised: int
 ) -> None:
-    """A script signs from ever new networks, too slowly for a burst from any of them."""
+    """A script signs from changing networks, too slowly for a burst from any of them."""
     for n in range(screen.DOMAIN_BURST):
         attempt = Attempt(name=f"Person {n}", email=f"p{n}@{domain}", name_use="withheld")
         network = Screening(network=f"203.0.{n}.0/24")
@@ -155,10 +155,10 @@ def test_many_of_one_domain_within_an_hour_raise_one_unless_it_is_a_large_provid
 @pytest.mark.parametrize(
     ("kind", "burst"), [("domain", screen.DOMAIN_BURST), ("burst", screen.BURST)]
 )
-def test_no_screen_without_record_tells_by_an_alert_that_one_more_has_signed(
+def test_no_unrecorded_screen_reveals_by_an_alert_that_one_more_has_signed(
     petition: Petition, moderator: User, client: Client, kind: str, burst: int
 ) -> None:
-    """Who sends the other forms of a domain or network could read it off the first page."""
+    """Somebody who sent the other forms could see on the first page that one more had signed."""
 
     def sign(n: int) -> None:
         is_domain = kind == "domain"
@@ -258,7 +258,7 @@ def test_a_share_is_rounded_to_whole_per_cent(number: int, of: int, percent: int
 def test_an_open_alert_of_mail_or_a_count_stands_on_the_home_until_it_is_checked(
     petition: Petition, moderator: User, client: Client, kind: str, words: str
 ) -> None:
-    """The home said "Nothing needs you", for it listed bursts alone."""
+    """Regression test: the home listed only bursts, and said "Nothing needs you"."""
     about = petition if kind == "tally" else None
     alert = Alert.objects.create(kind=kind, petition=about, number=25)
     client.force_login(moderator)

@@ -76,7 +76,7 @@ def _states(ids: list[UUID]) -> list[str]:
 
 
 def _by_clock() -> list[tuple[str, str]]:
-    """What is on record that no person did, with what it is about."""
+    """Return the audit records without an actor, with their objects."""
     records = AuditRecord.objects.filter(actor=None).exclude(why="")
     return list(records.values_list("action", "object_id"))
 
@@ -178,7 +178,7 @@ def test_a_preview_of_a_restoration_tells_how_many_had_counted(
     assert (preview.number, preview.effect) == ((3, True), 2)
 
 
-def test_of_more_than_is_quick_a_restoration_tells_no_number_for_the_count(
+def test_the_preview_of_a_large_restoration_has_no_effect_on_the_count(
     petition: Petition, moderator: User, signed: list[UUID], client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -395,7 +395,7 @@ def test_what_a_condition_names_may_be_gone_when_it_runs(
     assert _states(signed) == ["confirmed"] * 5
 
 
-def test_what_the_database_refused_is_tried_again_and_any_other_error_ends_it(
+def test_database_errors_are_retried_and_other_errors_end_the_job(
     petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = _start(_preview(petition, moderator))
@@ -416,7 +416,7 @@ def test_what_the_database_refused_is_tried_again_and_any_other_error_ends_it(
 
 @pytest.mark.usefixtures("batches_of_two")
 @pytest.mark.parametrize("is_signing", [True, False])
-def test_while_people_sign_it_rests_longer_than_it_works(
+def test_while_people_sign_the_job_pauses_longer_than_it_works(
     petition: Petition,
     moderator: User,
     signed: list[UUID],
@@ -453,7 +453,7 @@ def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
     assert (_run(job).state, job.done) == (State.DONE, 5)
 
 
-def test_an_address_that_is_refused_keeps_no_colleague_from_the_mail_and_mails_nobody_twice(
+def test_a_refused_address_keeps_no_colleague_from_the_mail_and_mails_nobody_twice(
     petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any,
     refuse_address: Callable[[str], None],
 ) -> None:  # fmt: skip

@@ -28,7 +28,7 @@ def mona(moderator: User, client: Client) -> Client:
 
 @pytest.fixture
 def second(db: None) -> Client:
-    """The browser of a second moderator."""
+    """A client logged in as a second moderator."""
     musa = User.objects.create_user("musa", is_staff=True)
     musa.groups.add(Group.objects.get(name=MODERATORS))
     client = Client()
@@ -42,13 +42,13 @@ def signed(petition: Petition) -> list[UUID]:
 
 
 def drafted(client: Client, query: str = "abroad=no") -> str:
-    """The address of a preview that removes all that a list shows."""
+    """Return the URL of a preview that removes all signatures of a list."""
     post = {"scope": "all", **button("remove", "automated", note="a raid")}
     return str(client.post(f"{LIST}?petition=protect&{query}", post)["Location"])
 
 
 def text(client: Client, url: str, act: str = "", **typed: str) -> str:
-    """The text of a page, after a button of it was pressed if one is given."""
+    """Return a page's text, after pressing its button `act` if given."""
     page = client.post(url, {"act": act, **typed}, follow=True) if act else client.get(url)
     assert page.status_code == 200
     return page.content.decode()
@@ -66,7 +66,7 @@ def test_a_preview_shows_conditions_number_effect_and_sample_and_changes_nothing
     assert tallies.total(petition.pk) == 4
 
 
-def test_what_a_preview_names_leads_there(
+def test_a_preview_links_to_what_it_names(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     page = text(mona, drafted(mona, f"minute_of={signed[0]}"))
@@ -223,7 +223,7 @@ def _let_be_large(settings: Any, monkeypatch: pytest.MonkeyPatch, number: int) -
     monkeypatch.setattr(decisions, "ROWS_PER_PAGE", number - 1)
 
 
-def test_more_ticks_than_a_page_has_get_round_no_second_moderator(
+def test_ticking_more_rows_than_a_page_has_does_not_bypass_the_second_moderator(
     petition: Petition,
     mona: Client,
     second: Client,
@@ -232,7 +232,7 @@ def test_more_ticks_than_a_page_has_get_round_no_second_moderator(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A form made by hand may name two thousand signatures."""
+    """A hand-made form can name two thousand signatures."""
     _let_be_large(settings, monkeypatch, 4)
     path = f"{LIST}?petition=protect&abroad=no"
     three = {"chosen": [str(pk) for pk in signed[:3]], **button("hold", "suspicious")}

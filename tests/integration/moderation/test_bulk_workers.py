@@ -1,4 +1,4 @@
-"""Bulk decisions by several workers at once, and by one that is killed in the middle of a batch."""
+"""Bulk decisions by concurrent workers, and by one that is killed in the middle of a batch."""
 
 import os
 import subprocess
@@ -129,7 +129,7 @@ def test_two_bulk_decisions_over_the_same_rows_do_not_deadlock_and_move_each_onc
 def test_a_decision_in_flight_is_waited_for_before_a_page_may_show_its_rows(
     petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else its items would count as seen, and their decision would be overruled in silence."""
+    """Otherwise its items would count as seen, and the decision would be overruled silently."""
     run = race(
         monkeypatch,
         (decisions, "apply"),

@@ -124,10 +124,10 @@ def test_busy_networks_and_domains_lead_to_their_lists_and_name_none_but_large_p
     assert cockpit.busiest(cockpit.newest(petition)) == ([], []), "what is cleaned up is left out"
 
 
-def test_forms_that_wait_do_not_bring_the_domain_of_one_who_signed_into_view(
+def test_pending_forms_do_not_reveal_the_domain_of_one_signer(
     petition: Petition, mona: Client
 ) -> None:
-    """Anybody can send them: with four of one's own, the bar said that a fifth had signed."""
+    """Anybody can send forms. After four of their own, the bar would reveal a fifth signer."""
     sign_and_confirm(petition, of("verity.example", 0))
     for number in range(1, 9):
         from_network(petition, "192.0.2.0/24", of("verity.example", number))
@@ -216,7 +216,7 @@ def test_an_organiser_sees_no_holds_no_origins_and_no_way_to_a_list(
     assert '<a href="/admin/petitions/activityminute/">' in client.get("/admin/").content.decode()
 
 
-def test_others_read_who_may(petition: Petition, client: Client) -> None:
+def test_users_without_the_permission_read_who_has_it(petition: Petition, client: Client) -> None:
     client.force_login(User.objects.create_user("ada", is_staff=True))
     page = client.get(PAGE)
     assert page.status_code == 403
@@ -231,7 +231,9 @@ def test_without_a_petition_the_page_shows_the_parts_of_the_site(mona: Client) -
     assert "Worker: deliver-mail: last done" in page
 
 
-def test_it_costs_the_same_however_much_it_shows(petition: Petition, mona: Client) -> None:
+def test_the_cockpit_takes_as_many_queries_however_much_it_shows(
+    petition: Petition, mona: Client
+) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
             text(mona)

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 
 def add(slug: str, language: str = "en", **how: Any) -> Petition:
-    """Another petition, whose title is its slug in capitals."""
+    """Create another petition, whose title is its slug in capitals."""
     other = Petition.objects.create(slug=slug, **{"state": Petition.State.OPEN} | how)
     other.texts.create(
         language=language,

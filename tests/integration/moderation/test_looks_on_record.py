@@ -1,7 +1,7 @@
-"""Lists that tell whether one person signed: whichever way a moderator opens one is on record.
+"""Lists that could reveal whether one person signed are recorded however a moderator opens them.
 
-Anybody can sign with any domain, name or postcode. From a form of their own, that nobody confirms,
-a moderator could ask for all that is like it.
+Anybody can sign with any domain, name or postcode. From an unconfirmed form of their own, a
+moderator could list all signatures like it.
 """
 
 from dataclasses import replace
@@ -30,13 +30,13 @@ def mona(moderator: User, client: Client) -> Client:
 
 @pytest.fixture
 def own(petition: Petition) -> UUID:
-    """A form of the moderator's own, with the domain, name and postcode of somebody who signed."""
+    """A form sent by the moderator with a signer's domain, name and postcode."""
     sign_and_confirm(petition, VERA)
     return sign(petition, replace(VERA, email="own@verity.example"))
 
 
 def looks() -> list[str]:
-    """The kinds of looks that are on record."""
+    """Return the kinds of recorded looks."""
     records = AuditRecord.objects.filter(action=AuditRecord.Action.SEARCHED).order_by("pk")
     return list(records.values_list("why", flat=True))
 
@@ -85,7 +85,7 @@ def test_the_preview_of_a_decision_about_a_domain_is_on_record(own: UUID, mona: 
 def test_the_page_of_an_alert_about_one_domain_is_on_record(
     own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forms of one's own raise an alert about any domain that is no large provider's."""
+    """Staff can raise an alert about a domain by sending forms, unless it is a large provider's."""
     monkeypatch.setattr(screen, "DOMAIN_BURST", 2)
     assert screen.raise_burst_alerts() == 1
     alert = Alert.objects.get()
@@ -99,7 +99,7 @@ def test_the_page_of_an_alert_about_one_domain_is_on_record(
 def test_where_the_link_of_an_alert_leads_is_on_record_for_any_petition(
     petition: Petition, mona: Client, has_signed: bool
 ) -> None:
-    """An alert about forms of one's own has the index of the day of a domain, to ask with."""
+    """An alert about forms that staff sent themselves has the domain's blind index of the day."""
     if has_signed:
         sign_and_confirm(petition, VERA)
     index = sealing.domain_index(VERA.email).hex()

@@ -168,7 +168,7 @@ def test_a_moderator_erases_a_person_only_after_typing_the_reference(
 def test_one_moderator_erases_no_more_than_so_many_people_in_an_hour(
     petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing undoes an erasure, and no second moderator is asked for one."""
+    """An erasure cannot be undone, and needs no second moderator."""
     monkeypatch.setattr(decisions, "ERASURES_AN_HOUR", 2)
     people = [sign_and_confirm(petition, person) for person in (AMINA, BASHIR, DAVID)]
     client.force_login(moderator)
@@ -190,7 +190,7 @@ def test_one_moderator_erases_no_more_than_so_many_people_in_an_hour(
 def test_erasing_a_form_that_waits_neither_erases_nor_tells_what_is_confirmed(
     petition: Petition, moderator: User, client: Client, has_signed: bool
 ) -> None:
-    """Anybody can send a form in anybody's name, moderators as well."""
+    """Anybody, moderators included, can send a form in somebody else's name."""
     if has_signed:
         sign_and_confirm(petition)
     bait = Signature.objects.get(pk=sign(petition))
@@ -271,9 +271,9 @@ def test_the_list_of_all_states_reads_none_but_the_newest(
 
 
 def _rows_read(plan: dict[str, Any], table: str) -> float:
-    """How many rows of a table PostgreSQL looked at, those that it dropped again included.
+    """Return how many rows of a table PostgreSQL read, including those that it filtered out.
 
-    Which index it takes for a state of few rows is its own affair.
+    The test does not pin which index it uses for a state with few rows.
     """
     read = sum(_rows_read(part, table) for part in plan.get("Plans", []))
     if plan.get("Relation Name") == table:

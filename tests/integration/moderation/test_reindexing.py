@@ -1,4 +1,4 @@
-"""After the rules of a provider change, what was signed before is judged by them, too."""
+"""Reindexing applies changed alias rules of a provider to earlier signatures."""
 
 import threading
 import time
@@ -45,7 +45,7 @@ def who(email: str, name: str = "Amina Example", postcode: str = "M145RX") -> At
 
 @pytest.fixture
 def release(monkeypatch: pytest.MonkeyPatch) -> Release:
-    """Begin a release in which dots make no difference at `DOMAIN`."""
+    """Simulate a release in which dots make no difference at `DOMAIN`."""
     return lambda: shipped.release_with(monkeypatch, Provider((DOMAIN,), ignores="."))
 
 
@@ -130,7 +130,7 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
     assert len({bytes(row.petition_mailbox_ix) for row in Signer.objects.all()}) == 1
 
 
-def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
+def test_a_removed_signature_takes_no_slot_from_one_that_counts(
     petition: Petition, release: Release, moderator: User
 ) -> None:
     removed = sign_and_confirm(petition, who("a.mina"))
@@ -216,7 +216,7 @@ def test_after_a_crash_it_goes_on_where_it_was(
 
 
 def interrupt_after(signers: int) -> None:
-    """Compare until so many are done, and then be killed."""
+    """Reindex until this many signers are done, then fail as if killed."""
 
     def crash(_fraction: float) -> None:
         if Reindexing.objects.unfinished().get().done == signers:
@@ -226,10 +226,10 @@ def interrupt_after(signers: int) -> None:
         reindex.reindex_all(crash)
 
 
-def test_what_was_interrupted_under_other_rules_begins_anew(
+def test_a_run_interrupted_under_other_rules_starts_again(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those behind its cursor were compared under rules that hold no more."""
+    """The signers behind its cursor were reindexed under outdated rules."""
     for name in ("a.mina", "amina", "b.ashir", "bashir"):
         sign_and_confirm(petition, who(name))
     monkeypatch.setattr(reindex, "BATCH", 1)
@@ -257,7 +257,7 @@ def test_a_release_that_changes_the_rules_asks_to_compare_until_it_is_done(
 
 
 def asked_to_compare(capsys: pytest.CaptureFixture[str]) -> tuple[bool, bool]:
-    """Whether `manage.py health` asks for it, and whether the check that `migrate` makes does."""
+    """Return whether `manage.py health`, and the check run by `migrate`, ask for a reindexing."""
     capsys.readouterr()
     call_command("check", databases=["default"])
     said = capsys.readouterr().err
@@ -273,7 +273,7 @@ def test_where_nobody_has_signed_there_is_nothing_to_compare(
 
 
 def _meanwhile(action: Callable[[], object]) -> None:
-    """Do something on another connection, and wait for its end."""
+    """Run a function on another connection, and wait for its end."""
     failures = []
 
     def run() -> None:
@@ -304,7 +304,7 @@ def _wait_for_somebody_who_waits() -> None:
 
 
 def _while_it_moves(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> object:
-    """Begin something on another connection while signers are moved, and let both end."""
+    """Start a function on another connection while signers are moved, and wait for both."""
     settle, results = reindex._settle, []
 
     def act() -> None:
@@ -328,7 +328,7 @@ def _while_it_moves(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_confirms_while_their_mailbox_moves_is_judged_by_where_it_is(
+def test_a_confirmation_while_the_mailbox_moves_uses_its_new_indexes(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_and_confirm(petition, who("amina"))

@@ -1,4 +1,4 @@
-"""Rescanning: today's rules reach stored signatures, and undo nothing that people decided."""
+"""Rescanning applies today's rules to stored signatures, and overrides no moderator's decision."""
 
 from dataclasses import replace
 from io import StringIO
@@ -27,7 +27,7 @@ def row(identity: UUID) -> Signature:
 
 
 def let_in(petition: Petition, attempt: Attempt) -> Signature:
-    """Somebody who counted before there was a rule against it."""
+    """Sign and confirm with a suspicious form before there was a rule against it."""
     return sign_and_confirm(petition, attempt)
 
 
@@ -112,7 +112,7 @@ def test_pending_ones_get_todays_verdict_either_way(petition: Petition, moderato
     assert (row(worse).state, tallies.total(petition.pk)) == (State.HELD, 0)
 
 
-def test_what_was_noted_at_signing_stays_and_is_weighed_with_the_rest(
+def test_signals_of_the_request_are_kept_and_weighed_with_the_others(
     petition: Petition, moderator: User
 ) -> None:
     noted = Screening(signals=("burst:9", "no-origin"))

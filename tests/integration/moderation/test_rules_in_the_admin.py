@@ -36,7 +36,7 @@ def form(**changes: str) -> dict[str, str]:
 
 
 def save(client: Client, path: str = "add/", **changes: str) -> Any:
-    """Post the form, and once more as it comes back with its preview; follow what is saved."""
+    """Post the form, post it again with its preview, and follow the redirect."""
     answer = client.post(f"{ADMIN}{path}", form(**changes))
     if answer.status_code == 302:
         return client.get(answer["Location"])
@@ -54,8 +54,8 @@ def refusal(client: Client, **changes: str) -> str:
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["address", "domain", "network"])
 def test_an_organiser_makes_no_rule_that_holds(organiser: User, moderator: User, kind: str) -> None:
-    """The public total rises when what it held is approved, and no confirmation is told in that
-    minute: so organisers saw whether the one person of a rule had signed.
+    """When a held signature is approved, the public total rises but the minute's confirmations do
+    not. From that, organisers could see whether the one person of a rule had signed.
     """
     client = staff(organiser)
     whom = {"address": "anna@example.org", "domain": "example.org", "network": "192.0.2.0/24"}[kind]
@@ -250,7 +250,7 @@ def test_the_preview_tells_nothing_of_one_address(petition: Petition, moderator:
 def test_a_preview_that_tells_a_number_is_on_record_like_a_search(
     petition: Petition, moderator: User, kind: str, whom: str, searched: list[str]
 ) -> None:
-    """With four forms of one's own for a domain of one person, that person is the fifth."""
+    """After four forms for one person's domain, a count of five reveals that person."""
     staff(moderator).post(f"{ADMIN}add/", form(kind=kind, whom=whom))
     records = AuditRecord.objects.filter(action=AuditRecord.Action.SEARCHED)
     assert [one.why for one in records] == searched
@@ -285,7 +285,7 @@ def test_the_list_of_signatures_shows_refused_ones_with_their_rule(
 def test_deleting_a_rule_is_on_record_and_several_at_once_are_not_deleted(
     moderator: User, client: Client
 ) -> None:
-    """What a deleted rule did to whom nobody can look up any more."""
+    """A deleted rule can be looked up nowhere else."""
     client.force_login(moderator)
     one, *others = (
         Rule.objects.create(kind="domain", action="hold", pattern=f"{name}.example")

@@ -1,4 +1,4 @@
-"""Search: what each kind of words leads to, what is on record of it, and what cannot match."""
+"""Search: the result of each kind of text, its audit record, and what finds nothing."""
 
 import re
 from dataclasses import replace
@@ -29,7 +29,7 @@ def mona(moderator: User, client: Client) -> Client:
 
 
 def found(client: Client, sought: str) -> tuple[str, str]:
-    """Where a search leads, and its page."""
+    """Return the URL to which a search redirects, and its page."""
     answer = client.post(LIST, {"sought": sought}, follow=True)
     url = answer.redirect_chain[-1][0] if answer.redirect_chain else ""
     return url, answer.content.decode()
@@ -257,7 +257,7 @@ def test_who_searches_is_on_record_and_what_for_is_not(
 def test_nobody_tests_a_list_of_addresses_by_the_search(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reveals have a budget; by this, addresses that somebody guessed were told without one."""
+    """Reveals have a budget, which guessing addresses by search must not bypass."""
     monkeypatch.setattr(search, "SEARCHES_AN_HOUR", 4)
     one = sign_and_confirm(petition)
     for _ in range(5):

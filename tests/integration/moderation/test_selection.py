@@ -1,4 +1,4 @@
-"""Selections: what their conditions match, what they refuse, and what of them is stored."""
+"""Selections: what their conditions match, what they refuse, and what they store."""
 
 import json
 from datetime import timedelta
@@ -158,7 +158,7 @@ def test_a_count_is_bounded_and_says_so(petition: Petition) -> None:
 def test_right_after_a_decision_its_signatures_are_found_without_its_other_records(
     petition: Petition,
 ) -> None:
-    """No statistics know of it by then, and a join would be planned as one of a row with a row."""
+    """The statistics do not have it yet, so a join would be planned as if for single rows."""
     seeding.seed(petition=petition, total=3_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_decisionitem")

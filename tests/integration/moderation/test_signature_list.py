@@ -31,7 +31,7 @@ def mona(moderator: User, client: Client) -> Client:
 
 
 def shown(client: Client, query: str) -> list[UUID]:
-    """The signatures of a list, in its order."""
+    """Return the signatures of a list in its order."""
     page = client.get(f"{LIST}?petition=protect&{query}")
     assert page.status_code == 200, page
     return [line.signature.pk for line, _url in page.context["lines"]]
@@ -58,7 +58,7 @@ def test_where_nothing_waits_it_opens_at_the_open_petition(
     assert [line.signature for line, _url in page.context["lines"]] == [mine]
 
 
-def test_of_a_network_or_domain_of_many_the_same_is_listed_in_order_of_time(
+def test_a_large_network_or_domain_is_listed_in_order_of_time(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = [hold_one(petition, somebody(n)).pk for n in range(3)]
@@ -220,7 +220,7 @@ def test_who_may_not_remove_is_offered_no_removal_and_refused_it(
     assert states([held.pk]) == {State.HELD}
 
 
-def test_what_no_decision_can_move_has_no_box(petition: Petition, mona: Client) -> None:
+def test_rows_that_no_decision_can_move_have_no_checkbox(petition: Petition, mona: Client) -> None:
     refused = sign(petition)
     Signature.objects.filter(pk=refused).update(state=State.REFUSED)
     page = mona.get(f"{LIST}?petition=protect&state=refused").content.decode()
@@ -319,7 +319,7 @@ def test_every_filter_and_search_reads_few_rows_among_many(
 
 
 def _rows_read(petition: Petition, query: str) -> float:
-    """How many rows of signatures the middle of a list reads."""
+    """Return how many signature rows a page from the middle of a list reads."""
     asked = _filters(petition, query)
     rows = asked.first(asked.keyset, "", 51)
     with CaptureQueriesContext(connection) as queries:

@@ -1,4 +1,4 @@
-"""The page of one signature: its life, its neighbours, the next one, and its address revealed."""
+"""The page of a signature: history, similar and adjacent signatures, and reveal."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -59,7 +59,7 @@ def test_its_life_is_told_from_signing_to_the_undo(
 
 
 @pytest.mark.parametrize("state", [Mail.State.WITHHELD, Mail.State.REFUSED, Mail.State.FAILED])
-def test_why_a_mail_was_not_sent_is_told_of_none(petition: Petition, state: Mail.State) -> None:
+def test_the_page_never_says_why_a_mail_was_not_sent(petition: Petition, state: Mail.State) -> None:
     one = sign(petition)
     Mail.objects.update(state=state, code="limit")
     texts = [event.text for event in timeline(Signature.objects.get(pk=one))]
@@ -79,10 +79,10 @@ def test_neighbours_are_counted_and_lead_to_their_lists(petition: Petition, mona
         assert len(mona.get(like["url"]).context["lines"]) == number
 
 
-def test_from_a_form_of_ones_own_nobody_counts_who_signed_from_a_domain_unrecorded(
+def test_ones_own_form_does_not_reveal_unrecorded_how_many_signed_from_a_domain(
     petition: Petition, mona: Client
 ) -> None:
-    """Anybody can type any domain; on that of one person the second is that person."""
+    """Anybody can type any domain. If it is one person's, a count of two reveals that person."""
     family = replace(somebody(1), email="vera@verity.example")
     sign_and_confirm(petition, family)
     own = sign(petition, replace(somebody(2), email="own@verity.example"))

@@ -149,7 +149,7 @@ def test_the_reason_of_one_pause_is_not_told_at_the_next(
 def test_what_is_switched_on_stands_on_the_first_page_of_who_decides_about_it(
     petition: Petition, mona: Client, organiser: User, path: str
 ) -> None:
-    """Else signing stays paused, or held, until somebody remembers."""
+    """Otherwise signing stays paused or held until somebody remembers it."""
     theirs = Client()
     theirs.force_login(organiser)
     assert "Switched on" not in mona.get("/admin/").content.decode()

@@ -1,4 +1,4 @@
-"""People of a team, and what a browser of theirs sends."""
+"""Fixtures for the people of a team and their browsers."""
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -16,7 +16,7 @@ def administrator(db: None) -> User:
 
 @pytest.fixture
 def ada(administrator: User) -> Client:
-    """The administrator's browser."""
+    """A client logged in as the administrator."""
     client = Client()
     client.force_login(administrator)
     return client

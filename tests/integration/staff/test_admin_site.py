@@ -81,7 +81,7 @@ def client_of(person: User) -> Client:
 
 @pytest.fixture
 def everything(petition: Petition, moderator: User) -> dict[str, Any]:
-    """The keys of one object of each model, and of what else an address may name."""
+    """The keys of an object of each model, and values of the other URL parameters."""
     held = hold_one(petition)
     decision = Decision.objects.create(
         petition=petition, kind="remove", reason="automated", actor=moderator
@@ -201,7 +201,7 @@ def test_no_address_opens_for_somebody_who_is_locked_out(
 def test_every_address_answers_every_role_in_the_admins_own_words(
     everything: dict[str, Any], who: str, request: pytest.FixtureRequest
 ) -> None:
-    """What somebody may not read takes nothing from them either."""
+    """Pages that a user may not read accept no POST from them either."""
     client = client_of(request.getfixturevalue(who))
     opened, refused = set[str](), 0
     links: dict[str, tuple[str, str]] = {}
@@ -231,13 +231,13 @@ def test_every_address_answers_every_role_in_the_admins_own_words(
 
 
 def links_of(page: bytes) -> set[str]:
-    """The paths of the admin that a page links to."""
+    """Return the paths of the admin that a page links to."""
     found = re.findall(r'<a [^>]*href="(/admin/[^"?#]*)', page.decode(errors="replace"))
     return {html.unescape(one) for one in found}
 
 
 def test_an_account_without_a_role_learns_no_address_of_a_draft(nobody: User) -> None:
-    """Django leads from any id to the address of what has it, whoever asks."""
+    """Django's "view on site" redirects from any id to the object's URL, for every user."""
     draft = Petition.objects.create(slug="secret", state=Petition.State.DRAFT)
     kind = ContentType.objects.get_for_model(Petition)
     answer = client_of(nobody).get(f"{HOME}r/{kind.pk}/{draft.pk}/")
@@ -249,7 +249,7 @@ def test_an_account_without_a_role_learns_no_address_of_a_draft(nobody: User) ->
 def test_no_list_answers_lookups_that_are_no_filter_of_it(
     everything: dict[str, Any], who: str, request: pytest.FixtureRequest
 ) -> None:
-    """By relations and columns in its address a list counted what no screen of staff tells."""
+    """By lookups in its URL, a list could count what no screen shows to staff."""
     client = client_of(request.getfixturevalue(who))
     answered, refused = [], 0
     for model, options in admin.site._registry.items():
@@ -355,7 +355,7 @@ def test_a_draft_that_is_the_newest_hides_nothing_that_waits(
 
 
 def test_nothing_needs_you_is_said_only_if_it_is_true(petition: Petition, both: User) -> None:
-    """Postcodes that were never imported stood right below "Nothing to do"."""
+    """Regression test: "Nothing to do" was shown above the warning about missing postcodes."""
     page = client_of(both).get(HOME).content.decode()
     assert "No postcodes are imported" in page
     assert "Nothing needs you" not in page
@@ -454,7 +454,7 @@ def test_cookies_over_https_have_the_prefix_that_browsers_guard() -> None:
 def test_no_cookie_of_the_admin_reaches_the_public_site(
     petition: Petition, moderator: User
 ) -> None:
-    """Messages, too, which Django keeps in a cookie of the path "/" by itself."""
+    """This includes messages, whose cookie has the path "/" by default."""
     client = client_of(moderator)
     alert = Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=9)
     client.post(reverse("admin:petitions_alert_see", args=[alert.pk]))

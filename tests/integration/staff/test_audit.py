@@ -1,4 +1,4 @@
-"""The audit record: the database keeps it as it was written, and superusers alone read it."""
+"""The audit log: the database prevents changes, and only superusers can read it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,7 +22,7 @@ APPEND_ONLY = "audit_record_append_only"
 
 
 def recorded(action: AuditRecord.Action = Action.PASSWORD_RIGHT, *, days: float = 0) -> AuditRecord:
-    """One record that is so many days old."""
+    """Create a record that is this many days old."""
     record = AuditRecord(action=action, screen="admin:login", network_ix=NETWORK)
     record.save()
     if days:
@@ -79,7 +79,7 @@ def test_the_database_refuses_to_change_or_delete_a_record(
 
 
 def test_the_database_refuses_to_empty_the_table(db: None) -> None:
-    """The tests switch this off, for Django empties all tables after some of them."""
+    """Tests switch this off, because Django truncates all tables after some of them."""
     recorded()
     sql("ALTER TABLE petitions_auditrecord ENABLE TRIGGER audit_record_no_truncate")()
     assert is_refused(sql("TRUNCATE petitions_auditrecord"))

@@ -1,4 +1,4 @@
-"""The screen of the audit log: what it has, how it is searched and paged, and its CSV."""
+"""The page of the audit log: its records, search, pagination and CSV."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Files that are made while they are downloaded: few at once, and none for who takes in nothing."""
+"""Streamed downloads: few at the same time, and none for a client that reads nothing."""
 
 import socket
 import uuid
@@ -24,10 +24,10 @@ def export(client: Client, petition: Petition, **environment: Any) -> Any:
     return client.post(HAND_IN, form, **environment)
 
 
-def test_no_more_files_are_sent_at_once_than_leaves_threads_to_signers(
+def test_concurrent_downloads_leave_threads_to_signers(
     petition: Petition, organiser: User, client: Client, admin_client: Client
 ) -> None:
-    """Eight that nobody read kept every thread of the site."""
+    """Regression test: eight downloads that nobody read occupied all threads."""
     sign_and_confirm(petition)
     client.force_login(organiser)
     begun = [export(client, petition).streaming_content for _ in range(downloads.SLOTS)]
@@ -45,7 +45,7 @@ def test_no_more_files_are_sent_at_once_than_leaves_threads_to_signers(
     b"".join(begun[1])
 
 
-def test_what_is_refused_for_another_reason_keeps_no_place(
+def test_a_download_refused_for_another_reason_releases_its_slot(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     client.force_login(organiser)
@@ -59,10 +59,10 @@ def test_what_is_refused_for_another_reason_keeps_no_place(
     assert export(client, petition).getvalue()
 
 
-def test_a_reader_who_takes_in_nothing_loses_the_connection(
+def test_a_client_that_reads_nothing_is_disconnected(
     petition: Petition, organiser: User, client: Client
 ) -> None:
-    """gunicorn's own socket waits without end for a reader."""
+    """gunicorn's socket has no timeout of its own."""
     sign_and_confirm(petition)
     client.force_login(organiser)
     ours, theirs = socket.socketpair()

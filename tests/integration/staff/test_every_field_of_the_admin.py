@@ -1,6 +1,7 @@
 """Every form of the admin, each field changed to each sort of value.
 
-No 500, no constraint's name, no false history, and nothing that the public has disappears.
+There must be no 500, no constraint's name in an error and no false history, and nothing public
+disappears.
 """
 
 import json
@@ -48,7 +49,7 @@ CONSTRAINTS = {
 
 @pytest.fixture
 def rows(petition: Petition, moderator: User) -> None:
-    """A row of every model that has a form, read by the public where it can be."""
+    """A row of every model that has a form, published where possible."""
     PetitionText.objects.update(body="First.\n\n- one\n- two\n", published_at=TWICE)
     sign_and_confirm(petition)
     Petition.objects.update(opens_at=TWICE)
@@ -65,7 +66,7 @@ def rows(petition: Petition, moderator: User) -> None:
 
 
 def forms_of(user: User) -> Iterator[str]:
-    """The path of one change form of every model that somebody may change."""
+    """Return the path of a change form of every model that somebody may change."""
     request = RequestFactory().get("/")
     request.user = user
     for model, options in admin.site._registry.items():
@@ -126,7 +127,7 @@ def sorts_of(form: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def is_told(entry: LogEntry, field: str) -> bool:
-    """Whether a history tells of one change, in this field's form."""
+    """Return whether a history has one change, of this field."""
     told = json.loads(entry.change_message)
     names = [name for one in told for name in one.get("changed", {}).get("fields", [])]
     return len(told) == 1 and len(names) == 1 and bool(field)
@@ -191,7 +192,7 @@ def test_whatever_a_form_changes_and_a_page_deletes_is_on_the_audit_record(
 
 
 def is_recorded(client: Client, path: str, form: dict[str, str], **record: str) -> bool:
-    """Whether a form was saved; fails where that left no record. Nothing of it stays."""
+    """Return whether a form was saved; fail if it was not recorded. The save is rolled back."""
     with transaction.atomic():
         answer = client.post(path, form)
         is_saved = answer.status_code == HTTPStatus.FOUND and LogEntry.objects.exists()
@@ -216,7 +217,7 @@ def assert_the_public_has_all(where: str) -> None:
 
 
 def test_every_datetime_and_text_column_of_a_form_has_the_careful_field(admin_user: User) -> None:
-    """So that the next model does not bring the false history back."""
+    """Otherwise a new model could bring back false entries in the history."""
     request = RequestFactory().get("/")
     request.user = admin_user
     careful = {models.DateTimeField: "StoredMoment", models.TextField: "Lines"}

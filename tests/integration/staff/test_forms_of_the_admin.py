@@ -34,7 +34,7 @@ REFUSED = "Please correct the error"
 
 
 class Organiser:
-    """An organiser at the admin, who sends its forms as a browser has them."""
+    """An organiser who submits the admin's forms as a browser does."""
 
     def __init__(self, user: User) -> None:
         self._client = Client()
@@ -57,7 +57,7 @@ class Organiser:
 
 
 def _written(field: Any) -> Iterator[tuple[str, str]]:
-    """What a browser sends of a field."""
+    """Return what a browser sends for a field."""
     value, widget = field.value(), field.field.widget
     if getattr(widget, "input_type", "") == "checkbox":
         if value:
@@ -75,7 +75,7 @@ def omar(organiser: User) -> Organiser:
 
 
 def english(form: Fields, owner: Petition | Statement) -> str:
-    """The prefix of the English text's fields."""
+    """Return the prefix of the English text's fields."""
     number = str(owner.texts.get(language="en").pk)
     (name,) = [name for name, value in form.items() if name.endswith("-id") and value == number]
     return name.removesuffix("-id")
@@ -314,14 +314,14 @@ CASES: dict[str, Callable[[Organiser], str]] = {
 
 @pytest.fixture
 def taken(petition: Petition) -> None:
-    """What the cases would make a second time."""
+    """The objects that the cases would create a second time."""
     Statement.objects.create(slug="taken")
     Rule.objects.create(kind="domain", action="block", pattern="example.org", note="x")
     Source.objects.create(code="choir", name="Choir")
 
 
 def models_of_forms(user: User) -> Iterator[type[Model]]:
-    """Every model that an organiser can write with a form of the admin."""
+    """Return every model that an organiser can write with an admin form."""
     request = RequestFactory().get("/")
     request.user = user
     for model, options in admin.site._registry.items():
@@ -372,7 +372,7 @@ def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As when another organiser saves the same between the form's look and its own saving."""
+    """As if another organiser saves the same between the form's validation and its save."""
     omar = Organiser(organiser)
     for model in models_of_forms(organiser):
         for look in ("validate_unique", "validate_constraints", "clean"):
@@ -418,7 +418,7 @@ def test_what_is_refused_where_nothing_can_be_read_is_said_on_the_home(
 
 
 def everything(petition: Petition, moderator: User) -> None:
-    """Rows of every kind, each with what hangs on it."""
+    """Rows of every model, each with its related rows."""
     signature = sign_and_confirm(petition)
     decisions.decide(
         kind="hold", petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator
@@ -470,10 +470,10 @@ def test_the_form_of_a_publication_offers_the_hour_of_each_text_and_none_of_its_
         assert typed == {"published_at", "sure"}
 
 
-def test_a_form_builds_no_more_texts_than_could_be_of_use(
+def test_a_form_builds_a_bounded_number_of_texts(
     client: Client, organiser: User, petition: Petition
 ) -> None:
-    """A request that claims 2,000 kept a process for seconds."""
+    """Regression test: a request that claimed 2,000 forms occupied a process for seconds."""
     client.force_login(organiser)
     sizes = {"texts-TOTAL_FORMS": "2000", "texts-INITIAL_FORMS": "0"}
     answer = client.post("/admin/petitions/milestone/add/", {"petition": petition.pk, **sizes})

@@ -32,7 +32,7 @@ Action = AuditRecord.Action
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passwords that were hashed, which costs nothing here."""
+    """Return the list in which the passwords that are hashed are recorded."""
     seen: list[str] = []
     encode = password_hashing.LimitedHasher.encode
 
@@ -172,7 +172,7 @@ def limits_of(rate: Any) -> int:
 def test_known_unknown_and_locked_names_are_answered_alike(
     mona: User, hashed: list[str], name: str
 ) -> None:
-    """The same pages, as many hashes and as many queries, until it is too many and after."""
+    """Same pages, same number of hashes and queries, before and after the limit."""
     User.objects.create_user("left", password=PASSWORD, is_staff=True, is_active=False)
     User.objects.create_user("visitor", password=PASSWORD)
     User.objects.create_user("no-password", password=None, is_staff=True)

@@ -1,11 +1,11 @@
-"""Nothing in the admin tells staff whether one address signed, but by a look that is on record.
+"""Nothing in the admin reveals to staff whether one address signed, unless the look is recorded.
 
-Two worlds are alike but for who signed: in one Vera and Verity, in the other two people of the same
-names, places, choices and minutes, with other addresses. In both, somebody who knows the addresses
-of the first has sent four forms with the domain of one of them; then a member of each role opens
+Two worlds differ only in who signed: in one Vera and Verity, in the other two people with the same
+names, places, choices and minutes, but other addresses. In both, an insider who knows the addresses
+of the first has sent four forms with the domain of one of them. Then a member of each role opens
 every page of the admin, follows its links, and types the addresses and the domain into every field
-of every form; and every sweep of the worker runs, with its mails to the team. Names are seen by
-moderators, unrecorded: SECURITY.md says so.
+of every form. Every sweep of the worker runs, with its mails to the team. Moderators see names
+unrecorded, as SECURITY.md says.
 """
 
 import difflib
@@ -73,7 +73,7 @@ _CHANCE_AND_TIME = {
 
 
 def alike(text: str) -> str:
-    """A text without what is drawn by lot, or a moment."""
+    """Return a text without random values and times."""
     for pattern, word in _CHANCE_AND_TIME.items():
         text = re.sub(pattern, word, text)
     return text
@@ -81,7 +81,7 @@ def alike(text: str) -> str:
 
 @dataclass
 class Insider:
-    """Somebody of the team at their browser, and all that they were told, in order."""
+    """A team member's client, and everything shown to them, in order."""
 
     client: Client
     told: list[Answer] = field(default_factory=list)
@@ -138,7 +138,7 @@ def _text(answer: Any) -> str:
 
 
 def _unpacked(body: bytes) -> str:
-    """The cells of a workbook, or the files of another archive: what a reader sees of them."""
+    """Return the cells of a workbook or the files of another archive, as a reader sees them."""
     with ZipFile(BytesIO(body)) as archive:
         if "[Content_Types].xml" not in archive.namelist():
             texts = {
@@ -157,8 +157,8 @@ def _links(page: BeautifulSoup, path: str) -> Iterator[str]:
 
 
 def _filled(form: Tag) -> Iterator[dict[str, str]]:
-    """The form with each text typed into all fields that take one, by each button, and then with
-    each of a few options.
+    """Yield the form with each text in all text fields, for each button, and then with each of a
+    few options.
     """
     fields, texts, options = dict[str, str](), list[str](), dict[str, list[str]]()
     buttons = list[dict[str, str]]([{}])
@@ -233,7 +233,7 @@ def _somebody(name: str, address: str) -> Attempt:
 
 
 def _difference(one: Answer, other: Answer) -> str:
-    """What was asked, and the lines that differ."""
+    """Return each request with the lines that differ."""
     before, after = (
         f"{asked}\n{status}\n{text}".splitlines()
         for asked, (status, text), _recorded in (one, other)

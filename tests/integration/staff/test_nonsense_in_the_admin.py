@@ -32,7 +32,7 @@ ANSWERS = {200, 302, 400, 403, 404, 405, 429}
 
 @pytest.fixture
 def everybody(db: None) -> User:
-    """Somebody who holds every role."""
+    """A user with every role."""
     person = User.objects.create_user("everybody", is_staff=True)
     person.groups.set(Group.objects.all())
     return person
@@ -42,7 +42,7 @@ def everybody(db: None) -> User:
 def test_nonsense_in_every_parameter_and_field_breaks_no_page(
     everything: dict[str, Any], everybody: User
 ) -> None:
-    """Parameters are those of a page's own links, fields those of its forms."""
+    """Parameters are taken from a page's links, and fields from its forms."""
     client, asked = client_of(everybody), 0
     for name, path in addresses(everything):
         answer = client.get(path, follow=True)
@@ -65,7 +65,7 @@ def test_nonsense_in_every_parameter_and_field_breaks_no_page(
 def test_an_action_on_ids_that_are_none_is_refused(
     everything: dict[str, Any], everybody: User
 ) -> None:
-    """Django's own actions answer them with an error of the server."""
+    """Django's own actions answer them with a server error."""
     client, asked = client_of(everybody), 0
     for name, path in addresses(everything):
         if not name.endswith("_changelist"):

@@ -150,7 +150,7 @@ def test_pass_phrases_are_taken(moderator: User) -> None:
 
 
 def test_forgotten_passwords_do_not_tell_who_is_staff(administrator: User) -> None:
-    """The same answer and the same statements; the worker looks the address up, later."""
+    """The response and the statements are the same. The worker looks up the address later."""
     seen = []
     for address in ("ada@example.org", "nobody@example.org"):
         with CaptureQueriesContext(connection) as queries:
@@ -293,7 +293,7 @@ def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: 
 def test_two_accounts_that_swap_their_names_leave_the_names_on_record(
     ada: Client, moderator: User, organiser: User
 ) -> None:
-    """The log shows who acted by today's name: each would seem to have done the other's acts."""
+    """The log shows present user names: each account would seem to have done the other's acts."""
     for person, name in ((moderator, "x" * 150), (organiser, "mona"), (moderator, "omar")):
         page = reverse("admin:auth_user_change", args=[person.pk])
         groups = [group.pk for group in person.groups.all()]
@@ -308,7 +308,7 @@ def test_two_accounts_that_swap_their_names_leave_the_names_on_record(
 
 
 def test_a_password_that_its_owner_changes_is_on_record(moderator: User) -> None:
-    """So that a session which somebody else took over changes none unseen."""
+    """So that somebody who took over a session cannot change the password unnoticed."""
     moderator.set_password(old := "correct horse battery")
     moderator.save()
     browser = Client()
@@ -350,10 +350,10 @@ def test_the_list_of_people_tells_nothing_of_a_password_hash(ada: Client, lookup
         assert ada.get(PEOPLE, {lookup: begins}).status_code == 400
 
 
-def test_a_batch_that_is_refused_keeps_no_later_message_back(
+def test_refused_mails_do_not_hold_up_later_ones(
     ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever takes an account over must not keep its owner from being told."""
+    """Somebody who takes over an account must not keep its owner from being told."""
     send = Letter.send
 
     def refuse_gone(self: Any, fail_silently: bool = False) -> int:

@@ -1,7 +1,7 @@
 """Every POST of the admin by every role: what a role may not change stays as it is.
 
-The forms are made by hand: every field, button and action that any page of the admin has, with the
-ids of other people's objects.
+The forms are hand-made, with every field, button and action of all admin pages and the ids of other
+people's objects.
 """
 
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ ACTIONS = ("publish", "end", "together", "close", "delete_selected")
 
 @pytest.fixture
 def rows(everything: dict[str, Any], petition: Petition, moderator: User) -> dict[str, Any]:
-    """`everything`, and what waits to be approved, sent, answered or ended."""
+    """`everything`, and objects that wait to be approved, sent, answered or ended."""
     signed, _waits = sign_and_confirm(petition, somebody(1)), sign(petition, somebody(2))
     job = bulk.preview(
         selection=Selection(petition_id=petition.pk, state=Signature.State.CONFIRMED),
@@ -82,7 +82,7 @@ def rows(everything: dict[str, Any], petition: Petition, moderator: User) -> dic
 
 
 def bodies(keys: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Forms that press every button, with the fields that any form of the admin reads."""
+    """Return forms that press every button, with the fields of all admin forms."""
     signed = Signature.objects.filter(pk=keys["signature"]).first()
     decided = {f"reason_{kind}": "automated" for kind in ("remove", "hold", "restore")}
     common: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Revealing one address: with a reason, within a budget an hour, on record."""
+"""Revealing an address: it needs a reason, has an hourly budget, and is recorded."""
 
 from datetime import timedelta
 from typing import Any

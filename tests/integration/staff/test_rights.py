@@ -1,4 +1,4 @@
-"""Every use case that takes an actor checks their right by itself, whatever screen calls it."""
+"""Every use case with an actor checks the permission itself, whichever screen calls it."""
 
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ STARTS_A_PROCESS = ("campaign.wsgi", "campaign.celery", "campaign.local")
 
 
 def _with_an_actor() -> Iterator[tuple[str, Callable[..., object]]]:
-    """Every public function with a parameter `actor`, by its full name."""
+    """Return every public function with a parameter `actor` by its full name."""
     for package in (petitions, campaign):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.startswith(STARTS_A_PROCESS):
@@ -49,7 +49,7 @@ def _with_an_actor() -> Iterator[tuple[str, Callable[..., object]]]:
 
 
 def _arguments(petition: Petition) -> dict[str, Any]:
-    """What use cases are called with where the right depends on it; others get a mock."""
+    """The arguments on which permissions depend; other arguments are mocks."""
     paula = User.objects.create_user("paula", is_staff=True)
     return {
         "kind": Decision.Kind.HOLD,
@@ -66,7 +66,7 @@ def _arguments(petition: Petition) -> dict[str, Any]:
 
 
 def _permission_wanted(use_case: Callable[..., object], arguments: dict[str, Any]) -> str:
-    """The name of the permission for want of which it refuses; "" if it does not."""
+    """Return the name of the missing permission with which it refuses, or ""."""
     names = signature(use_case).parameters
     try:
         use_case(**{name: arguments.get(name, MagicMock()) for name in names})

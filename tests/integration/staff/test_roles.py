@@ -1,4 +1,4 @@
-"""What each role may do is named once, by the app whose it is."""
+"""Each role's permissions are listed once, by the app that defines them."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission

@@ -35,14 +35,14 @@ def _production(settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_step_ends() -> None:
-    """A step of 30 seconds that ends within a test would change what is tested."""
+    """Wait if the present 30-second step of codes might end within the test."""
     if (left := 30 - time.time() % 30) < 4:
         time.sleep(left)
 
 
 @pytest.fixture
 def browser(moderator: User) -> Client:
-    """Mona's browser, after her password."""
+    """Mona's client after she has typed her password."""
     client = Client()
     client.force_login(moderator)
     return client
@@ -59,7 +59,7 @@ def secret_on(page: str) -> bytes:
 
 
 def set_up(client: Client) -> tuple[bytes, list[str]]:
-    """Set up an app; its secret, and the recovery codes that are shown once."""
+    """Set up an app; return its secret and the recovery codes, which are shown once."""
     secret = secret_on(client.get(SET_UP).content.decode())
     page = client.post(SET_UP, {"code": code_at(secret, -1)}).content.decode()
     codes = _CODE.findall(page)

@@ -1,4 +1,4 @@
-"""A copy of the database logs nobody in: sessions stand in it under a keyed hash of their key."""
+"""A database copy cannot be used to log in: sessions are stored under a keyed hash of their key."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,7 +26,7 @@ HOME = reverse("admin:index")
 
 @pytest.fixture
 def logged_in(client: Client, moderator: User) -> Client:
-    """Mona's browser, after she logged in by the form."""
+    """Mona's client after logging in by the form."""
     moderator.set_password(PASSWORD)
     moderator.save()
     sent = {"username": "mona", "password": PASSWORD}
@@ -50,7 +50,7 @@ def with_cookie(value: str) -> Client:
 
 
 def every_text_in_the_database() -> Iterator[str]:
-    """Each value of each column that holds text or bytes, in every table."""
+    """Return the values of all columns with text or bytes, in every table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name, column_name FROM information_schema.columns"

@@ -16,7 +16,7 @@ from tests.pressing import press
 
 
 def choose(client: Client, action: str, chosen: object, model: str) -> str:
-    """Run an action of a list of the admin; return the list's route."""
+    """Run an action of an admin list; return the list's route."""
     route = f"admin:{model}_changelist"
     answer = client.post(reverse(route), {"action": action, "_selected_action": [str(chosen)]})
     assert answer.status_code == 302

@@ -35,7 +35,7 @@ PETITIONS = "/admin/petitions/petition/"
 
 @pytest.fixture
 def chief(admin_user: User, client: Client) -> Client:
-    """Somebody who may do everything."""
+    """A client logged in as a superuser."""
     client.force_login(admin_user)
     return client
 
@@ -264,7 +264,7 @@ def test_times_have_one_form_and_lists_no_app_above_them(
 def test_what_is_older_than_its_time_shows_the_day_and_no_midnight(
     petition: Petition, moderator: User, client: Client
 ) -> None:
-    """Times are cut to the day after 72 hours: midnight would be a time at which nothing was."""
+    """Times are truncated to the day after 72 hours, so midnight would be a false time."""
     alert = Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=20)
     mismatch = Alert.objects.create(petition=petition, kind="tally", number=1)
     job = BulkDecision.objects.create(

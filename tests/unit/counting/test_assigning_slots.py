@@ -1,4 +1,4 @@
-"""Who keeps a slot when several who signed turn out to share one mailbox."""
+"""Assigning the slots of a mailbox that several signers turn out to share."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What moderators decide about those who are held, and how it is undone."""
+"""Moderators' decisions about held signatures, and their undo."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -244,7 +244,7 @@ def test_the_home_and_the_list_ask_the_same_few_queries_however_many_are_held(
     assert held <= 12
 
 
-def test_what_needs_somebody_is_found_by_index_among_many(petition: Petition) -> None:
+def test_the_to_do_list_is_read_by_index(petition: Petition) -> None:
     seeding.seed(petition=petition, total=5_000)
     waiting = Signature.objects.filter(state=State.HELD).count()
     assert waiting > 50
@@ -257,7 +257,7 @@ def test_what_needs_somebody_is_found_by_index_among_many(petition: Petition) ->
     assert rows_read(query, "petitions_signature") <= waiting + 1
 
 
-def test_what_needs_somebody_is_counted_no_further_than_is_quick(
+def test_the_to_do_list_counts_up_to_a_bound(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(needs, "MAX_HELD", 1)

@@ -1,4 +1,4 @@
-"""Who is suspected is held once they confirm: thanked like everybody, and not counted."""
+"""Suspicious signatures are held when they are confirmed; their signers see no difference."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whoever was held by a machine alone is counted once they sign themselves."""
+"""A signature held by a rule is counted once its signer sends a clean form and confirms it."""
 
 from dataclasses import replace
 from datetime import timedelta

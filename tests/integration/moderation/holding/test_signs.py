@@ -1,4 +1,4 @@
-"""Which forms are suspected: traps, pace, throw-away domains and crowds."""
+"""Fraud signals: traps, pace, disposable domains and crowds."""
 
 import re
 from ipaddress import ip_address
@@ -25,7 +25,7 @@ PAGE = "/petitions/protect/"
 
 
 def signed_with(browser: Client, **changes: str) -> Signature:
-    """What a form with these changes leaves behind; every answer is the same."""
+    """Return the signature stored for a form with these changes; all get the same response."""
     answer = browser.post(PAGE, {**typed(), **changes})
     assert answer.status_code == 303
     assert "/t/en/check/" in answer["Location"]
@@ -80,7 +80,7 @@ def test_a_browser_that_says_no_origin_is_a_weak_sign(petition: Petition, client
 
 
 def crowd(petition: Petition, number: int) -> None:
-    """So many others have just sent forms from the network of `browser`."""
+    """Simulate this many forms just sent from the network of `browser`."""
     for n in range(number):
         rate_limits.hit(
             Act.SIGN,
@@ -107,7 +107,7 @@ def test_many_from_one_network_leave_a_sign_unless_a_rule_allows_it(
 def test_a_carrier_a_relay_or_a_hall_solves_a_challenge_and_counts(
     petition: Petition, browser: Client
 ) -> None:
-    """120 ordinary signings of one network in two minutes: no queue that only people can empty."""
+    """120 ordinary signings from one network in two minutes must not fill the moderators' queue."""
     crowd(petition, 120)
     asked = browser.post(PAGE, typed())
     assert asked.status_code == 403
