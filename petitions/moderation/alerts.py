@@ -222,7 +222,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
 
 @transaction.atomic
 def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
-    """Mark an alert as seen by a moderator, so that it leaves the admin's home page."""
+    """Mark an alert as seen and record it; the alert leaves the admin's home page."""
     roles.require(actor, "petitions.moderate_signature")
     if Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now()):
         audit.record(

@@ -30,7 +30,7 @@ MAX_ALIKE = 1_000
 # One moderator's limit for addresses and domains: more than signers write in, too few to test a
 # list of people. Names and postcodes are not limited, because the list of signatures shows them.
 LIMITED_KINDS, SEARCHES_AN_HOUR, HOUR = ("address", "domain"), 100, timedelta(hours=1)
-# Marks records of typed searches, which count against the limit. Pages of found lists have none.
+# Marks records of typed searches, which count against the limit. Records of list pages lack it.
 _TYPED = ", typed"
 Action = AuditRecord.Action
 _REFERENCE_LENGTH = 12
@@ -96,7 +96,7 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 
 
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
-    """Search this petition, then the others, and record the search.
+    """Search a petition first, by most kinds then the others, and record the search.
 
     Raises `Refused` without searching, after `SEARCHES_AN_HOUR` for addresses and domains; the
     first refusal of an hour is recorded.

@@ -126,7 +126,7 @@ class Selection:
         return cls(**read)
 
     def queryset(self) -> QuerySet[Signature]:
-        """Return the signatures selected now. Raises `Refused` if an origin is no longer known."""
+        """Return the signatures selected now. Raises `Refused` if what it names is gone."""
         origins = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
         return self._except_origins().filter(**origins)
 
