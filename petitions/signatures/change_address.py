@@ -1,13 +1,13 @@
 """ "Find my signature": change the e-mail address of a signature, by a code mailed to the new one.
 
-The page behind the mailed link proves the old address, and the code the new one: only who reads
-both can move a signature. A code and no link, because a link would have to say what its button
-does: a mistyped address is a stranger's, who must not learn that somebody signed, and must be able
-to do nothing by a press. The mail names no petition and no person.
+The page behind the mailed link proves the old address and the code proves the new one, so only
+somebody who reads both can move a signature. It is a code because a link's page would have to
+explain its button: a mistyped address belongs to a stranger, who must neither learn that somebody
+signed nor be able to act. The mail names no petition and no person.
 
-Constant work (docs/architecture.md): asking writes one mail, whatever the new address has done;
-what stands against the change is told only to who has typed the code. The new address stands sealed
-in that mail for an hour (`privacy.retention` anonymises it), and goes at once with a withdrawal.
+Constant work (docs/architecture.md): a request writes one mail, whatever the new address has done.
+Only the right code reveals why a change is impossible. The new address is sealed in that mail for
+an hour (`privacy.retention` anonymises it), and is erased at once by a withdrawal.
 """
 
 from collections.abc import Collection
@@ -39,17 +39,17 @@ from petitions.signatures.self_service import (
 from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Use
 
-# As long as the link to the page on which it is typed.
+# As long as the link to the page on which the code is typed.
 CODE_FOR = timedelta(seconds=tokens.FIND_SECONDS)
 TRIES = 5
 
 
 class WrongCode(Exception):
-    """The code is wrong, an hour old, or was tried too often. A new one helps."""
+    """The code is wrong, expired, or was tried too often. Requesting a new one helps."""
 
 
 class NoRoom(Exception):
-    """The signature cannot stand with the new address; `outcome` of a confirmation says why."""
+    """The new address has no room for the signature. `outcome` says why, as in a confirmation."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -61,7 +61,7 @@ def request_code(
 ) -> None:
     """Queue the mail with the code to the new address. Raises `NoSuchSignature`.
 
-    `is_silenced`, over the rate limit of the mailbox: the same row, and no mail is sent.
+    `is_silenced`: the mailbox is over its rate limit, so the same row is written but not sent.
     """
     one = own_signature(recipient=recipient, reference=reference)
     if not one.is_changeable:
@@ -81,7 +81,7 @@ def request_code(
 
 
 def new_addresses(signature_ids: Collection[UUID]) -> dict[UUID, tuple[Mail, str]]:
-    """By signature, the newest mail with a code that may still be typed, and its address."""
+    """Map each signature's id to its newest mail with a valid code, and that mail's address."""
     mails = Mail.objects.filter(
         kind=Mail.Kind.ADDRESS,
         sealed__isnull=False,
@@ -100,14 +100,14 @@ def new_addresses(signature_ids: Collection[UUID]) -> dict[UUID, tuple[Mail, str
 
 
 def change(*, recipient: Recipient, reference: str, code: str) -> None:
-    """Move a signature to the address that the code was mailed to; count and choices stay.
+    """Move a signature to the address that the code was mailed to.
 
     `code` in ASCII digits. Raises `NoSuchSignature`, `WrongCode`, `NoRoom`.
     """
     signature = own_signature(recipient=recipient, reference=reference).signature
     mail, address = new_addresses([signature.pk]).get(signature.pk, (None, ""))
-    # A try is counted, and committed, before it is compared. Where no mail went out no code is
-    # right, so that guesses at a mailbox are bounded by the mails that it may get.
+    # Each try is counted before the code is compared. No code is valid until its mail was sent,
+    # so that a mailbox's mail limit also bounds the guesses.
     if mail is None or not _count_try(mail) or mail.state != Mail.State.SENT:
         raise WrongCode
     if not tokens.is_code(code, mail.pk, 0):
@@ -115,7 +115,7 @@ def change(*, recipient: Recipient, reference: str, code: str) -> None:
     try:
         _move(signature, recipient, address)
     except IntegrityError:
-        # Unique violation: the place was taken under a lock that was not ours (a reindex).
+        # Unique violation: a reindex, which takes another lock, has taken the slot.
         raise NoRoom(Outcome.MAILBOX_FULL) from None
 
 
@@ -127,7 +127,7 @@ def _count_try(mail: Mail) -> bool:
 
 @transaction.atomic
 def _move(signature: Signature, recipient: Recipient, address: str) -> None:
-    """Write signer and mails anew, under the locks of both mailboxes, taken together in order."""
+    """Rewrite signer and mails, under the locks of both mailboxes, which are taken in order."""
     signer = Signer.objects.get(pk=signature.pk)
     after = _indexes(signer, address)
     before = sealing.known_as(signer)
@@ -146,23 +146,23 @@ def _move(signature: Signature, recipient: Recipient, address: str) -> None:
         signer.domain_ix = sealing.domain_index(address, locked.created_at.date())
     signer.sealed = sealing.seal_again({**person, "email": address}, signer.pk)
     signer.save()
-    # What waits at the old address would count the same person once more. What a moderator has
-    # removed goes by nothing else within hours: by its end they would see that somebody moved.
+    # A pending form of the old address would count the same person again. Removed ones stay,
+    # because their disappearance would show a moderator that somebody moved.
     disowning.retire([row.pk for row in attempts if row.state == Signature.State.PENDING])
-    # Links mailed to the old address end.
+    # Invalidate the links mailed to the old address.
     Signature.objects.filter(pk=signer.pk).update(link_epoch=F("link_epoch") + 1)
     mails = Mail.objects.filter(signature=signer.pk)
     mails.exclude(kind=Mail.Kind.NEWS).update(
         global_mailbox_ix=after[0].global_mailbox, sealed=None
     )
-    # Nor is the old mailbox kept here: whose news this was. The new one may have got the same news.
+    # News forgets the old mailbox. It cannot take the new one, which may have had the same news.
     mails.filter(kind=Mail.Kind.NEWS).update(global_mailbox_ix=erasing.RandomBytes())
-    caught = rules.in_force().catches(address, signer.network_ix, locked.created_at)
-    hold_if_suspicious(locked, {**person, "email": address}, caught)
+    caught_by = rules.in_force().catches(address, signer.network_ix, locked.created_at)
+    hold_if_suspicious(locked, {**person, "email": address}, caught_by)
 
 
 def _indexes(signer: Signer, address: str) -> list[sealing.Indexes]:
-    """The blind indexes of the signer with the new address, under each key, the first one first."""
+    """Return the signer's blind indexes with the new address, for each key, current one first."""
     person = {**sealing.unsealed(signer), "email": address}
     return [
         sealing.indexes_of(signer.petition_id, person, is_pending=False, key_id=key)
@@ -171,7 +171,7 @@ def _indexes(signer: Signer, address: str) -> list[sealing.Indexes]:
 
 
 def _slot(signer: Signer, after: list[sealing.Indexes]) -> int:
-    """The slot in the new mailbox, by the rules of a confirmation. Raises `NoRoom`."""
+    """Return the slot in the new mailbox, by the rules of confirmation. Raises `NoRoom`."""
     standing = Signer.objects.filter(
         Q(slot__isnull=False) | Q(signature__confirmed_at__isnull=False),
         petition_id=signer.petition_id,
@@ -181,7 +181,7 @@ def _slot(signer: Signer, after: list[sealing.Indexes]) -> int:
     if {bytes(other.person_ix) for other in others} & set(sealing.persons(after)):
         raise NoRoom(Outcome.ALREADY)
     taken = [row for row in others if row.slot or row.signature.state == Signature.State.CONFIRMED]
-    verdict = confirming.household_rule(taken, {index.home for index in after})
-    if verdict.outcome is not Outcome.CONFIRMED:
-        raise NoRoom(verdict.outcome)
-    return verdict.slot
+    judgement = confirming.household_rule(taken, {index.home for index in after})
+    if judgement.outcome is not Outcome.CONFIRMED:
+        raise NoRoom(judgement.outcome)
+    return judgement.slot

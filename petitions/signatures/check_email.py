@@ -1,14 +1,14 @@
-"""Resend, correct, and the one-time code: what the "check your email" page offers.
+"""The "check your email" page: resend the mail, correct the form, enter the one-time code.
 
 The page's only state is the sealed token in its URL. Anybody can type anybody's address, so no
-answer here may tell what became of the attempt: still pending, confirmed by the reader of that
-mailbox, or refused by a rule. So everything here is constant work (docs/architecture.md).
+response may reveal whether the attempt is pending, confirmed by the mailbox's reader, or refused
+by a rule. So everything here is constant work (docs/architecture.md).
 
-A correction is a signing like any other, with an id, a link and a code of its own, and a row
-that marks the older attempt as replaced. Were the old row rewritten instead, somebody who types
-a stranger's address, and corrects it to their own, could tell by the id in the link mailed to
-them what had become of it. Were it withdrawn at once, the response time would tell whether
-there was anything to withdraw, so the worker does that afterwards.
+A correction is a signing like any other, with its own id, link and code, and a row that marks the
+older attempt as replaced. If it rewrote the old row, somebody could type a stranger's address,
+correct it to their own, and learn from the id in their link what happened to the first attempt.
+If it withdrew the old attempt at once, the response time would reveal whether there was one, so
+the worker withdraws it afterwards.
 """
 
 import time
@@ -36,18 +36,18 @@ from petitions.signers.sealing import Attempt
 
 MAILS_PER_PAGE = 5
 CODE_TRIES = 5
-# Later only the day of a mail is kept.
+# After this time only the day of a mail is stored.
 NEWER_MAIL_SHOWN_FOR = timedelta(hours=72)
 BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Payload of the page's token: the attempt as typed, how many mails were requested (signing
-    requests the first), the fraud signals, and the time of signing in Unix seconds.
+    """Payload of the page's token.
 
-    `at` stays the same on the pages that follow: they show what was typed, and a URL found in a
-    browser's history must not show it for longer than an hour.
+    `mails` counts the mails requested, signing's included. `at` is the time of signing in Unix
+    seconds. Later pages keep it: they show what was typed, and a URL found in a browser's history
+    must not show that for longer than an hour.
     """
 
     attempt_id: UUID
@@ -59,16 +59,16 @@ class Page:
 
     @property
     def has_mails_left(self) -> bool:
-        """Whether another mail may be requested from this page."""
+        """Return whether another mail may be requested from this page."""
         return self.mails < MAILS_PER_PAGE
 
     def following(self, page: Self) -> Self:
-        """This page as the successor of `page`: same expiry, one mail more."""
+        """Return this page as the successor of `page`: same expiry, one more mail."""
         return replace(self, mails=page.mails + 1, at=page.at)
 
     def seal(self) -> str:
-        """The page's sealed token: of fixed length, expires an hour after signing."""
-        # Only the signals that a correction cannot clear: they are few, so that they fit.
+        """Return the page's sealed token, which has a fixed length and expires after an hour."""
+        # Only the signals that a correction cannot clear: they are few enough to fit.
         signals = [
             str(signal)
             for signal in fraud_signals.lasting(self.signals)
@@ -79,7 +79,7 @@ class Page:
 
     @classmethod
     def open(cls, token: str) -> Self:
-        """The page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
+        """Return the page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
         attempt_id, typed, at = tokens.open_attempt(token)
         try:
             petition, mails, signals = (
@@ -87,16 +87,16 @@ class Page:
             )
             return cls(attempt_id, petition, Attempt(**typed), mails, tuple(signals), at)
         except (KeyError, TypeError):
-            # Sealed by another release: genuine, but not for this version.
+            # Sealed by another release, with other fields.
             raise tokens.ExpiredToken from None
 
 
 def request_resend(*, page: Page, is_silenced: bool = False) -> Page:
-    """Request a resend of the mail of an attempt, and return the page that follows.
+    """Request a resend of an attempt's mail, and return the next page.
 
-    `is_silenced`, over the rate limit of the mailbox: the same answer, and no mail is sent. Only
-    a row is written: the worker finds out whether there is anybody to mail (constant work). An
-    earlier URL of the page still opens, so each step is a single-use nonce of the attempt.
+    `is_silenced`: the mailbox is over its rate limit, so no mail is sent, with the same response.
+    This only writes a row: the worker finds out whether to send mail (constant work). Earlier URLs
+    of the page still open, so each step is a single-use nonce.
     """
     if not page.has_mails_left:
         return page
@@ -108,8 +108,9 @@ def request_resend(*, page: Page, is_silenced: bool = False) -> Page:
 
 
 def record_correction(signature_id: UUID) -> None:
-    """Record that an attempt is corrected, without reading its row (constant work): it may be
-    gone because of what the owner of the address did.
+    """Record that an attempt is corrected, without reading its row (constant work).
+
+    The row may be gone because of what the owner of the address did.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -122,12 +123,11 @@ def record_correction(signature_id: UUID) -> None:
 
 
 def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
-    """Verify a one-time code: the link that it stands for; None if it is wrong or the tries are
-    used up. `code` in ASCII digits.
+    """Verify a one-time code in ASCII digits, and return the link it stands for.
 
-    Every try is counted and committed before it is compared, so that concurrent guesses count
-    too. Where no mail has gone out no code is right, so that the number of guesses at a mailbox
-    is bounded by the mails that it may get.
+    Return None if the code is wrong or the tries are used up. Each try is counted and committed
+    before the code is compared, so that concurrent guesses count too. No code is valid until its
+    mail was sent, so that a mailbox's mail limit also bounds the guesses.
     """
     counted = _count_try(page.attempt_id)
     if counted is None:
@@ -138,10 +138,10 @@ def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
-    """Count one more try; the epoch of the code, and whether it was mailed. None after the last.
+    """Count a try. Return the code's epoch and whether it was mailed; None if no try is left.
 
-    Where nothing is left of an attempt, a correction with a random id is inserted instead, for
-    writing nothing would take less time (constant work).
+    If the attempt is gone, a correction with a random id is inserted instead, because writing
+    nothing would take less time (constant work).
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -167,11 +167,10 @@ def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
 
 
 def newer_mail(signature_id: UUID) -> datetime | None:
-    """When a newer mail that still waits to be used went to the mailbox of an attempt that was
-    corrected; None if there is none.
+    """Return when the mailbox of an unconfirmed attempt got a newer valid link, or None.
 
-    For who opens an older mail of a thread. Nothing of a confirmed signature is found by it: its
-    mails have another blind index (`sealing.Use`).
+    This helps people who open an older mail of a thread. It reveals no confirmed signature,
+    whose mails have another blind index (`sealing.Use`).
     """
     mails = Mail.objects.filter(kind=Mail.Kind.CONFIRM).select_related("signature")
     old = mails.filter(signature=signature_id, signature__confirmed_at=None).first()
@@ -191,9 +190,9 @@ def newer_mail(signature_id: UUID) -> datetime | None:
 
 
 def digits(typed: str) -> str:
-    """Normalise a typed code to ASCII digits: any script, grouped by spaces or dashes, or not.
+    """Normalise a typed code to ASCII digits, from any script and without spaces and dashes.
 
-    Returns "" if it holds anything else, or another number of digits.
+    Return "" if it holds anything else, or another number of digits.
     """
     text = typed_text.without_invisible(typed)
     kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
@@ -203,7 +202,7 @@ def digits(typed: str) -> str:
 
 
 def settle() -> None:
-    """Settle the requests of these pages, in the worker: withdraw corrected attempts, resend."""
+    """Process the requests of these pages, in the worker: withdraw corrected attempts, resend."""
     for work in (withdraw_corrected, queue_resends):
         while work() == BATCH:
             pass
@@ -211,10 +210,10 @@ def settle() -> None:
 
 @transaction.atomic
 def withdraw_corrected() -> int:
-    """Withdraw one batch of corrected attempts, unless confirmed; return the size of the batch.
+    """Withdraw a batch of corrected attempts, unless confirmed. Return the batch's size.
 
-    Nothing personal stays of them. Their mails do, for they count towards the rate limit of the
-    mailbox that they were meant for. May run concurrently (SKIP LOCKED).
+    Their personal data is erased. Their mails stay, because they count towards the mailbox's rate
+    limit. May run concurrently (SKIP LOCKED).
     """
     rows = Correction.objects.select_for_update(skip_locked=True).order_by("attempt_id")
     ids = list(rows.values_list("attempt_id", flat=True)[:BATCH])
@@ -225,7 +224,7 @@ def withdraw_corrected() -> int:
 
 
 def _withdraw(ids: list[UUID]) -> None:
-    """Compare-and-set from pending to withdrawn, under row locks taken in id order."""
+    """Move unconfirmed attempts to withdrawn, under row locks, and cancel their mails."""
     corrected = [one for one in _lock(ids) if one.state in lifecycle.CORRECT.sources]
     withdrawn = [one.pk for one in corrected]
     unsent = Mail.objects.filter(signature__in=withdrawn, state=Mail.State.QUEUED)
@@ -241,32 +240,32 @@ def _withdraw(ids: list[UUID]) -> None:
 
 
 def _refund_after_commit(unmailed: list[UUID]) -> None:
-    """Refund the mailboxes' rate limit for attempts without a mail sent, after the commit."""
+    """Refund the mailboxes' rate limits for attempts whose mail was not sent, after the commit."""
     for signer in Signer.objects.filter(pk__in=unmailed):
         try:
             address = sealing.unsealed(signer)["email"]
         except vault.CannotOpen:
-            # Its key is gone, so the mailbox to refund is unknown.
+            # The key is gone, so the mailbox is unknown.
             continue
         transaction.on_commit(partial(rate_limits.refund, Act.SIGN, address=address))
 
 
 def _lock(ids: Iterable[UUID]) -> list[Signature]:
-    """SELECT FOR UPDATE what is left of these attempts, in id order against deadlocks."""
+    """Lock the attempts that still exist, in id order to avoid deadlocks."""
     return list(Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk"))
 
 
 @transaction.atomic
 def queue_resends() -> int:
-    """Queue one batch of resends in the outbox; return the size of the batch.
+    """Queue a batch of resends in the outbox. Return the batch's size.
 
-    A page's own counter is set back by opening an earlier URL of it, so the attempt's mails are
-    counted as well. The outbox applies the mailbox's rate limit.
+    Opening an earlier URL resets the page's own counter, so the attempt's mails are counted too.
+    The outbox applies the mailbox's rate limit.
     """
     rows = list(Resend.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
     if rows:
         _lock({row.attempt_id for row in rows})
-        # Separate statements, so that mails are counted as of after the wait for the locks.
+        # Separate statements, so that mails are counted after the wait for the locks.
         for row in rows:
             _queue_again(row.attempt_id, row.is_silenced)
         Resend.objects.filter(pk__in=[row.pk for row in rows]).delete()
@@ -274,9 +273,9 @@ def queue_resends() -> int:
 
 
 def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
-    """Insert one more mail of the attempt, withheld (never sent) unless the attempt is pending.
+    """Insert another mail of the attempt, withheld (never sent) unless the attempt is pending.
 
-    Also where nothing is left of the attempt: staff see the number of mails (constant work).
+    Insert it even if the attempt is gone: staff see the number of mails (constant work).
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,18 +1,18 @@
-"""Confirmation: a pending signature is counted, once, under the advisory lock of its mailbox.
+"""Confirmation: count a pending signature once, under the advisory lock of its mailbox.
 
-Six rules decide, each in a function or a fragment of SQL of its name:
+Six rules decide. Each is a function or a fragment of SQL:
 
-- the household rule: a mailbox counts once, or twice for two people of one home;
-- nobody is added unasked: anybody can type anybody's address under any name. Where forms of several
-  people wait for one address, or one more person would join those who have signed, the press asks
-  which of them it is; who is chosen is confirmed, and the forms of the others are retired;
-- the narrowest use of a name wins: of all forms of the mailbox, whichever link is pressed, until
-  the owner widens it in "find my signature"; and so does a subject of news that names nothing;
-- of two presses that contradict each other neither stands: where "not me" was pressed before, the
-  press undoes that alone, and asks which of the two was meant (`disown`);
-- a clean twin releases a held one: where a form of the same person passed screening, none of
-  theirs is held, and it is the name of that form, in its spelling, that counts;
-- what a moderator's rule or switch catches is held, though it was signed before that.
+- Household rule: a mailbox counts once, or twice for two people of one home.
+- Nobody is added unasked, because anybody can type anybody's address under any name. If several
+  people's forms are pending for one address, or another person has already signed with it, the
+  owner is asked who they are. The chosen form is confirmed and the others are retired.
+- The narrowest use of a name wins among all forms of the mailbox, until the owner widens it in
+  "find my signature". Likewise, one form can keep the petition's name out of the news' subject.
+- Contradicting presses cancel each other: if "not me" was pressed before, confirming only undoes
+  that and asks which of the two was meant (`disown`).
+- A clean twin releases a held signature: if any form of the same person passed screening, the
+  signature is counted, under the name spelt as in that form.
+- A moderator's rule or switch holds a signature that was signed before it was set.
 """
 
 from collections.abc import Iterable
@@ -46,13 +46,13 @@ State = Signature.State
 
 
 class Outcome(Enum):
-    """Result of pressing the button. Every value but `GONE` gets a friendly page."""
+    """Outcome of pressing the confirm button. Every value but `GONE` gets a friendly page."""
 
     CONFIRMED = "confirmed"
-    CHOOSE = "choose"  # nothing has changed: which of these people is it?
-    CONTRADICTED = "contradicted"  # "not me" was pressed before, and is undone: which was meant?
-    ALREADY = "already"  # idempotent: the same person's signature already stands
-    OTHER_HOME = "other-home"  # somebody from another postcode signed with this mailbox
+    CHOOSE = "choose"  # nothing has changed: the owner must choose a person
+    CONTRADICTED = "contradicted"  # an earlier "not me" is undone: the owner must choose
+    ALREADY = "already"  # idempotent: the same person has already confirmed
+    OTHER_HOME = "other-home"  # somebody from another postcode has signed with this mailbox
     MAILBOX_FULL = "mailbox-full"  # two people have signed with this mailbox
     REMOVED = "removed"
     CLOSED = "closed"
@@ -60,18 +60,19 @@ class Outcome(Enum):
 
 
 class Person(NamedTuple):
-    """A signer as the owner of the mailbox is asked about them; `link` confirms their form."""
+    """A signer as shown to the owner of the mailbox. `link` confirms the signer's form."""
 
     name: str
     link: Link
 
 
-class Pressed(NamedTuple):
-    """What became of a press: `people` are the person who was added, or those to choose from.
+class ConfirmResult(NamedTuple):
+    """Result of pressing the confirm button.
 
-    `is_narrowed`: another form of the mailbox allows less to be done with the name. `not_me` is
-    what the other link of the mail says, where the press contradicts it. `joins`: others have
-    signed with the mailbox.
+    `people` holds the person who was added or, for CHOOSE, the people to choose from.
+    `is_narrowed`: another form of the mailbox restricted the use of the name. `not_me` is the
+    payload of the mail's "not me" link, set for CONTRADICTED. `joins`: others have signed with the
+    mailbox.
     """
 
     outcome: Outcome
@@ -82,10 +83,8 @@ class Pressed(NamedTuple):
     joins: bool = False
 
 
-class Opened(NamedTuple):
-    """A signer who confirms, unsealed once for all that a press asks of them; `known` are all blind
-    indexes that they may be found by.
-    """
+class UnsealedSigner(NamedTuple):
+    """The confirming signer, unsealed once. `known` holds every blind index they may have."""
 
     sealed: bytes
     person: dict[str, str]
@@ -93,8 +92,8 @@ class Opened(NamedTuple):
     known: list[Indexes]
 
 
-class Verdict(NamedTuple):
-    """Decision at confirmation: outcome, slot to take, and the signature that stands instead."""
+class Judgement(NamedTuple):
+    """Decision at confirmation: outcome, slot to take, or the person's confirmed signature."""
 
     outcome: Outcome
     slot: int = 0
@@ -102,122 +101,126 @@ class Verdict(NamedTuple):
 
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
-    """The signature that a mailed link names, with its signer and petition; None if invalid."""
+    """Return the signature of a mailed link with signer and petition, or None if it is invalid."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition")
     signature = rows.filter(pk=signature_id, signer__isnull=False).first()
     return signature if signature and _is_live(signature, epoch) else None
 
 
-def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> Pressed:
-    """Count a pending signature; idempotent, however often the button is pressed.
+def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> ConfirmResult:
+    """Count a pending signature. Idempotent.
 
-    `is_chosen`: its owner has seen whose it is, and that it is the one they want; without it the
-    answer may be `Outcome.CHOOSE`, and nothing has changed.
-    One that looks suspicious is held instead: it takes its slot, and counts once a moderator has
-    approved it. The answer is the same, so that bots learn nothing from it.
-    If a moderator decides about it, or its indexes are recomputed, at the same moment, it is judged
-    again as it stands. Raises `StateChanged` only if that happens twice running.
+    `is_chosen`: the owner has chosen this person. Without it the outcome may be `Outcome.CHOOSE`,
+    and nothing has changed.
+    A suspicious signature is held: it takes its slot but is not counted until a moderator approves
+    it. The result is the same, so that bots learn nothing from it.
+    If a moderator decides about it or its indexes are recomputed meanwhile, it is judged again.
+    Raises `StateChanged` only if that happens twice in a row.
     """
     try:
-        pressed = _confirm(signature_id, epoch, is_chosen)
+        result = _confirm(signature_id, epoch, is_chosen)
     except StateChanged:
-        pressed = _confirm(signature_id, epoch, is_chosen)
-    signature = pressed.signature
-    if pressed.outcome is Outcome.CONFIRMED and signature and signature.state == State.CONFIRMED:
+        result = _confirm(signature_id, epoch, is_chosen)
+    signature = result.signature
+    if result.outcome is Outcome.CONFIRMED and signature and signature.state == State.CONFIRMED:
         warm_cache.one_more(signature.petition_id)
-    return pressed
+    return result
 
 
 @transaction.atomic
-def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
-    me = _open(signature_id)
-    if me is None:
-        return Pressed(Outcome.GONE)
+def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> ConfirmResult:
+    signer = _unseal(signature_id)
+    if signer is None:
+        return ConfirmResult(Outcome.GONE)
     mailbox = signing_sql.read_under_lock(
-        signature_id, others=mailboxes(me.known), oldest=_oldest()
+        signature_id, others=mailboxes(signer.known), oldest=_oldest()
     )
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
-        return Pressed(Outcome.GONE)
-    if bytes(signature.signer.sealed) != me.sealed:
+        return ConfirmResult(Outcome.GONE)
+    if bytes(signature.signer.sealed) != signer.sealed:
         raise StateChanged
-    return _unconfirmable(signature, me) or _decide(signature, [*mailbox.values()], me, is_chosen)
+    return _unconfirmable(signature, signer) or _decide(
+        signature, [*mailbox.values()], signer, is_chosen
+    )
 
 
-def _unconfirmable(signature: Signature, me: Opened) -> Pressed | None:
-    """The answer where the petition is closed, or "not me" was pressed before; None elsewhere."""
+def _unconfirmable(signature: Signature, signer: UnsealedSigner) -> ConfirmResult | None:
+    """Return the result if the petition is closed or "not me" was pressed before, else None."""
     if signature.state == State.PENDING and not _may_count(signature):
-        return Pressed(Outcome.CLOSED, signature)
+        return ConfirmResult(Outcome.CLOSED, signature)
     if signature.disowned_at is None:
         return None
-    disowning.contradict(signature, me.address)
-    not_me = sealing.mailbox_of(signature, me.address)
-    return Pressed(Outcome.CONTRADICTED, signature, not_me=not_me)
+    disowning.contradict(signature, signer.address)
+    not_me = sealing.mailbox_of(signature, signer.address)
+    return ConfirmResult(Outcome.CONTRADICTED, signature, not_me=not_me)
 
 
-def _decide(signature: Signature, mailbox: list[Signature], me: Opened, is_chosen: bool) -> Pressed:
-    """Judge the signature beside the others of its mailbox, and ask or carry it out."""
+def _decide(
+    signature: Signature, mailbox: list[Signature], signer: UnsealedSigner, is_chosen: bool
+) -> ConfirmResult:
+    """Judge the signature against the others of its mailbox, then ask the owner or carry it out."""
     standing = [row for row in (signature, *mailbox) if row.confirmed_at]
-    waiting = _others_waiting(signature, mailbox, me)
-    verdict = _judge(signature, standing, me.known)
-    # Where not all forms were read, another person's may wait: twenty aliases would hide it.
-    is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= signing_sql.MOST_ROWS
-    if waiting or is_cut or (verdict.outcome is Outcome.CONFIRMED and standing):
+    waiting = _others_waiting(signature, mailbox, signer)
+    judgement = _judge(signature, standing, signer.known)
+    # If the row limit cut off forms, another person's may be among them: 20 aliases could hide it.
+    is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= signing_sql.MAX_ROWS
+    if waiting or is_cut or (judgement.outcome is Outcome.CONFIRMED and standing):
         if not is_chosen:
             people = _people([signature, *waiting])
-            return Pressed(Outcome.CHOOSE, signature, people, joins=bool(standing))
+            return ConfirmResult(Outcome.CHOOSE, signature, people, joins=bool(standing))
         _lock([signature, *waiting, *standing])
-    return _carry_out(verdict, signature, standing, waiting, [signature, *mailbox], me)
+    return _carry_out(judgement, signature, standing, waiting, [signature, *mailbox], signer)
 
 
 def _carry_out(
-    verdict: Verdict,
+    judgement: Judgement,
     signature: Signature,
     standing: list[Signature],
     waiting: list[Signature],
     forms: list[Signature],
-    me: Opened,
-) -> Pressed:
-    """Write what was decided, and retire the forms of those who were not chosen."""
-    asked_for, caught = signature.name_use, _caught(signature, me.address)
-    person = me.person
-    if verdict.outcome is Outcome.CONFIRMED:
-        twin = None if caught else _clean_twin(signature, forms, me)
+    signer: UnsealedSigner,
+) -> ConfirmResult:
+    """Write the judgement, and retire the pending forms of people who were not chosen."""
+    asked_for, caught_by = signature.name_use, _caught_by(signature, signer.address)
+    person = signer.person
+    if judgement.outcome is Outcome.CONFIRMED:
+        twin = None if caught_by else _clean_twin(signature, forms, signer)
         person = twin or person
         signing_sql.write(
             signature,
-            person=me.person,
-            known=me.known,
-            slot=verdict.slot,
-            may_count=not caught,
-            caught=caught,
+            person=signer.person,
+            known=signer.known,
+            slot=judgement.slot,
+            may_count=not caught_by,
+            caught_by=caught_by,
             twin=twin,
         )
-        _narrow(standing, signature, me.address)
-    elif verdict.standing:
-        may_count = _may_count(signature) and not caught
-        twin = _clean_twin(verdict.standing, forms, me)
-        _merge_choices(verdict.standing, me, may_count=may_count, twin=twin)
-    if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
+        _narrow(standing, signature, signer.address)
+    elif judgement.standing:
+        may_count = _may_count(signature) and not caught_by
+        twin = _clean_twin(judgement.standing, forms, signer)
+        _merge_choices(judgement.standing, signer, may_count=may_count, twin=twin)
+    if waiting and judgement.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         disowning.retire(_lock(waiting, state=State.PENDING))
-    signature = verdict.standing or signature
+    signature = judgement.standing or signature
     added = Person(person["name"], Link(signature.pk, signature.link_epoch))
-    is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
-    return Pressed(verdict.outcome, signature, (added,), is_narrowed)
+    is_narrowed = judgement.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
+    return ConfirmResult(judgement.outcome, signature, (added,), is_narrowed)
 
 
 def _may_count(signature: Signature) -> bool:
     return signature.petition.is_confirming(signature.created_at, timezone.now())
 
 
-def _caught(signature: Signature, address: str) -> str:
-    """The code of the rule or switch of a moderator that holds a signature, "" if none does."""
+def _caught_by(signature: Signature, address: str) -> str:
+    """Return the code of the moderator's rule or switch that holds a signature, or ""."""
     by_rule = rules.in_force().catches(address, signature.signer.network_ix, signature.created_at)
     return by_rule or (HELD_PETITION if signature.petition.is_holding else "")
 
 
 def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
-    """SELECT FOR UPDATE those that meet the conditions, in id order against deadlocks."""
+    """Lock the signatures that meet the conditions, in id order to avoid deadlocks."""
     ids = [one.pk for one in signatures]
     if not ids:
         return []
@@ -226,26 +229,26 @@ def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
 
 
 def _others_waiting(
-    signature: Signature, mailbox: Iterable[Signature], me: Opened
+    signature: Signature, mailbox: Iterable[Signature], signer: UnsealedSigner
 ) -> list[Signature]:
-    """Pending forms of other people for the very same address; none if this is confirmed.
+    """Return other people's pending forms for the same address; none if this one is confirmed.
 
-    Other spellings of the mailbox are left out: nobody has proved to read them.
+    Other spellings of the mailbox are left out: nobody has proved that they read them.
     """
     if signature.confirmed_at:
         return []
-    mine = persons(me.known)
+    mine = persons(signer.known)
     return [
         row
         for row in mailbox
         if row.state == State.PENDING
         and bytes(row.signer.person_ix) not in mine
-        and sealing.address_of(row.signer) == me.address
+        and sealing.address_of(row.signer) == signer.address
     ]
 
 
 def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
-    """The people of these forms, each once, with the links that confirm them."""
+    """Return the people of these forms, each once, with the links that confirm them."""
     found: dict[bytes, Person] = {}
     for one in signatures:
         with suppress(vault.CannotOpen):
@@ -256,8 +259,9 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
 
 
 def _narrow(standing: list[Signature], joined: Signature, address: str) -> None:
-    """Let those who have signed with the very same address be named no more widely than whoever
-    joins them, nor their news: one letter changed makes another person of the same one.
+    """Narrow the use of name and news of earlier signers with the same address to the new signer's.
+
+    They may be one person: changing one letter of a name makes another person here.
     """
     name_use, may_name = joined.name_use, joined.news_may_name
     ids = [
@@ -272,27 +276,28 @@ def _narrow(standing: list[Signature], joined: Signature, address: str) -> None:
         )
 
 
-def _open(signature_id: UUID) -> Opened | None:
-    """Read and unseal the signer before the lock of the mailbox, which takes the address to know;
-    None if they are gone, or cannot be unsealed: what cannot be told from others must not count.
+def _unseal(signature_id: UUID) -> UnsealedSigner | None:
+    """Read and unseal the signer, before the mailbox is locked: the lock needs the address.
+
+    Return None if the signer is gone or cannot be unsealed: a signature that cannot be compared
+    with others must not count.
     """
-    signer = signing_sql.read_signer(signature_id)
-    if signer is None:
+    row = signing_sql.read_signer(signature_id)
+    if row is None:
         return None
     try:
-        person = sealing.unsealed(signer)
+        person = sealing.unsealed(row)
     except vault.CannotOpen:
         return None
     address = email_addresses.folded(person["email"])
-    known = sealing.known_by(signer, person)
-    return Opened(bytes(signer.sealed), person, address, known)
+    known = sealing.known_by(row, person)
+    return UnsealedSigner(bytes(row.sealed), person, address, known)
 
 
 def _is_live(signature: Signature, epoch: int) -> bool:
-    """Whether a link mailed at an epoch is still valid for this signature.
+    """Return whether a link with this epoch is still valid for this signature.
 
-    Links expire after `PENDING_DAYS` also where somebody has signed: a mail found much later
-    must not show it.
+    Links expire after `PENDING_DAYS`, also if confirmed: a mail found later must not show that.
     """
     return (
         signature.link_epoch == epoch
@@ -305,38 +310,40 @@ def _oldest() -> datetime:
     return timezone.now() - timedelta(days=settings.PENDING_DAYS)
 
 
-def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Verdict:
-    """Deduplicate: whether the signature may count beside those that stand for its mailbox."""
+def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Judgement:
+    """Deduplicate: judge the signature against the confirmed ones of its mailbox."""
     mine = persons(known)
     for row in standing:
         if bytes(row.signer.person_ix) in mine:
             removed = row.state == State.REMOVED
-            return Verdict(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
+            return Judgement(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
     if signature.state == State.REMOVED:
-        return Verdict(Outcome.REMOVED)
+        return Judgement(Outcome.REMOVED)
     others = [row.signer for row in standing if row.signer.slot or row.state == State.CONFIRMED]
     return household_rule(others, {index.home for index in known})
 
 
-def household_rule(others: list[Signer], homes: set[bytes]) -> Verdict:
-    """One more person may share the mailbox, of the same home, in a free slot."""
+def household_rule(others: list[Signer], homes: set[bytes]) -> Judgement:
+    """Allow a second person of the same home to share the mailbox, in the free slot."""
     if len(others) >= len(SLOTS):
-        return Verdict(Outcome.MAILBOX_FULL)
+        return Judgement(Outcome.MAILBOX_FULL)
     if others and bytes(others[0].home_ix) not in homes:
-        return Verdict(Outcome.OTHER_HOME)
+        return Judgement(Outcome.OTHER_HOME)
     taken = {row.slot for row in others}
-    return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
+    return Judgement(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
-def _clean_twin(held: Signature, forms: list[Signature], me: Opened) -> dict[str, str] | None:
-    """The held person under the name of the newest clean form that they sent; None without one.
+def _clean_twin(
+    held: Signature, forms: list[Signature], signer: UnsealedSigner
+) -> dict[str, str] | None:
+    """Return the held signer's data with the name from their newest form that passed screening.
 
-    Names that differ by signs, accents or case alone are one person's to us, and not to who reads
-    them; and anybody may have typed the one that is held.
+    Return None if there is none. Names that differ only by signs, accents or case are one person
+    here, but not to a reader, and a stranger may have typed the held one.
     """
     if held.verdict != Signature.Verdict.HOLD:
         return None
-    mine = persons(me.known)
+    mine = persons(signer.known)
     twins = [
         form
         for form in forms
@@ -344,7 +351,7 @@ def _clean_twin(held: Signature, forms: list[Signature], me: Opened) -> dict[str
         and form.state == State.PENDING
         and form.verdict == Signature.Verdict.PASS
         and bytes(form.signer.person_ix) in mine
-        and sealing.address_of(form.signer) == me.address
+        and sealing.address_of(form.signer) == signer.address
     ]
     with suppress(vault.CannotOpen):
         if twins:
@@ -355,17 +362,17 @@ def _clean_twin(held: Signature, forms: list[Signature], me: Opened) -> dict[str
 
 
 def _merge_choices(
-    standing: Signature, me: Opened, *, may_count: bool, twin: dict[str, str] | None
+    standing: Signature, signer: UnsealedSigner, *, may_count: bool, twin: dict[str, str] | None
 ) -> None:
-    """Merge the choices of a repeated signing into the standing one: a name is withheld at once.
+    """Merge the choices of a repeated signing into the confirmed signature.
 
-    If that was held, a clean twin releases it: but it counts only in a slot.
+    A clean twin releases it if it was held, but it counts only if it has a slot.
     """
     before, slot = standing.state, standing.signer.slot
     signing_sql.write(
         standing,
-        person=me.person,
-        known=me.known,
+        person=signer.person,
+        known=signer.known,
         slot=slot,
         may_count=may_count and slot is not None,
         twin=twin,

@@ -1,8 +1,8 @@
-"""Disowning: "this was not me" was pressed in the mail about a form.
+"""Disowning: the "this was not me" button of a confirmation mail.
 
-Programs that check mail press buttons, too, within seconds. So this and confirmation can each undo
-the other for a while, and of two presses that contradict each other neither stands: the form waits
-as it did, whoever pressed is asked which of the two was meant, and both links of the mail work.
+Mail scanners press buttons too, within seconds. So disowning and confirming can each undo the other
+for a while. If both are pressed, neither is valid: the form is pending again, the second presser is
+asked which was meant, and both links of the mail work.
 """
 
 from collections.abc import Collection
@@ -23,27 +23,27 @@ from petitions.signatures import lifecycle
 from petitions.signers import sealing
 
 State = Signature.State
-# After it a confirmation stands, whoever disowns it: the mail may be read by somebody else.
+# Older confirmations cannot be disowned: somebody else may read the mail.
 UNDOES_CONFIRMATION_FOR = timedelta(minutes=1)
-# Retention deletes a disowned form after it: until then a press of the other button saves it.
+# Retention deletes a disowned form after this time. Until then confirming saves it.
 KEPT_FOR = timedelta(hours=1)
 
 
 class Outcome(Enum):
-    """Result of pressing the button."""
+    """Outcome of pressing the "this was not me" button."""
 
-    DISOWNED = "disowned"  # whatever was there: see `disown`
-    CONTRADICTED = "contradicted"  # a confirmation is undone: which of the two was meant?
-    GONE = "gone"  # there is no such petition any more
+    DISOWNED = "disowned"  # also if no form was pending: see `disown`
+    CONTRADICTED = "contradicted"  # a confirmation is undone: the owner must choose
+    GONE = "gone"  # the petition does not exist any more
 
 
 @transaction.atomic
 def disown(*, mailbox: Mailbox) -> Outcome:
-    """Disown the form of a mail, if it waits, and suppress mail about its petition to the mailbox.
+    """Disown a mail's form if it is pending, and suppress mail about its petition to the mailbox.
 
-    Idempotent. The form is deleted after `KEPT_FOR`, unless it is confirmed before. A confirmed
-    signature stays, whoever says so; but one of the last `UNDOES_CONFIRMATION_FOR` waits again, and
-    nothing else is changed.
+    Idempotent. The form is deleted after `KEPT_FOR`, unless it is confirmed before. A signature
+    confirmed within `UNDOES_CONFIRMATION_FOR` becomes pending again, and nothing else changes.
+    Older confirmed signatures stay.
     """
     signature = _lock(mailbox)
     if signature and _is_just_confirmed(signature) and _unconfirm(signature):
@@ -60,7 +60,7 @@ def disown(*, mailbox: Mailbox) -> Outcome:
 
 @transaction.atomic
 def take_back(*, mailbox: Mailbox) -> None:
-    """Undo "not me": mail about the petition is sent again, and the form waits, if it is there."""
+    """Undo "not me": allow mail about the petition, and restore the form if it still exists."""
     if signature := _lock(mailbox):
         Signature.objects.filter(pk=signature.pk).update(disowned_at=None)
     inbox = Inbox(mailbox.key_id, mailbox.ix)
@@ -68,13 +68,11 @@ def take_back(*, mailbox: Mailbox) -> None:
 
 
 def retire(signature_ids: Collection[UUID]) -> None:
-    """End forms that wait, which are locked: no link or code of theirs works any more, and nothing
-    is mailed about them.
+    """Invalidate the links and codes of locked pending forms, and cancel their mails.
 
-    Retention deletes them with those of "not me". Were it done at once, a moderator who had sent a
-    form for somebody's address would see, without any record, when its owner confirmed another. Of
-    the time only the hour is stored: by the exact one a copy of the database would join the form to
-    the signature that was confirmed at that moment.
+    Retention deletes them later, like disowned forms. If they were deleted at once, a moderator who
+    had sent a form for somebody's address would see when the owner confirmed another. Only the hour
+    is stored: the exact time would link the form to a signature confirmed at that moment.
     """
     next_hour = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     rows = Signature.objects.filter(pk__in=signature_ids)
@@ -88,16 +86,16 @@ def _cancel_mail(signature_ids: Collection[UUID]) -> None:
 
 
 def contradict(signature: Signature, address: str) -> None:
-    """Undo "not me" for a form whose mailbox is locked: its other button was pressed as well."""
+    """Undo "not me" for a form whose confirm button was pressed too. Its mailbox is locked."""
     Signature.objects.filter(pk=signature.pk).update(disowned_at=None)
     inboxes = sealing.inboxes_of(address)
     suppression.unsuppress_petition(inboxes=inboxes, petition_id=signature.petition_id)
 
 
 def _lock(mailbox: Mailbox) -> Signature | None:
-    """Lock the mailbox and then the form, as confirming does; None if this mail's form is gone.
+    """Lock the mailbox and then the mail's form. Return the form, or None if it is gone.
 
-    No other form of the mailbox is read, for anybody can send thousands.
+    No other form of the mailbox is read, because anybody can send thousands.
     """
     signer = Signer.objects.filter(pk=mailbox.signature_id).first()
     if signer is None:
@@ -109,7 +107,7 @@ def _lock(mailbox: Mailbox) -> Signature | None:
 
 
 def _is_just_confirmed(signature: Signature) -> bool:
-    """Whether it was confirmed a moment ago, and no moderator has decided about it since."""
+    """Return whether it was confirmed a moment ago and has no moderator's decision."""
     since = timezone.now() - UNDOES_CONFIRMATION_FOR
     return (
         signature.state in lifecycle.UNCONFIRM.sources
@@ -120,8 +118,9 @@ def _is_just_confirmed(signature: Signature) -> bool:
 
 
 def _unconfirm(signature: Signature) -> bool:
-    """Let it wait again: out of the count and its slot, under the blind indexes of those that wait.
-    False if its signer cannot be unsealed.
+    """Make a signature pending again: out of the count and its slot, with pending blind indexes.
+
+    Return False if its signer cannot be unsealed.
     """
     signer = signature.signer
     try:

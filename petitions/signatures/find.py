@@ -1,18 +1,16 @@
-""" "Find my signature": mail the typed address a magic link to what was signed with it.
+""" "Find my signature": mail a magic link to the typed address.
 
 Constant work (docs/architecture.md): anybody can type anybody's address, so the request writes
-one sealed row, and nothing is looked up. Afterwards the worker mails that address, whether or not
-it has signed: neither a mailbox nor the numbers in the outbox tell.
+one sealed row and looks nothing up. The worker then mails that address whether or not it has
+signed, so that neither the mailbox nor the outbox's figures reveal it.
 
-A mailbox may have other spellings (aliases), with a dot or a tag; a wrong or tampered alias rule
-must not show anybody a stranger's signatures. So the link is bound to the address that it was
-mailed to, folded for case alone. Another spelling that has confirmed a signature gets a link of
-its own at the same time, at the address as it was given; where there are several, they take turns.
-Those that have not get no mail, for anybody can make them up. The answer to the form tells none of
-this, nor does the outbox: where no other spelling has signed, a decoy row stands in it, which is
-settled as if its mail were sent. Each kind of mail has a rate limit per mailbox, over all its
-spellings, and the mails to other spellings use up nothing of what may go to those that ask: that
-would tell.
+A mailbox may have other spellings (aliases), with a dot or a tag. A wrong or tampered alias rule
+must not show a stranger's signatures, so the link is bound to the address it was mailed to,
+ignoring only case. Another spelling that has confirmed a signature gets its own link at the same
+time; if there are several, they take turns. Spellings that have not signed get no mail, because
+anybody can make them up. If no other spelling has signed, the outbox gets a decoy row, which is
+settled as if it were sent. Each kind of mail has its own rate limit per mailbox, over all
+spellings: mails to other spellings must not use up the requester's quota, which would reveal them.
 """
 
 import uuid
@@ -33,13 +31,13 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Use
 
 TABLE = "find-request"
-# Room for the longest address, so that every row is of one length.
+# Room for the longest address, so that all rows have the same length.
 SEALED_BYTES = 512
 BATCH = 100
 
 
 def request_links(*, address: str, language: str, is_silenced: bool = False) -> None:
-    """Record a request for the signatures of an address; always one INSERT (constant work)."""
+    """Record a request for the signatures of an address, by one INSERT (constant work)."""
     row_id = uuid.uuid4()
     typed = {"address": address, "language": language, "is_silenced": is_silenced}
     sealed = vault.seal(typed, table=TABLE, row_id=row_id, at_least=SEALED_BYTES)
@@ -48,14 +46,14 @@ def request_links(*, address: str, language: str, is_silenced: bool = False) -> 
 
 
 def settle() -> None:
-    """Settle all requests, in the worker: queue their mails in the outbox."""
+    """Process all requests, in the worker: queue their mails in the outbox."""
     while _settle() == BATCH:
         pass
 
 
 @transaction.atomic
 def _settle() -> int:
-    """Settle one batch of requests; return its size. May run concurrently (SKIP LOCKED)."""
+    """Process a batch of requests. Return its size. May run concurrently (SKIP LOCKED)."""
     rows = list(FindRequest.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
     for row in rows:
         with suppress(vault.CannotOpen):
@@ -65,20 +63,20 @@ def _settle() -> int:
 
 
 def of_mailbox(address: str) -> QuerySet[Signature]:
-    """All signatures of a mailbox under all its spellings, in every petition, the confirmed first.
+    """Return all signatures of a mailbox, under all spellings and petitions, confirmed ones first.
 
     `self_service` decides which of them a link may show.
     """
     petitions = list(Petition.objects.values_list("pk", flat=True))
     indexes = [ix for pk in petitions for ix in sealing.petition_mailbox_indexes(pk, address)]
-    # By both columns, so that the index (petition, petition_mailbox_ix) is used.
+    # Filter on both columns, so that the index (petition, petition_mailbox_ix) is used.
     return with_signer().filter(
         signer__petition__in=petitions, signer__petition_mailbox_ix__in=indexes
     )
 
 
 def with_signer() -> QuerySet[Signature]:
-    """Signatures that have a signer, except refused attempts and those corrected since."""
+    """Return the signatures that have a signer, except refused and corrected attempts."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition", "place")
     return (
         rows.filter(signer__isnull=False)
@@ -88,8 +86,9 @@ def with_signer() -> QuerySet[Signature]:
 
 
 def _queue(request: Mapping[str, Any]) -> None:
-    """Queue a mail to the address that was typed, and one to another spelling that has signed, or a
-    decoy: one row would tell a copy of the database that there is none (constant work).
+    """Queue a mail to the typed address, and one to another spelling that has signed, or a decoy.
+
+    A single row would show in a copy of the database that there is no other (constant work).
     """
     address, language = request["address"], request["language"]
     mailbox = sealing.stored_index(Use.FIND, sealing.inbox_of(address))
@@ -109,8 +108,9 @@ def _queue(request: Mapping[str, Any]) -> None:
 
 
 def _other_spelling(typed: str, mailbox: bytes) -> dict[str, str] | None:
-    """Another address of a mailbox that has confirmed, with its language: of several the next one,
-    by how many of these mails it has had.
+    """Return another address of the mailbox that has confirmed, with its language, or None.
+
+    If there are several, the number of such mails so far selects the next.
     """
     others = _other_spellings(typed)
     if not others:
@@ -121,7 +121,7 @@ def _other_spelling(typed: str, mailbox: bytes) -> dict[str, str] | None:
 
 
 def _other_spellings(typed: str) -> list[tuple[str, str]]:
-    """Other addresses of a mailbox that have confirmed, as first given, with their languages."""
+    """Return the other addresses of a mailbox that have confirmed, with their languages."""
     found: dict[str, tuple[str, str]] = {}
     for signature in of_mailbox(typed).filter(confirmed_at__isnull=False):
         try:

@@ -1,4 +1,4 @@
-"""State machine of a signature: its states, its transitions, and the function that makes them.
+"""State machine of a signature: its states, its transitions, and `move`, which makes them.
 
         attempt -> pending -> confirmed <-> held
                       ^           |          |
@@ -9,11 +9,10 @@
     corrected, or     +---------> withdrawn         the signer's row is deleted at once
     expired: deleted
 
-A refused attempt is stored as `refused`, with random bytes instead of personal data, and never
-changes again but by a correction.
-Nothing else in the program writes `Signature.state`: use cases call `move`, which changes state,
-decision and tally together, and the SQL that confirms in one round trip takes its states and its
-movement of the tally from the constants below.
+A refused attempt is stored as `refused`, with random bytes instead of personal data. Only a
+correction changes it. Nothing else in the program writes `Signature.state`: use cases call `move`,
+which changes state, decision and tally together. The SQL that confirms in one round trip uses the
+constants at the end of this file.
 """
 
 from collections import Counter
@@ -32,18 +31,19 @@ from petitions.models import Decision, Signature, array_text, as_array
 State = Signature.State
 Reason = Decision.Reason
 
-# States whose signatures are counted; those of `ENDED` never change again.
+# States whose signatures are counted.
 COUNTED = frozenset({State.CONFIRMED})
+# Final states, except that a correction withdraws a refused attempt.
 ENDED = frozenset({State.WITHDRAWN, State.REFUSED})
 
 
 class Transition(NamedTuple):
     """One allowed change of a signature's state.
 
-    `target` is None where it is the state before the decision that is undone. Moderators'
-    transitions have the button's label, the effect that stands beside it, the message about `n`
-    signatures afterwards, the button's style, and the reasons that fit: the first is preselected,
-    "" asks for a choice.
+    `target` is None if it is the state before the decision that is undone. The other fields are
+    only for moderators' transitions: the button's label, the effect shown beside it, the message
+    afterwards about `n` signatures, the button's style, and the possible reasons. The first reason
+    is preselected, and "" requires a choice.
     """
 
     sources: tuple[State, ...]
@@ -55,20 +55,20 @@ class Transition(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-# What the signer does. A confirmation that looks suspicious holds: see `CONFIRMED_AS`.
+# Transitions made by the signer. A suspicious confirmation is held: see `CONFIRMED_AS`.
 CONFIRM = Transition((State.PENDING,), State.CONFIRMED)
 RELEASE = Transition((State.HELD,), State.CONFIRMED)
-# Its signer changes name or address to what a rule or the signals hold: see `self_service`.
+# The signer changed name or address to one that is held: see `self_service.hold_if_suspicious`.
 CATCH = Transition((State.CONFIRMED,), State.HELD)
 UNCONFIRM = Transition((State.CONFIRMED, State.HELD), State.PENDING)
 CORRECT = Transition((State.PENDING, State.REFUSED), State.WITHDRAWN)
-# A moderator may withdraw for a signer who asks for it.
+# Also made by a moderator at the signer's request.
 WITHDRAW = Transition((State.CONFIRMED, State.HELD, State.REMOVED), State.WITHDRAWN)
 
 _CHANGED = ngettext_lazy("%(n)d signature changed.", "%(n)d signatures changed.", "n")
 
-# What moderators decide, and commands and sweeps with a decision on record, in the order of the
-# buttons.
+# Transitions made by moderators, or by commands and sweeps with a recorded decision, in the order
+# of the buttons.
 DECISIONS: dict[str, Transition] = {
     Decision.Kind.APPROVE: Transition(
         (State.HELD,),
@@ -114,7 +114,7 @@ DECISIONS: dict[str, Transition] = {
 
 
 class Movable(Protocol):
-    """What `move` reads of a signature: a locked row of `Signature`, or a tuple of its columns."""
+    """The columns that `move` reads, of a locked `Signature` or a named tuple."""
 
     @property
     def pk(self) -> UUID: ...
@@ -127,13 +127,13 @@ class Movable(Protocol):
 
 
 def targets(transition: Transition, signatures: Sequence[Movable]) -> dict[UUID, State]:
-    """The target state of a transition for each signature, by id: an argument of `move`."""
+    """Return the `targets` argument of `move`: a transition's target for each signature's id."""
     assert transition.target is not None, "the target is in the decision that is taken back"
     return dict.fromkeys((one.pk for one in signatures), transition.target)
 
 
 def possible(*states: str) -> list[str]:
-    """The kinds of decision allowed in any of these states; all of them for none."""
+    """Return the kinds of decision allowed in any of these states, or all kinds without states."""
     return [
         kind for kind, one in DECISIONS.items() if not states or {*states}.intersection(one.sources)
     ]
@@ -146,11 +146,11 @@ def move(
     decision: Decision | None = None,
     **changes: Any,
 ) -> int:
-    """Set the states of locked signatures of one petition; return by how much the count changed.
+    """Set the states of locked signatures of one petition. Return the change of the count.
 
-    A decision is saved with the previous state of each. `changes` are further columns, alike for
-    all. The tally moves last, in key order, so that its hot rows are locked for the shortest
-    time and no two batches deadlock. Needs a transaction; raises `tallies.TallyBroken`.
+    A decision is saved with each signature's previous state. `changes` are further columns, with
+    the same value for all. The tally is updated last, in key order, so that its hot rows are locked
+    briefly and batches do not deadlock. Needs a transaction. Raises `tallies.TallyBroken`.
     """
     if not signatures:
         return 0
@@ -167,7 +167,7 @@ def move(
 
 
 def _record_items(decision: Decision, signatures: Sequence[Movable]) -> None:
-    # Not by `bulk_create`: its instances took a third of the time of a bulk decision.
+    # SQL, because `bulk_create` took a third of the time of a bulk decision.
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -185,7 +185,7 @@ def _record_items(decision: Decision, signatures: Sequence[Movable]) -> None:
 def tally_changes(
     signatures: Sequence[Movable], targets: Mapping[UUID, State]
 ) -> Counter[tallies.Key]:
-    """By how much each row of the tally changes when signatures move to their targets."""
+    """Return the change of each row of the tally when signatures move to their targets."""
     changes: Counter[tallies.Key] = Counter()
     for one in signatures:
         gained = (targets[one.pk] in COUNTED) - (one.state in COUNTED)
@@ -196,13 +196,13 @@ def tally_changes(
 
 # --- For SQL that moves states in one round trip ---------------------------------------------
 
-# The state of a pending signature `s` once it is confirmed: the verdict made at signing applies.
+# The state of a pending signature `s` after confirmation, by the verdict of its screening.
 CONFIRMED_AS = (
     f"CASE s.verdict WHEN '{Signature.Verdict.HOLD}' THEN '{State.HELD}' "
     f"ELSE '{State.CONFIRMED}' END"
 )
-# Adds to the tally the rows of `moved` that count and did not in the state %(from_state)s before.
-# `moved` gives petition_id, place_id and state; %(shard)s is `tallies.shard_of` its id.
+# Add to the tally the rows of `moved` that count now and did not in their old state %(from_state)s.
+# `moved` has petition_id, place_id and state. %(shard)s is `tallies.shard_of` the signature's id.
 ADD_TO_TALLY = tallies.ADD.format(
     rows=f"""
         SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved

@@ -1,9 +1,8 @@
 """Self-service behind a mailed link: view, change, download and withdraw one's signatures.
 
-The link proves that its holder reads that address, and nothing else: so everything here covers
-all that was signed with it, over all petitions and for as long as it is stored, whether or not a
-petition still takes signatures. A shared address shows each person. Other spellings of the
-mailbox may be other people's, for all that is proved, and have their own links: see `find`.
+The link proves only that its holder reads that address. So it covers all stored signatures of
+that address, over all petitions, open or closed. A shared address shows each person. Other
+spellings of the mailbox may belong to other people, and have their own links: see `find`.
 """
 
 from collections.abc import Mapping
@@ -31,11 +30,11 @@ from petitions.signers import consent, sealing
 from petitions.signers.sealing import Indexes, Use
 
 State, NameUse = Signature.State, Signature.NameUse
-# States that allow a change; a pending one has its own link, a removed one is only withdrawn.
+# A pending signature has its own link. A removed one can only be withdrawn.
 CHANGEABLE = (State.CONFIRMED, State.HELD)
-# Forms that wait, of one mailbox, that are shown: anybody can send them, hundreds in a day, and its
-# owner must be able to see and withdraw what stands at all times.
-MOST_WAITING = 20
+# Most pending signatures of a mailbox that are shown. Anybody can send hundreds a day, and they
+# must not keep its owner from seeing and withdrawing the confirmed ones.
+MAX_WAITING_SHOWN = 20
 
 
 class NoSuchSignature(Exception):
@@ -43,7 +42,7 @@ class NoSuchSignature(Exception):
 
 
 class NotASpelling(Exception):
-    """The new name is no spelling of the old one. Trying again with the right one helps."""
+    """The new name is no spelling of the old one. Trying again with another spelling helps."""
 
 
 class NameTaken(Exception):
@@ -59,14 +58,16 @@ class OwnSignature:
 
     @property
     def is_changeable(self) -> bool:
-        """Whether name, use of the name and news can be changed."""
+        """Return whether the name, its use and the news can be changed."""
         return self.signature.state in CHANGEABLE
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """Result of a withdrawal: whether it stood until then, the days of earlier exports, and of a
-    form that waited, whether the same person's confirmed signature is still there.
+    """Result of a withdrawal.
+
+    `stood`: the signature was confirmed or held. `copied_on` lists the days of earlier exports.
+    `is_confirmed_elsewhere`: it was pending, and the person's confirmed signature remains.
     """
 
     stood: bool
@@ -75,12 +76,11 @@ class Withdrawn:
 
 
 def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
-    """All signatures made with the address that was mailed, with their signers; confirmed first.
-    Of forms of its mailbox that wait, only the newest `MOST_WAITING`.
+    """Return all signatures made with the mailed address, with their signers, confirmed ones first.
 
-    The mailbox is found by the blind index of its mails. Signatures under another key, or from
-    before the provider's alias rules changed, are found through the sealed address, and that
-    address decides.
+    Of its mailbox's pending signatures, only the newest `MAX_WAITING_SHOWN` are read. The mailbox
+    is found by the blind index of its mails. The unsealed address then decides, and also finds
+    signatures under another key or from before the provider's alias rules changed.
     """
     petitions = list(Petition.objects.values_list("pk", flat=True))
     indexes = [
@@ -93,21 +93,20 @@ def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
     mine = _signed_with(recipient, known)
     if not mine:
         return []
-    # The same address under other indexes; the query sorts them as they are shown.
+    # The same address under other indexes, in the order in which they are shown.
     others = find.of_mailbox(mine[0].person["email"])
     found = {one.signature.pk: one for one in [*_signed_with(recipient, others), *mine]}
     return list(found.values())
 
 
 def _signed_with(recipient: Recipient, rows: QuerySet[Signature]) -> list[OwnSignature]:
-    """Those of the rows that were signed with that very address, unsealed."""
+    """Return the unsealed signatures among the rows that were made with the same address."""
     found = []
-    waiting = rows.filter(confirmed_at=None).order_by("-created_at", "id")[:MOST_WAITING]
+    waiting = rows.filter(confirmed_at=None).order_by("-created_at", "id")[:MAX_WAITING_SHOWN]
     for row in [*rows.filter(confirmed_at__isnull=False), *waiting]:
         try:
             person = sealing.unsealed(row.signer)
         except vault.CannotOpen:
-            # Its key is gone.
             continue
         if sealing.is_recipient(recipient, person["email"]):
             found.append(OwnSignature(row, person))
@@ -117,10 +116,10 @@ def _signed_with(recipient: Recipient, rows: QuerySet[Signature]) -> list[OwnSig
 def choose_name_use(
     *, recipient: Recipient, reference: str, name_use: str, news_may_name: bool = False
 ) -> None:
-    """Change how the name may be used, narrower or wider. Raises `NoSuchSignature`.
+    """Narrow or widen the use of the name. Raises `NoSuchSignature`.
 
-    Whoever lets it be shown publicly has seen here what that means, whatever their form said.
-    `news_may_name` is kept of those who withhold it and want news.
+    Choosing public use stores the current consent version, because this page explains it.
+    `news_may_name` is stored only if the name is withheld and news are wanted.
     """
     is_asked = news_may_name and name_use == NameUse.WITHHELD
     changes: dict[str, Any] = {
@@ -137,8 +136,8 @@ def choose_updates(
 ) -> None:
     """Subscribe to news of the petition, or unsubscribe. Raises `NoSuchSignature`.
 
-    Who subscribes here takes back that they have unsubscribed by the link of a news.
-    `news_may_name` is kept of those who withhold their name.
+    Subscribing undoes an earlier unsubscription by the link of a news mail.
+    `news_may_name` is stored only if the name is withheld.
     """
     changes = _choice_of_news(wants_updates, news_may_name)
     petition_id = _update(recipient, reference, **changes)
@@ -157,7 +156,7 @@ def choose_updates_once_confirmed(
     """Subscribe or unsubscribe on the thank-you page, by its link alone. Raises `NoSuchSignature`.
 
     Only if confirmed at or after `since`: a used link that is found later must change nothing.
-    Who subscribes here, too, takes back that they have unsubscribed.
+    Subscribing undoes an earlier unsubscription, as in `choose_updates`.
     """
     signatures = Signature.objects.filter(
         pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
@@ -195,10 +194,9 @@ def take_back(*, signature_id: UUID, epoch: int, since: datetime) -> None:
 def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
     """Correct the spelling of the name. Raises `NoSuchSignature`, `NotASpelling`, `NameTaken`.
 
-    A signature cannot be transferred to somebody else: only its spelling changes. Where that
-    changes the blind index of the person, nobody else of the mailbox may have the new one; and
-    pending attempts of the old spelling are retired, or one of them could be confirmed and
-    count the same person twice.
+    Only the spelling can change: a signature cannot be transferred to somebody else. If the
+    person's blind index changes, nobody else of the mailbox may have the new one. Pending attempts
+    of the old spelling are retired, because confirming one would count the same person twice.
     """
     one = own_signature(recipient=recipient, reference=reference)
     if not one.is_changeable:
@@ -208,24 +206,26 @@ def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
     try:
         _rename(one, name)
     except IntegrityError:
-        # A unique constraint refuses: an index was recomputed meanwhile.
+        # Unique violation: an index was recomputed meanwhile.
         raise NameTaken from None
 
 
-def hold_if_suspicious(signature: Signature, person: Mapping[str, str], caught: str = "") -> None:
-    """Judge what name and domain show after a change, and hold a counted signature as it would have
-    been held at signing: else who has confirmed anything could change it to what the signals catch.
+def hold_if_suspicious(
+    signature: Signature, person: Mapping[str, str], caught_by: str = ""
+) -> None:
+    """Hold a counted signature whose changed name or domain would have been held at signing.
 
-    `signature` is locked, `caught` the code of a moderator's rule, "" if none catches it. What was
-    noticed before is not held again: a moderator may have approved it.
+    Otherwise a confirmed signature could be changed to what the fraud signals catch. `signature` is
+    locked. `caught_by` is the code of the moderator's rule that catches it, or "". Earlier signals
+    do not hold it again, because a moderator may have approved them.
     """
     domain = email_addresses.domain_of(person["email"])
     seen = {str(signal) for signal in fraud_signals.of_person(person["name"], domain)}
-    if not caught and seen <= set(signature.signals):
+    if not caught_by and seen <= set(signature.signals):
         return
-    signals = sorted({*signature.signals, *seen, *filter(None, [caught])})
+    signals = sorted({*signature.signals, *seen, *filter(None, [caught_by])})
     judged = fraud_signals.weigh(map(fraud_signals.Signal.read, signals))
-    is_held = bool(caught) or judged.verdict is not fraud_signals.Verdict.PASS
+    is_held = bool(caught_by) or judged.verdict is not fraud_signals.Verdict.PASS
     if is_held and signature.state in lifecycle.CATCH.sources:
         held = lifecycle.targets(lifecycle.CATCH, [signature])
         lifecycle.move([signature], held, verdict=Signature.Verdict.HOLD, signals=signals)
@@ -234,12 +234,10 @@ def hold_if_suspicious(signature: Signature, person: Mapping[str, str], caught: 
 
 
 def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
-    """Withdraw: erase the signer and take the signature out of the count. Raises `NoSuchSignature`.
+    """Erase the signer and take the signature out of the count. Raises `NoSuchSignature`.
 
-    A form that waits, which may be a stranger's in the same name, takes nothing confirmed along.
-
-    Exports for the hand-in that were made while it counted are out of our reach; their days are
-    returned, so that the signer is told.
+    Withdrawing a pending signature leaves confirmed ones: a stranger may have sent it. Earlier
+    exports are out of our reach, so their days are returned for the signer to see.
     """
     one = own_signature(recipient=recipient, reference=reference)
     signature, copied_on = one.signature, _copied_on(one.signature)
@@ -253,7 +251,7 @@ def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
 def want_no_mail(*, recipient: Recipient) -> None:
     """Opt out of all mail: suppress the mailbox, and unsubscribe from all news."""
     ids = [one.signature.pk for one in own_signatures(recipient=recipient)]
-    # Locked in id order, as everywhere, against deadlocks.
+    # Locked in id order, as everywhere, to avoid deadlocks.
     rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("id")
     wanting = [row.pk for row in rows if row.wants_updates]
     Signature.objects.filter(pk__in=wanting).update(**Signature.NO_NEWS)
@@ -261,16 +259,16 @@ def want_no_mail(*, recipient: Recipient) -> None:
 
 
 def want_mail_again(*, recipient: Recipient) -> None:
-    """Take the opt-out off the suppression list."""
+    """Remove the opt-out from the suppression list."""
     suppression.unsuppress_all(inboxes=recipient.inboxes)
 
 
 def subject_access(*, recipient: Recipient) -> dict[str, Any]:
-    """Subject access: all data stored for an address. Source: UK GDPR Articles 15 and 20.
+    """Return all data stored for an address. Source: UK GDPR Articles 15 and 20 (subject access).
 
-    Blind indexes and the sealed blob are left out: they say nothing without the keys, and with
-    them no more than stands here. So are fraud signals, and that a signature is held for
-    moderation: bots can download, too, and a moderator tells anybody who asks.
+    Blind indexes and sealed data are left out, because they hold nothing that is not listed here.
+    Fraud signals and the held state are left out, because bots can download too. A moderator tells
+    people who ask.
     """
     held = own_signatures(recipient=recipient)
     objects = suppression.is_all_suppressed(recipient.inboxes)
@@ -282,12 +280,12 @@ def subject_access(*, recipient: Recipient) -> dict[str, Any]:
 
 
 def has_more_waiting(shown: list[OwnSignature]) -> bool:
-    """Whether more forms may wait than these, which `own_signatures` found."""
-    return sum(one.signature.confirmed_at is None for one in shown) >= MOST_WAITING
+    """Return whether there may be more pending signatures than `own_signatures` returned."""
+    return sum(one.signature.confirmed_at is None for one in shown) >= MAX_WAITING_SHOWN
 
 
 def own_signature(*, recipient: Recipient, reference: str) -> OwnSignature:
-    """The signature of that reference, made with the address. Raises `NoSuchSignature`."""
+    """Return the address's signature with this reference. Raises `NoSuchSignature`."""
     for one in own_signatures(recipient=recipient):
         if one.signature.reference == reference:
             return one
@@ -295,7 +293,7 @@ def own_signature(*, recipient: Recipient, reference: str) -> OwnSignature:
 
 
 def _update(recipient: Recipient, reference: str, **changes: Any) -> int:
-    """Change a signature; return its petition's id. Raises `NoSuchSignature`."""
+    """Update a signature and return its petition's id. Raises `NoSuchSignature`."""
     one = own_signature(recipient=recipient, reference=reference)
     changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
     if not changeable.update(**changes):
@@ -305,7 +303,7 @@ def _update(recipient: Recipient, reference: str, **changes: Any) -> int:
 
 @transaction.atomic
 def _rename(one: OwnSignature, name: str) -> None:
-    """Store the new name, under the locks that confirming and withdrawing take, in their order."""
+    """Store the new name, under the locks of confirming and withdrawing, in the same order."""
     attempts = withdrawing.lock_attempts_of(one.signature.signer)
     signature = next((row for row in attempts if row.pk == one.signature.pk), None)
     if signature is None or signature.state not in CHANGEABLE:
@@ -313,7 +311,7 @@ def _rename(one: OwnSignature, name: str) -> None:
     signer = Signer.objects.select_for_update().get(pk=signature.pk)
     person = {**sealing.unsealed(signer), "name": name}
     if names.folded(name) != names.folded(one.person["name"]):
-        # Under each key, the current one first.
+        # For each key, the current one first.
         after = [
             sealing.indexes_of(signature.petition_id, person, key_id=key_id)
             for key_id in settings.INDEX_KEYS
@@ -328,7 +326,7 @@ def _rename(one: OwnSignature, name: str) -> None:
 
 
 def _need_free(signer: Signer, after: list[Indexes]) -> None:
-    """Raise `NameTaken` if somebody else of the mailbox has the person index of the new name."""
+    """Raise `NameTaken` if another signer of the mailbox has the person index of the new name."""
     others = Signer.objects.filter(
         Q(slot__isnull=False) | Q(signature__confirmed_at__isnull=False),
         petition_id=signer.petition_id,
@@ -340,7 +338,7 @@ def _need_free(signer: Signer, after: list[Indexes]) -> None:
 
 
 def _has_confirmed(recipient: Recipient, one: OwnSignature) -> bool:
-    """Whether the same person has confirmed a signature of the same petition."""
+    """Return whether the same person has confirmed a signature of the same petition."""
     name = names.folded(one.person["name"])
     return any(
         other.signature.petition_id == one.signature.petition_id
@@ -351,7 +349,7 @@ def _has_confirmed(recipient: Recipient, one: OwnSignature) -> bool:
 
 
 def _copied_on(signature: Signature) -> list[date]:
-    """The days of the exports that may contain the signature."""
+    """Return the days of the exports that may contain the signature."""
     if signature.confirmed_at is None:
         return []
     made = Export.objects.with_signatures_of(signature.petition_id, since=signature.confirmed_at)
@@ -386,10 +384,10 @@ def _as_data(one: OwnSignature) -> dict[str, Any]:
 
 
 def _mail_as_data(mail: Mail) -> dict[str, str]:
-    """A mail about a signature, with its outcome unless it has the code for another address.
+    """Return a mail about a signature, without its state if it is the code for a new address.
 
-    Anybody can have that one sent to anybody's: what became of it would tell that the mailbox wants
-    no mail or takes none, or that somebody else has just asked for mail to it.
+    That mail can be sent to any address. Its state would reveal whether that mailbox opted out,
+    rejects mail, or has just got mail that somebody else requested.
     """
     outcome = {} if mail.kind == Mail.Kind.ADDRESS else {"state": mail.state}
     return {"kind": mail.kind, **outcome, "asked_for": mail.created_at.isoformat()}

@@ -1,13 +1,13 @@
-"""SQL of signing and confirming, in prepared statements: planned once a connection, not once a
-request (`plan_cache_mode`, which `campaign.database.timeouts` sets).
+"""SQL of signing and confirming, in prepared statements.
 
-The rules are in `submit` and `confirm`; here are those that must hold at the moment of writing: the
-narrowest use of a name and of news, the clean twin that releases, and the verdict as it is by then.
+They are planned once per connection (`plan_cache_mode`, set by `campaign.database.timeouts`).
 
-Prepared for speed alone: else a whole POST of the form took 11% longer (2.69 instead of 2.43 ms),
-and a confirmation 11% (9.3 instead of 8.4 ms), in paired runs. Behind a transaction pooler
-(`DATABASE_POOLER`) the same SQL is sent as it is, for PREPARE stays with one connection of the
-server.
+The rules are in `submit` and `confirm`. Only those that must hold at the moment of writing are
+here: the narrowest use of a name and of news, the clean twin, and the current verdict.
+
+Preparing is only for speed: without it a POST of the form took 11% longer (2.69 instead of 2.43
+ms) and a confirmation 11% (9.3 instead of 8.4 ms), in paired runs. Behind a transaction pooler
+(`DATABASE_POOLER`) the plain SQL is sent, because PREPARE belongs to one server connection.
 """
 
 import re
@@ -32,15 +32,15 @@ from petitions.signers.sealing import Indexes, mailboxes, persons
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 # Names prepared on each connection of psycopg2; a new connection has none.
 _prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-# Rows of one mailbox that a press looks at: anybody can send forms for it.
-MOST_ROWS = 20
+# Most rows of a mailbox that a confirmation reads: anybody can send forms for it.
+MAX_ROWS = 20
 State = Signature.State
 
 _COLUMNS = (
     "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
     "news_may_name", "verdict", "link_epoch", "disowned_at", "created_at", "confirmed_at",
 )  # fmt: skip
-# In the model's order, as `from_db` takes them.
+# In the model's order, as `from_db` requires.
 _SIGNER_COLUMNS = (
     "signature_id", "petition_id", "sealed", "petition_mailbox_ix", "person_ix", "home_ix",
     "network_ix", "slot",
@@ -48,7 +48,7 @@ _SIGNER_COLUMNS = (
 
 
 class Prepared:
-    """A prepared statement with named parameters, as `cursor.execute` takes them."""
+    """A prepared statement with named parameters in the style of `cursor.execute`."""
 
     def __init__(self, name: str, sql: str) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class Prepared:
         self._call = f"EXECUTE {name} ({listed})" if listed else f"EXECUTE {name}"
 
     def call(self, cursor: CursorWrapper) -> str:
-        """The SQL to send on this cursor's connection; prepares the statement there if need be."""
+        """Return the SQL to send, after preparing the statement on the connection if needed."""
         if settings.DATABASE_POOLER:
             return self.sql
         known = _prepared.setdefault(cursor.db.connection, set())
@@ -71,14 +71,14 @@ class Prepared:
 
 
 def run(cursor: CursorWrapper, values: Mapping[str, Any], *statements: Prepared) -> None:
-    """Execute statements in one round trip; the cursor holds the result of the last one.
+    """Execute statements in one round trip. The cursor holds the result of the last one.
 
-    Each sees what was committed when it began. Outside a transaction they are one of their own.
+    Each sees what was committed when it began. Outside a transaction they form one.
     """
     cursor.execute("; ".join([statement.call(cursor) for statement in statements]), values)
 
 
-# Looks up the place, and stores signature, signer and mail: one statement, one round trip.
+# Look up the place, and store signature, signer and mail, in one statement.
 INSERT = Prepared(
     "sign",
     """
@@ -109,7 +109,7 @@ INSERT = Prepared(
 
 
 def read_signer(signature_id: UUID) -> Signer | None:
-    """The signer of a signature, before any lock."""
+    """Return the signer of a signature, without a lock."""
     with connection.cursor() as cursor:
         run(cursor, {"id": signature_id}, _READ_SIGNER)
         row = cursor.fetchone()
@@ -119,13 +119,13 @@ def read_signer(signature_id: UUID) -> Signer | None:
 def read_under_lock(
     signature_id: UUID, *, others: list[bytes], oldest: datetime
 ) -> dict[UUID, Signature]:
-    """Lock a mailbox; read the signature, unless it was corrected, and what stands and waits in it.
+    """Lock a mailbox and return the signature with the confirmed and pending ones of the mailbox.
 
-    `others` are more indexes of the mailbox; forms from before `oldest` wait no more. Two
-    statements in one round trip: each sees what was committed when it began (READ COMMITTED), and
-    the second begins when the locks are taken. SQL for speed: with two queries of the ORM and
-    `locks.lock_mailboxes` a whole confirmation took two thirds more of the processor (12.4 instead
-    of 7.4 ms), in paired runs.
+    Corrected attempts are left out. `others` are further indexes of the mailbox. Forms created
+    before `oldest` have expired. Two statements in one round trip: each sees what was committed
+    when it began (READ COMMITTED), and the second begins after the locks are taken. SQL for speed:
+    with two ORM queries and `locks.lock_mailboxes` a confirmation took 12.4 instead of 7.4 ms of
+    processor time, in paired runs.
     """
     with connection.cursor() as cursor:
         values = {"id": signature_id, "others": others, "oldest": oldest}
@@ -134,11 +134,11 @@ def read_under_lock(
     if not rows:
         return {}
     read = {}
-    # All are of one petition, the third of the columns.
+    # All rows have the same petition, in the third column.
     petition = warm_cache.petition(rows[0][2])
     for row in rows:
         columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
-        # Not the constructor, which computes a default for each missing column.
+        # `from_db`, because the constructor computes a default for each missing column.
         signature = Signature.from_db(connection.alias, _COLUMNS, columns)
         signature.petition = petition
         signature.signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, of_signer)
@@ -153,18 +153,16 @@ def write(
     known: list[Indexes],
     slot: int | None,
     may_count: bool,
-    caught: str = "",
+    caught_by: str = "",
     twin: Mapping[str, str] | None = None,
 ) -> None:
-    """Compare-and-set: state, slot, indexes, choices and tally together; refreshes `signature`.
+    """Write state, slot, indexes, choices and tally together (optimistic locking).
 
-    One that joins gets the blind indexes of the confirmed, and so do its mails: see `sealing.Use`.
-
-    `person` and `known` are the unsealed signer, and all blind indexes that they may be found by:
-    `sealing.known_by`. `may_count` is whether a clean twin may release it, `caught` the code of a
-    rule that holds it; `twin` is sealed instead of the person if a clean twin releases it. It
-    compares the mailbox, too: a reindex may have changed it during the wait
-    for its lock. Raises `StateChanged` where the row is no longer what was read.
+    `signature` is refreshed. A newly confirmed one and its mails get the blind indexes of confirmed
+    signatures: see `sealing.Use`. `person` is the unsealed signer, `known` all their blind indexes
+    (`sealing.known_by`). `may_count`: a clean twin may release it; then `twin` is sealed instead of
+    the person. `caught_by` is the code of a rule that holds it, or "". Raises `StateChanged` if the
+    row, or its mailbox (because of a reindex), is no longer what was read.
     """
     joins = signature.confirmed_at is None
     after = known[sealing.CONFIRMED] if joins else sealing.stored(signature.signer)
@@ -186,7 +184,7 @@ def write(
         "new_name": search and search.name,
         "new_postcode": search and search.postcode,
         "may_count": may_count,
-        "caught": caught,
+        "caught_by": caught_by,
         "sealed": twin and sealing.seal_again(twin, signature.pk),
     }
     try:
@@ -194,7 +192,7 @@ def write(
             run(cursor, values, _CONFIRM)
             row = cursor.fetchone()
     except IntegrityError:
-        # Unique violation: somebody else has the slot, under a lock that was not ours.
+        # Unique violation: somebody else took the slot under another lock.
         raise StateChanged from None
     if row is None:
         raise StateChanged
@@ -229,44 +227,44 @@ _READ_MAILBOX = Prepared(
           AND g.petition_mailbox_ix = ANY(ARRAY(
               SELECT petition_mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
               UNION ALL SELECT unnest(%(others)s::bytea[])))
-          -- Also who stands without a slot: a moderator let them, beyond the household rule.
+          -- Includes signatures without a slot, restored by a moderator beyond the household rule.
           AND (s.confirmed_at IS NOT NULL
                OR (s.id = %(id)s OR s.state = '{State.PENDING}' AND s.created_at > %(oldest)s
                                     AND s.disowned_at IS NULL)
                   AND NOT EXISTS (SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
     ORDER BY s.id <> %(id)s, s.confirmed_at IS NULL, g.slot, s.created_at DESC, s.id
-    LIMIT {MOST_ROWS}
+    LIMIT {MAX_ROWS}
     """,  # noqa: S608 - our own names of columns
 )
 
 
-# All forms of the mailbox that wait, and the one to be written; beside one that joins those who
-# have signed with the mailbox, they as well.
+# All pending forms of the mailbox and the one to write. If that is newly confirmed, also the
+# confirmed ones of the mailbox.
 _FORMS = f"""
     FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
     WHERE g.petition_id = %(petition)s AND g.petition_mailbox_ix = ANY(%(mailboxes)s)
           AND (s.state = '{State.PENDING}' AND s.disowned_at IS NULL OR s.id = %(id)s
                OR %(joins)s::boolean AND s.confirmed_at IS NOT NULL)"""
-# Those of the same person: anybody can type anybody's address, and use up the mails of a day.
+# Only the same person's forms, because anybody can type anybody's address.
 _TWIN = f"(g.person_ix = ANY(%(persons)s) AND (s.state = '{State.PENDING}' OR s.id = %(id)s))"
-# The narrowest use of a name wins: whichever link the owner presses must not publish a name that
-# they themselves chose to withhold, under whatever spelling.
+# The narrowest use of a name wins: no link may publish a name that its owner chose to withhold,
+# under whatever spelling.
 _NARROWEST_NAME_USE = """
     CASE WHEN bool_or(s.name_use = 'withheld') THEN 'withheld'
          WHEN bool_or(s.name_use = 'government') THEN 'government' ELSE 'public' END"""
 # News only for those who asked for it every time.
 _NEWS = f"bool_and(s.wants_updates) FILTER (WHERE {_TWIN})"
-# Every form of the mailbox allows its subject to name the petition.
+# The subject of news may name the petition only if every form of the mailbox allows it.
 _NEWS_MAY_NAME = "bool_and(s.news_may_name OR s.name_use <> 'withheld')"
-# A clean twin releases a held one: pressing any of the links shows that the mailbox is theirs, and
-# anybody can send a suspicious form in somebody's name before they sign themselves.
+# A clean twin releases a held signature: pressing any of the links proves that the mailbox is
+# theirs, and anybody can send a suspicious form in somebody's name before they sign.
 _HAS_CLEAN_TWIN = f"""
     coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s AND {_TWIN}), false)
         AND %(may_count)s::boolean"""
-# It releases nothing about which a moderator has decided.
+# It does not release a signature about which a moderator has decided.
 _RELEASED = "twins.has_clean AND s.decision_id IS NULL"
-# A rule of a moderator catches what waits.
-_CAUGHT = f"%(caught)s::varchar <> '' AND s.state = '{State.PENDING}'"
+# A moderator's rule catches only pending signatures.
+_IS_CAUGHT = f"%(caught_by)s::varchar <> '' AND s.state = '{State.PENDING}'"
 _RELEASABLE = tuple(
     state.value for state in (*lifecycle.CONFIRM.sources, *lifecycle.RELEASE.sources)
 )
@@ -279,17 +277,17 @@ _CONFIRM = Prepared(
         {_FORMS}
     ), moved AS (
         UPDATE petitions_signature s SET
-            -- The verdict as it is at this moment: it may have changed since it was read.
+            -- The current verdict, which may have changed since it was read.
             state = CASE WHEN {_RELEASED} AND s.state IN {_RELEASABLE} THEN '{State.CONFIRMED}'
-                         WHEN {_CAUGHT} THEN '{State.HELD}'
+                         WHEN {_IS_CAUGHT} THEN '{State.HELD}'
                          WHEN s.state = '{State.PENDING}' THEN {lifecycle.CONFIRMED_AS}
                          ELSE s.state END,
-            -- Else today's rules would hold it once more: see rescan.py.
-            verdict = CASE WHEN {_RELEASED} THEN 'pass' WHEN {_CAUGHT} THEN 'hold'
+            -- Otherwise today's rules would hold it again: see rescan.py.
+            verdict = CASE WHEN {_RELEASED} THEN 'pass' WHEN {_IS_CAUGHT} THEN 'hold'
                            ELSE s.verdict END,
             signals = CASE WHEN {_RELEASED} AND s.verdict = 'hold' THEN '{{}}'
-                           WHEN {_CAUGHT} AND NOT %(caught)s = ANY(s.signals)
-                           THEN s.signals || %(caught)s::varchar
+                           WHEN {_IS_CAUGHT} AND NOT %(caught_by)s = ANY(s.signals)
+                           THEN s.signals || %(caught_by)s::varchar
                            ELSE s.signals END,
             confirmed_at = coalesce(s.confirmed_at, now()),
             wants_updates = twins.news,

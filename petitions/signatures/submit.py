@@ -1,13 +1,11 @@
 """Submission of the form: screen the attempt, require a challenge, store it, queue its e-mail.
 
-`submit` is the one use case for a submitted form, new or corrected. What it reserves on the way
-(quota of the mailbox's rate limit, a solved challenge, the single-use right to correct) is
-released on every exit on which nothing was stored.
+`submit` is the one use case for a submitted form, new or corrected. If it stores nothing, it
+releases what it reserved: the mailbox's quota, a solved challenge, the single-use right to correct.
 
-An attempt is stored as a pending signature of its own, whoever else has typed the same address:
-anybody can type anybody's, so a pending signature reserves nothing, and no later attempt can
-change what an earlier one's link will confirm. Only confirmation takes one of the two slots of a
-mailbox.
+Each attempt is stored as a pending signature of its own, even if the address was typed before.
+Anybody can type anybody's address, so a pending signature reserves nothing, and no later attempt
+changes what an earlier link confirms. Only confirmation takes one of a mailbox's two slots.
 """
 
 import os
@@ -33,17 +31,17 @@ from petitions.signers.sealing import Attempt
 
 
 class Accepted(NamedTuple):
-    """Stored. `page` is "check your e-mail", alike whatever becomes of it (constant work)."""
+    """Stored. `page` is "check your e-mail", the same whatever happens to it (constant work)."""
 
     page: Page
 
 
 class TooMany(NamedTuple):
-    """A rate limit that is visible to the sender was hit. Trying again helps later."""
+    """A rate limit that is visible to the sender was hit. Trying again later helps."""
 
 
 class ChallengeRequired(NamedTuple):
-    """A challenge must be solved: send the same form again, with what `offer` asks for."""
+    """A challenge must be solved: send the same form again with a solution of `offer`."""
 
     offer: Offer
 
@@ -53,7 +51,7 @@ class NotOpen(NamedTuple):
 
 
 class AlreadyCorrected(NamedTuple):
-    """The page was used for a correction before, or for too many mails. Sign anew."""
+    """The page was already used for a correction, or for too many mails. Sign anew."""
 
 
 Outcome = Accepted | TooMany | ChallengeRequired | NotOpen | AlreadyCorrected
@@ -62,11 +60,11 @@ Outcome = Accepted | TooMany | ChallengeRequired | NotOpen | AlreadyCorrected
 def submit(
     *, petition: Petition, attempt: Attempt, evidence: Evidence, corrects: Page | None = None
 ) -> Outcome:
-    """Submit a signature, or the correction of one that waits for confirmation.
+    """Submit a signature, or the correction of a pending one.
 
-    A correction is a signing: rate limits count it, and it needs a challenge of its own where
-    one is required, or one solution would do for as many signings as a page may request mails.
-    Raises `DatabaseError` and `InterfaceError`; then nothing was stored and nothing is used up.
+    A correction is a signing: rate limits count it, and it needs its own challenge if one is
+    required. Otherwise one solution would allow as many signings as a page may request mails.
+    Raises `DatabaseError` and `InterfaceError`; then nothing is stored or used up.
     """
     if not petition.is_accepting():
         return NotOpen()
@@ -95,7 +93,10 @@ def submit(
 
 
 def _may_correct(page: Page) -> bool:
-    """Consume the single-use right to correct this attempt, and void it; False if used before."""
+    """Consume the single-use right to correct an attempt and mark it as corrected.
+
+    Return False if the right was used before.
+    """
     if not challenge.consume_nonce("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
         return False
     record_correction(page.attempt_id)
@@ -103,12 +104,11 @@ def _may_correct(page: Page) -> bool:
 
 
 def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
-    """Store an attempt as a pending signature and queue its mail; return the signature's id.
+    """Store an attempt as a pending signature and queue its mail. Return the signature's id.
 
-    Constant work (docs/architecture.md): one statement, which is its own transaction, and
-    nothing about the address is looked up. The mail limit of its mailbox is applied by the
-    outbox. A refused attempt takes the same statement, as a decoy row with a withheld mail, which
-    is never sent.
+    Constant work (docs/architecture.md): one statement, which is its own transaction, and no
+    lookup of the address. The outbox applies the mailbox's mail limit. The same statement stores a
+    refused attempt as a decoy row with a withheld mail, which is never sent.
     """
     signature_id = uuid.uuid4()
     row = _new_row(signature_id, petition, attempt, screening)
@@ -120,9 +120,7 @@ def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSP
 def _new_row(
     signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
 ) -> dict[str, Any]:
-    """Parameters of `signing_sql.INSERT`: columns of signature, signer and mail, and the keys of
-    place and source.
-    """
+    """Return the parameters of `signing_sql.INSERT`."""
     index = sealing.indexes(petition.pk, attempt, is_pending=True)
     search = sealing.search_indexes(
         petition.pk, signature_id, sealing.person_of(attempt), is_pending=True
@@ -150,7 +148,7 @@ def _new_row(
         "mail_id": uuid.uuid4(),
         "mail_kind": Mail.Kind.CONFIRM,
         "global_mailbox_ix": index.global_mailbox,
-        # Signers abroad have no postcode here: see the form.
+        # The form leaves the postcode of signers abroad empty.
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
         "mail_state": Mail.State.QUEUED,
@@ -167,7 +165,7 @@ _PERSONAL = (
 
 
 def _decoy_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Decoy row of a refused attempt: same size and cost, random bytes for all personal data."""
+    """Return the decoy row of a refused attempt: same size, random bytes for personal data."""
     noise = {name: row[name] and os.urandom(len(row[name])) for name in _PERSONAL}
     return {
         **row,

@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 def withdraw(*, signature_id: UUID) -> bool:
-    """Erase the signer of a signature and take it out of the count; False if erased already.
+    """Erase the signer of a signature and take it out of the count. Return False if already erased.
 
-    Every attempt of the same person with the same address goes with it, so that no other link
-    mailed there can count them again. But a form that waits takes no confirmed signature along:
-    anybody can send one in anybody's name, and its end must neither take back nor tell what its
-    owner has confirmed. What stays of a counted signature is never personal.
-    Source: UK GDPR Articles 7(3) and 17. Copies that were exported before are out of our reach.
-    Raises `StateChanged` only if the signer's indexes are recomputed twice running meanwhile.
+    All attempts of the same person with the same address are withdrawn too, so that no other
+    mailed link can count them again. But withdrawing a pending attempt leaves confirmed signatures:
+    anybody can send a form in anybody's name, and its withdrawal must neither undo nor reveal what
+    the owner has confirmed. The row of a counted signature stays, without personal data.
+    Source: UK GDPR Articles 7(3) and 17. Earlier exports are out of our reach.
+    Raises `StateChanged` only if the signer's indexes are recomputed twice in a row meanwhile.
     """
     try:
         return _withdraw(signature_id)
@@ -48,17 +48,16 @@ def _withdraw(signature_id: UUID) -> bool:
     try:
         lifecycle.move(stood, lifecycle.targets(lifecycle.WITHDRAW, stood), **Signature.NO_NEWS)
     except tallies.TallyBroken:
-        # Erasure must not fail on a wrong tally: the nightly check repairs the count.
+        # A wrong tally must not prevent erasure: the nightly check repairs the count.
         logger.exception("a count is lower than what is withdrawn from it")
     return True
 
 
 def lock_attempts_of(signer: Signer) -> list[Signature]:
-    """Lock, until commit, a signer's mailbox and every attempt of the same person with the very
-    same address: SELECT FOR UPDATE, in id order.
+    """Lock a signer's mailbox, and all attempts of the same person and address in id order.
 
-    Other spellings of the mailbox are left out: nobody has proved to read them. So is the signer's
-    own signature where it was erased, or its indexes recomputed, during the wait.
+    Other spellings of the mailbox are left out: nobody has proved that they read them. The
+    signer's own signature is missing if it was erased, or its indexes recomputed, during the wait.
     """
     known = sealing.known_as(signer)
     locks.lock_mailboxes(sealing.mailboxes(known))

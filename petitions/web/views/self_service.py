@@ -358,7 +358,7 @@ def _show(
     context = {
         "rows": [_row(one, refused, asked.get(one.signature.pk, (None, ""))[1]) for one in held],
         "address": held[0].person["email"] if held else "",
-        "only_newest": self_service.MOST_WAITING if self_service.has_more_waiting(held) else 0,
+        "only_newest": self_service.MAX_WAITING_SHOWN if self_service.has_more_waiting(held) else 0,
         "no_mail": suppression.is_all_suppressed(recipient.inboxes),
         "token": token,
         "done": done,
