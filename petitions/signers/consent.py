@@ -1,6 +1,6 @@
-"""The wording that signers consent to, by version. A signature stores the version it saw.
+"""The wording that signers consent to, by version. A signature stores the version its signer saw.
 
-Never change a version's words: add a version, and raise `CURRENT`.
+Never change the words of a version: add a version, and raise `CURRENT`.
 Source: UK GDPR Articles 7 and 9(2)(a); ICO guidance on political campaigning.
 """
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from petitions.models import Signature
 
 CURRENT = 2
-# Of a form that offers to show the name publicly. Nobody is listed who has not seen it.
+# Shown by forms that offer to show the name publicly. Nobody is listed who has not seen it.
 PUBLISHING = 3
 
 WORDING: dict[int, Promise] = {
@@ -21,7 +21,7 @@ WORDING: dict[int, Promise] = {
         "gives the British Government my constituency or country, and my name only if I chose "
         "so above."
     ),
-    # Petitions may be addressed to others than the Government.
+    # Petitions may be addressed to somebody other than the Government.
     2: _(
         "I agree that %(organisation)s keeps my signature, which shows a political opinion, and "
         "gives my constituency or country to %(addressee)s, and my name only if I chose so above."
@@ -34,7 +34,7 @@ WORDING: dict[int, Promise] = {
 }
 
 
-# What may be done with the name, in the form and wherever its choice is shown to its signer.
+# The choices for the use of the name, in the form and wherever the signer's choice is shown.
 NAME_USE: dict[str, Promise] = {
     Signature.NameUse.PUBLIC: _("Show my name publicly, and give it to %(addressee)s"),
     Signature.NameUse.GOVERNMENT: _("Give my name to %(addressee)s only"),
@@ -43,15 +43,17 @@ NAME_USE: dict[str, Promise] = {
 
 
 def version_of(*, publishes_names: bool) -> int:
-    """The version that the form of a petition shows."""
+    """Return the version that a petition's form shows."""
     return PUBLISHING if publishes_names else CURRENT
 
 
 def wording(
     organisation: str, addressee: str, *, language: str = "", version: int = CURRENT
 ) -> SafeString:
-    """The words of a version as HTML in the language of the page, naming the organisation and whom
-    the petition is addressed to, in the `language` of its text: names may run the other way.
+    """Return the wording of a version as HTML, in the language of the page.
+
+    `language` is that of the petition's text, and so of `addressee`, whose writing direction may
+    differ from the page's.
     """
     names = {
         "organisation": format_html("<bdi>{}</bdi>", organisation),
@@ -61,9 +63,7 @@ def wording(
 
 
 def name_use_wording(name_use: str, addressee: str, *, language: str = "") -> SafeString:
-    """The words of a choice for the name as HTML in the language of the page, naming whom the
-    petition is addressed to: see `wording`.
-    """
+    """Return the wording of a choice for the name as HTML. Arguments as for `wording`."""
     names = {"addressee": _isolated(addressee, language)}
     return mark_safe(escape(NAME_USE[name_use]) % names)  # noqa: S308 - all of it is escaped
 

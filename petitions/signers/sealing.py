@@ -17,44 +17,44 @@ from petitions.identity import email_addresses, names
 from petitions.models import Mail, Signature, Signer
 from petitions.signers import consent
 
-# Room for all that the form takes: `names.MAX_NAME_BYTES`, an address, a home, and what JSON adds.
+# Room for `names.MAX_NAME_BYTES`, the longest address and home, and the JSON around them.
 SEALED_BYTES = 1024
 
 
 class Use(StrEnum):
-    """What the blind index of a mailbox over all petitions is stored for.
+    """Uses of the blind index of a mailbox over all petitions.
 
-    Each use has an index of its own: anybody can have a row stored for any address, and whoever
-    has that row and a copy of the database must not see which other rows it equals. Some have
-    another in each petition or news: whoever knows by a hand-in list whose row of one petition it
-    is must not see what else that person has signed.
+    Each use has its own index, because anybody can have a row stored for any address: with that row
+    and a copy of the database they must not find other rows of the mailbox. Some also differ by
+    petition or news: a hand-in list reveals whose row of one petition it is, which must not reveal
+    what else that person has signed.
     """
 
-    MAIL = "mail"  # mails to confirm, whose number is limited
-    SIGNED = "signed"  # the same mails once their signature is confirmed, by petition
+    MAIL = "mail"  # confirmation mails, which are rate-limited
+    SIGNED = "signed"  # the same mails after confirmation; one index per petition
     FIND = "find"  # mails with a link to one's signatures
     ADDRESS = "address"  # mails with a code to a new address
-    NEWS = "news"  # news, of which each mailbox gets one, by news
+    NEWS = "news"  # news mails; one index per news
 
 
 # In the associated data of sealed signers; the row's id is the signature's.
 TABLE = "signer"
-# Place in `known_by` of the indexes of a confirmed signature under the current key.
+# Position in `known_by` of a confirmed signature's indexes under the current key.
 CONFIRMED = 1
-# Prefix of the purposes of a signature's blind indexes until it is confirmed.
+# Prefix of the purposes of pending signatures' blind indexes.
 _PENDING = "pending-"
-# Signatures fall at random, by their id, into so many groups for the search by name and postcode.
+# Number of groups, by the signature's random id, for the search by name and postcode.
 SEARCH_GROUPS = 4096
-_GROUP_SHIFT = 128 - 12  # 4096 is two to the twelfth
-# The same for recipients without a known signature; the row's id is the mail's.
+_GROUP_SHIFT = 128 - 12  # 4096 is 2 ** 12
+# In the associated data of mails' recipients without a signature; the row's id is the mail's.
 MAIL_TABLE = "mail"
-# Sealed with the address in a mail that is never sent: see `petitions.signatures.find`.
+# Key that is sealed with the address of a mail that is never sent: see `signatures.find`.
 DECOY = "decoy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A submitted form, validated and normalised. `country` is set for signers abroad only."""
+    """A submitted form, validated and normalised. `country` is set only for signers abroad."""
 
     name: str
     email: str
@@ -66,16 +66,15 @@ class Attempt:
     news_may_name: bool = False
     text_version: int = 1
     consent_version: int = consent.CURRENT
-    # The source code in the link that they followed: see `petitions.counting.sources`.
+    # The code of the link that the signer followed: see `petitions.counting.sources`.
     source: str = ""
 
 
 class Indexes(NamedTuple):
-    """The blind indexes of one signer, 16 bytes each: of the mailbox, the person in it and the
-    home within one petition, and of the mailbox as their mails have it: over all petitions until
-    it is confirmed, within the petition since.
+    """Blind indexes of a signer, 16 bytes each. They change when the signature is confirmed.
 
-    A signature has others while it waits for confirmation than once it is confirmed: see `Use`.
+    The first three (mailbox, person in it, home) are scoped to the petition. `global_mailbox` is
+    stored in mails: over all petitions until confirmation, then per petition. See `Use`.
     """
 
     petition_mailbox: bytes
@@ -85,12 +84,12 @@ class Indexes(NamedTuple):
 
 
 class SearchIndexes(NamedTuple):
-    """The blind indexes by which moderators find a name or a postcode, 64 bits each.
+    """Blind indexes, 64 bits each, by which moderators search for a name or a postcode.
 
-    Equal names have equal indexes within one of `SEARCH_GROUPS` groups of a petition's signatures
-    only. Under one key for all, a copy of the database would tell the commonest names by how often
-    each occurs; and whoever confirms a signature of their own in somebody's name would see there
-    whether that person has signed. A search costs one look-up a group, however many have signed.
+    Equal names have equal indexes only within one of a petition's `SEARCH_GROUPS` groups. With one
+    key for all, a copy of the database would reveal common names by their frequency, and anybody
+    who signs in another person's name could see there whether that person has signed. A search
+    costs one look-up per group, however many have signed.
     """
 
     name: int
@@ -100,10 +99,9 @@ class SearchIndexes(NamedTuple):
 def indexes(
     petition_id: int, attempt: Attempt, *, is_pending: bool, key_id: int | None = None
 ) -> Indexes:
-    """The blind indexes under which this person is looked up for this petition, before
-    confirmation (`is_pending`) or since.
+    """Return an attempt's blind indexes before (`is_pending`) or after confirmation.
 
-    Under the first (current) key, unless `key_id` names another.
+    They use the current key unless `key_id` is given.
     """
     return indexes_of(petition_id, person_of(attempt), is_pending=is_pending, key_id=key_id)
 
@@ -115,7 +113,7 @@ def indexes_of(
     is_pending: bool = False,
     key_id: int | None = None,
 ) -> Indexes:
-    """The blind indexes of a person unsealed from a row."""
+    """Return the blind indexes of a person unsealed from a row."""
     key_id = vault.index_key_id() if key_id is None else key_id
     prefix = _PENDING if is_pending else ""
     petition, mailbox = str(petition_id), email_addresses.canonical(person["email"])
@@ -139,9 +137,9 @@ def search_indexes(
     is_pending: bool = False,
     key_id: int | None = None,
 ) -> SearchIndexes:
-    """The blind indexes of a person's name and postcode, for the moderators' search.
+    """Return the blind indexes of a person's name and postcode, for the moderators' search.
 
-    Who gave no postcode has one that nobody else has, and so looks like all others.
+    A missing postcode is replaced by a unique text, so that its row looks like all others.
     """
     prefix, group = _PENDING if is_pending else "", signature_id.int >> _GROUP_SHIFT
     name, postcode = names.folded(person["name"]), person["postcode"] or str(signature_id)
@@ -152,14 +150,12 @@ def search_indexes(
 
 
 def indexes_of_name(petition_id: int, name: str) -> list[int]:
-    """The blind indexes that a name has in a petition: of each group, before confirmation and
-    since, under each key.
-    """
+    """Return all blind indexes of a name in a petition: per group, state and key."""
     return _in_each_group(petition_id, "name", names.folded(name))
 
 
 def indexes_of_postcode(petition_id: int, postcode: str) -> list[int]:
-    """The same of a canonical postcode."""
+    """Return all blind indexes of a canonical postcode in a petition: per group, state and key."""
     return _in_each_group(petition_id, "postcode", postcode)
 
 
@@ -173,18 +169,18 @@ def _in_each_group(petition_id: int, kind: str, text: str) -> list[int]:
 
 
 def _group_key(kind: str, petition_id: int, text: str, key_id: int | None) -> bytes:
-    """The key under which the indexes of a text in each group are made."""
+    """Return the key from which a text's index in each group is computed."""
     return vault.blind_index(f"search-{kind}", str(petition_id), text, key_id=key_id)
 
 
 def _of_group(group: int, key: bytes) -> int:
-    # Keyed BLAKE2: a search makes thousands, and HMAC took four times as long.
+    # Keyed BLAKE2: a search computes thousands, and HMAC took four times as long.
     index = blake2b(group.to_bytes(2, "big"), digest_size=8, key=key).digest()
     return int.from_bytes(index, "big", signed=True)
 
 
 def person_of(attempt: Attempt) -> dict[str, str]:
-    """What is sealed of an attempt."""
+    """Return the personal data of an attempt, which is sealed."""
     return {
         "name": attempt.name,
         "email": attempt.email,
@@ -195,11 +191,9 @@ def person_of(attempt: Attempt) -> dict[str, str]:
 
 
 def known_as(signer: Signer) -> list[Indexes]:
-    """All blind indexes of this person in their petition: those stored, and under each index key
-    those of a confirmed signature and of one that waits.
+    """Return all blind indexes of a signer: stored, and confirmed and pending under each key.
 
-    While the ring of index keys holds several, an earlier signature of the same mailbox may
-    still stand under an older one, or a later one under a newer.
+    During a key rotation, signatures of the same mailbox may have indexes under different keys.
     """
     try:
         return known_by(signer, unsealed(signer))
@@ -208,8 +202,9 @@ def known_as(signer: Signer) -> list[Indexes]:
 
 
 def known_by(signer: Signer, person: Mapping[str, str]) -> list[Indexes]:
-    """The same of a signer who is unsealed already. At `CONFIRMED` those that they have from their
-    confirmation on.
+    """Return the same as `known_as`, for a signer who is already unsealed.
+
+    Those of a confirmed signature under the current key are at position `CONFIRMED`.
     """
     computed = [
         indexes_of(signer.petition_id, person, is_pending=is_pending, key_id=key_id)
@@ -220,7 +215,7 @@ def known_by(signer: Signer, person: Mapping[str, str]) -> list[Indexes]:
 
 
 def stored(signer: Signer) -> Indexes:
-    """The blind indexes in a signer's row; the one over all petitions is in its mails."""
+    """Return the blind indexes in a signer's row, without `global_mailbox`, which is in mails."""
     return Indexes(
         bytes(signer.petition_mailbox_ix),
         bytes(signer.person_ix),
@@ -230,8 +225,9 @@ def stored(signer: Signer) -> Indexes:
 
 
 def petition_mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
-    """The blind indexes of a mailbox within one petition, under each key, the first one first: of
-    confirmed signatures, and then of those that wait.
+    """Return the blind indexes of a mailbox within a petition, under each key, current one first.
+
+    Those of confirmed signatures precede those of pending ones.
     """
     mailbox = email_addresses.canonical(address)
     return [
@@ -242,20 +238,20 @@ def petition_mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
 
 
 def same_mailbox(petition_id: int, ix: bytes) -> list[bytes]:
-    """All blind indexes of the mailbox that has this one, within one petition."""
+    """Return all blind indexes, within a petition, of the mailbox with this index."""
     rows = Signer.objects.filter(petition=petition_id, petition_mailbox_ix=ix)
     known = [index for row in rows[:1] for index in known_as(row)]
     return mailboxes(known) or [ix]
 
 
 def inboxes_of(address: str) -> list[Inbox]:
-    """A mailbox over all petitions, by its blind index under each key; the first is current."""
+    """Return a mailbox's blind indexes over all petitions, under each key, current one first."""
     mailbox = email_addresses.canonical(address)
     return [_inbox(mailbox, key_id) for key_id in settings.INDEX_KEYS]
 
 
 def mailbox_of(signature: Signature, address: str) -> Mailbox:
-    """What the "not me" link in the mail about a form says, by the current key."""
+    """Return the payload of the "not me" link in a form's mail, under the current key."""
     inbox = inbox_of(address)
     return Mailbox(
         signature_id=signature.pk,
@@ -267,13 +263,14 @@ def mailbox_of(signature: Signature, address: str) -> Mailbox:
 
 
 def inbox_of(address: str) -> Inbox:
-    """A mailbox over all petitions, by its blind index under the current key."""
+    """Return a mailbox's blind index over all petitions, under the current key."""
     return _inbox(email_addresses.canonical(address), vault.index_key_id())
 
 
 def address_as_inboxes(address: str) -> list[Inbox]:
-    """One spelling of a mailbox, the very address, by its blind index under each key; the first is
-    current. As an `Inbox`, for it is stored in the same way, and equals none.
+    """Return the blind indexes of an exact address (not its aliases), current key first.
+
+    They are `Inbox` objects because they are stored in the same way. None equals a mailbox's.
     """
     return [Inbox(key_id, _address_index(address, key_id)) for key_id in settings.INDEX_KEYS]
 
@@ -283,21 +280,22 @@ def _inbox(mailbox: str, key_id: int) -> Inbox:
 
 
 def stored_index(use: Use, inbox: Inbox, *, of: int | UUID | None = None) -> bytes:
-    """The blind index of a mailbox as it is stored for one use: over all petitions, or `of` one
-    petition or news.
+    """Return the blind index of a mailbox as stored for one use.
+
+    It is over all petitions, unless `of` is the id of a petition or a news.
     """
     scope = [] if of is None else [str(of)]
     return vault.blind_index(f"inbox:{use}", inbox.ix, *scope, key_id=inbox.key_id)
 
 
 def recipient_of(address: str) -> Recipient:
-    """An address as a mailed link names it: see `is_recipient`."""
+    """Return an address as the payload of a mailed link: see `is_recipient`."""
     inboxes = tuple(inboxes_of(address))
     return Recipient(_address_index(address, inboxes[0].key_id), inboxes)
 
 
 def is_recipient(recipient: Recipient, address: str) -> bool:
-    """Whether this is the very address that was mailed, provider alias rules aside."""
+    """Return whether this is exactly the mailed address, without provider alias rules."""
     if not recipient.inboxes:
         return False
     key_id = recipient.inboxes[0].key_id
@@ -309,17 +307,17 @@ def _address_index(address: str, key_id: int) -> bytes:
 
 
 def network_index(network: str, day: date | None = None) -> bytes | None:
-    """The blind index of a network, scoped to a day (default: today, UTC); None for ""."""
+    """Return the blind index of a network on a day (default: today, UTC), or None for ""."""
     return _of_the_day("network", network, day) if network else None
 
 
 def domain_index(address: str, day: date | None = None) -> bytes:
-    """The blind index of an address's domain, scoped to a day (default: today, UTC)."""
+    """Return the blind index of an address's domain on a day (default: today, UTC)."""
     return _of_the_day("domain", email_addresses.domain_of(address), day)
 
 
 def domains_by_index(domains: Iterable[str], days: Iterable[date]) -> dict[bytes, str]:
-    """Domains by their blind indexes of these days (UTC), to recognise them in stored rows."""
+    """Map blind indexes on these days (UTC) to their domains, to recognise them in rows."""
     days = set(days)
     return {domain_index(f"@{name}", day): name for name in domains for day in days}
 
@@ -329,12 +327,12 @@ def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
 
 
 def seal(attempt: Attempt, signature_id: UUID) -> bytes:
-    """Seal (encrypt) the personal data of an attempt for one signature."""
+    """Seal (encrypt) the personal data of an attempt for a signature."""
     return seal_again(person_of(attempt), signature_id)
 
 
 def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
-    """Seal a person anew for the same signature, such as under another name or key."""
+    """Seal a person for a signature again, for example with another name or key."""
     return vault.seal(person, table=TABLE, row_id=signature_id, at_least=SEALED_BYTES)
 
 
@@ -345,7 +343,7 @@ def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
 
 
 def opener() -> Callable[[memoryview, bytes], dict[str, str]]:
-    """`unseal` by the 16 bytes of an id, for exports, which open a million."""
+    """Return `unseal` for exports: its function takes the 16 bytes of an id, to be faster."""
     return cast("Callable[[memoryview, bytes], dict[str, str]]", vault.opener(TABLE))
 
 
@@ -355,8 +353,9 @@ def unsealed(signer: Signer) -> dict[str, str]:
 
 
 def address_of(signer: Signer) -> str | None:
-    """The very address of a signer, case-folded: who reads it has proved nothing of other spellings
-    of the mailbox. None if it cannot be unsealed.
+    """Return a signer's exact address, case-folded, or None if it cannot be unsealed.
+
+    Reading it proves nothing about other spellings of the mailbox.
     """
     try:
         return email_addresses.folded(unsealed(signer)["email"])
@@ -365,14 +364,15 @@ def address_of(signer: Signer) -> str | None:
 
 
 def seal_addressee(mail_id: UUID, *, address: str, language: str, **more: str) -> bytes:
-    """Seal the recipient of a mail without a signature; of fixed length (constant work)."""
+    """Seal the recipient of a mail without a signature, at a fixed length (constant work)."""
     person = {"email": address, "language": language, **more}
     return vault.seal(person, table=MAIL_TABLE, row_id=mail_id, at_least=512)
 
 
 def addressee(mail: Mail) -> dict[str, str] | None:
-    """Decrypt the recipient of a mail: an address and a language, or the whole signer; None if
-    erased. Load it with signature and signer. Raises `vault.CannotOpen`.
+    """Decrypt the recipient of a mail: email and language, or the whole signer; None if erased.
+
+    Load the mail with `signature__signer`. Raises `vault.CannotOpen`.
     """
     if mail.sealed:
         value = vault.unseal(mail.sealed, table=MAIL_TABLE, row_id=mail.pk)
@@ -382,10 +382,10 @@ def addressee(mail: Mail) -> dict[str, str] | None:
 
 
 def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
-    """The distinct blind indexes of a mailbox."""
+    """Return the distinct blind indexes of a mailbox."""
     return list({index.petition_mailbox for index in known})
 
 
 def persons(known: Iterable[Indexes]) -> list[bytes]:
-    """The distinct blind indexes of a person."""
+    """Return the distinct blind indexes of a person."""
     return list({index.person for index in known})
