@@ -1,11 +1,11 @@
 """Encrypted tokens in the URLs of e-mailed links and of pages, and one-time codes.
 
-Links hold a signature's id and the epoch at which they were mailed, or the blind index of a
-mailbox. They are encrypted (AES-SIV, RFC 5297: deterministic, so that a mail that is sent again
-is the same), for whoever sees a link and has a copy of the database must not find the row.
-Pages that must remember what was typed hold it sealed, at one fixed length, for an hour. Codes are
-for those who read their mail on another machine: short, so they are valid only on the page, and
-for five tries.
+Links hold a signature's id and its link epoch, or the blind index of a mailbox. They are encrypted,
+so that somebody who sees a link and has a copy of the database cannot find the row. AES-SIV (RFC
+5297) is deterministic, so that a mail that is sent again is the same.
+Pages that must remember what was typed hold it sealed, at a fixed length, for an hour. Codes are
+for people who read their mail on another device. They are short, so they are valid only on the page
+and for five tries.
 """
 
 import base64
@@ -35,44 +35,44 @@ NO_NEWS = "no-news"
 DRAFT = "draft"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
-# Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
-# does an address. With it the URL of the page stays below gunicorn's limit of 4094.
+# Room for the longest values: a name of 200 characters takes up to 800 bytes, and so does an
+# address. The URL of the page still stays below gunicorn's limit of 4094 bytes.
 ATTEMPT_BYTES = 2304
 CODE = "code"
 CODE_DIGITS = 8
 _SIV_BYTES = 16
-# A page's token is sealed for no row: its attempt's id is inside.
+# A page's token is not sealed for a row: its attempt's id is inside.
 _NO_ROW = UUID(int=0)
 _TIME_BYTES = 5
-# A signature's id and an epoch; the same, a petition, a key's id and an index; the last two alone.
+# Signature id, epoch; signature id, epoch, petition id, key id, blind index; key id, blind index.
 _LINK, _MAILBOX, _INBOX = Struct(">16sH"), Struct(">16sHQB16s"), Struct(">B16s")
-# A news, a signature, a petition, a key's id and an index.
+# News id, signature id, petition id, key id, blind index.
 _NEWS = Struct(">16s16sQB16s")
 
 
 class BadToken(Exception):
-    """A token is forged, damaged, truncated or made for something else."""
+    """A token is forged, damaged, truncated or made for another purpose."""
 
 
 class ExpiredToken(BadToken):
-    """A token of a page or a link is genuine, but its hour is over."""
+    """A token of a page or a link is genuine but has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Payload of a mailed link: the signature, and the epoch at which it was mailed."""
+    """Payload of a mailed link: the signature's id and its `link_epoch` when it was mailed."""
 
     signature_id: UUID
     epoch: int
 
 
 def link(purpose: str, signature_id: UUID, epoch: int) -> str:
-    """The token of a mailed link."""
+    """Return the token of a mailed link."""
     return _encrypted(purpose, _LINK.pack(signature_id.bytes, epoch))
 
 
 def read_link(purpose: str, token: str) -> Link:
-    """Read a link's token. Raises `BadToken` unless it was made for this purpose."""
+    """Return the payload of a link's token. Raises `BadToken`."""
     signature_id, epoch = _LINK.unpack(_decrypted(purpose, token, _LINK.size))
     return Link(UUID(bytes=signature_id), epoch)
 
@@ -81,8 +81,8 @@ def read_link(purpose: str, token: str) -> Link:
 class Mailbox:
     """Payload of a "this wasn't me" link: the attempt, the petition and the mailbox.
 
-    The mailbox is named by its blind index over all petitions and the id of its key, so that
-    the link stays valid when nothing of the attempt is left.
+    The mailbox is identified by its blind index over all petitions and the id of the key, so that
+    the link stays valid after the attempt is deleted.
     """
 
     signature_id: UUID
@@ -93,15 +93,13 @@ class Mailbox:
 
 
 def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
-    """The token of a link with a `Mailbox`; of fixed length."""
+    """Return the token of a link with a `Mailbox`, of fixed length."""
     _id, *rest = astuple(mailbox)
     return _encrypted(purpose, _MAILBOX.pack(mailbox.signature_id.bytes, *rest))
 
 
 def read_mailbox_link(purpose: str, token: str) -> Mailbox:
-    """Read such a token, which expires only with its keys. Raises `BadToken` unless it was made
-    for this purpose.
-    """
+    """Return the payload of such a token, which expires only with its keys. Raises `BadToken`."""
     signature_id, *rest = _MAILBOX.unpack(_decrypted(purpose, token, _MAILBOX.size))
     mailbox = Mailbox(UUID(bytes=signature_id), *rest)
     _need_index_key(mailbox.key_id)
@@ -110,10 +108,10 @@ def read_mailbox_link(purpose: str, token: str) -> Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A mailbox over all petitions: its blind index, and the id of its key.
+    """A mailbox over all petitions: its blind index and the id of the key.
 
-    This index is in no table: what is stored is made from it, for each use another
-    (`petitions.signers.sealing`).
+    This index is in no table. The stored ones are derived from it, one for each use
+    (`petitions.signers.sealing.Use`).
     """
 
     key_id: int
@@ -121,14 +119,12 @@ class Inbox:
 
 
 def inbox_link(purpose: str, inbox: Inbox) -> str:
-    """The token of a link with an `Inbox` and the time at which it was made."""
+    """Return the token of a link with an `Inbox` and the current time."""
     return _encrypted(purpose, _now() + _INBOX.pack(inbox.key_id, inbox.ix))
 
 
 def read_inbox_link(purpose: str, token: str) -> Inbox:
-    """Read such a token, which expires only with its keys. Raises `BadToken` unless it was made
-    for this purpose.
-    """
+    """Return the payload of such a token, which expires only with its keys. Raises `BadToken`."""
     raw = _decrypted(purpose, token, _TIME_BYTES + _INBOX.size)
     inbox = Inbox(*_INBOX.unpack(raw[_TIME_BYTES:]))
     _need_index_key(inbox.key_id)
@@ -137,9 +133,10 @@ def read_inbox_link(purpose: str, token: str) -> Inbox:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Payload of a link that unsubscribes: the news that it stands in, and whose it is.
+    """Payload of an unsubscribe link in a news mail.
 
-    It names the mailbox as `Mailbox` does, and so outlives the list of recipients.
+    It identifies the mailbox as `Mailbox` does, so it is still valid when the list of recipients is
+    deleted.
     """
 
     news_id: UUID
@@ -149,12 +146,12 @@ class Subscription:
 
     @property
     def is_test(self) -> bool:
-        """Whether the link is that of a test mail, which is about nobody."""
+        """Return whether the link is in a test mail, which has no signature."""
         return not self.signature_id.int
 
 
 def subscription_link(to: Subscription) -> str:
-    """The token of a link that unsubscribes; of fixed length."""
+    """Return the token of an unsubscribe link, of fixed length."""
     inbox = to.inbox
     raw = _NEWS.pack(
         to.news_id.bytes, to.signature_id.bytes, to.petition_id, inbox.key_id, inbox.ix
@@ -163,7 +160,7 @@ def subscription_link(to: Subscription) -> str:
 
 
 def read_subscription_link(token: str) -> Subscription:
-    """Read such a token, which expires only with its keys. Raises `BadToken`."""
+    """Return the payload of an unsubscribe link, which expires with its keys. Raises `BadToken`."""
     news, signature, petition_id, *inbox = _NEWS.unpack(_decrypted(NO_NEWS, token, _NEWS.size))
     to = Subscription(UUID(bytes=news), UUID(bytes=signature), petition_id, Inbox(*inbox))
     if not to.is_test:
@@ -173,22 +170,20 @@ def read_subscription_link(token: str) -> Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One address that is mailed: its own blind index, under the first key, and those of its
-    mailbox under each key.
-    """
+    """A mailed address: its blind index under the first key, and its mailbox's under each key."""
 
     address_ix: bytes
     inboxes: tuple[Inbox, ...]
 
 
 def recipient_link(recipient: Recipient) -> str:
-    """The token of a magic link to one address, with the time at which it was made."""
+    """Return the token of a magic link to an address, with the current time."""
     inboxes = b"".join(_INBOX.pack(inbox.key_id, inbox.ix) for inbox in recipient.inboxes)
     return _encrypted(FIND, _now() + recipient.address_ix + inboxes)
 
 
 def read_recipient_link(token: str) -> Recipient:
-    """Read such a token. Raises `BadToken`, and `ExpiredToken` after `FIND_SECONDS`."""
+    """Return a magic link's recipient. Raises `BadToken`, `ExpiredToken` after `FIND_SECONDS`."""
     raw = _decrypted(FIND, token)
     made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
     address_ix, inboxes = rest[: vault.INDEX_BYTES], rest[vault.INDEX_BYTES :]
@@ -203,12 +198,12 @@ def read_recipient_link(token: str) -> Recipient:
 
 
 def code(signature_id: UUID, epoch: int) -> str:
-    """The one-time code that stands for the link mailed with it: an HMAC cut to `CODE_DIGITS`."""
+    """Return the one-time code that stands for a mailed link: an HMAC cut to `CODE_DIGITS`."""
     return _code(vault.link_keys(CODE)[0], signature_id, epoch)
 
 
 def is_code(typed: str, signature_id: UUID, epoch: int) -> bool:
-    """Whether these ASCII digits are the code; a constant-time comparison."""
+    """Return whether these ASCII digits are the code, compared in constant time."""
     right = [
         hmac.compare_digest(typed.encode(), _code(key, signature_id, epoch).encode())
         for key in vault.link_keys(CODE)
@@ -217,23 +212,23 @@ def is_code(typed: str, signature_id: UUID, epoch: int) -> bool:
 
 
 def spoken(code: str) -> str:
-    """A code formatted in two groups of four, which are easier to remember."""
+    """Format a code in two groups of four digits, which are easier to remember."""
     return f"{code[:4]}-{code[4:]}"
 
 
 def seal_attempt(attempt_id: UUID, typed: Mapping[str, object], *, at: int) -> str:
-    """A page's token: what was typed, sealed, at a fixed length.
+    """Return a page's token: what was typed, sealed, at a fixed length.
 
-    Expires an hour after `at` (Unix seconds), which pages that follow from one another share.
+    It expires an hour after `at` (Unix seconds).
     """
     value = {"at": at, "id": attempt_id.hex, **typed}
     return _b64(vault.seal(value, table=ATTEMPT, row_id=_NO_ROW, at_least=ATTEMPT_BYTES))
 
 
 def open_attempt(token: str) -> tuple[UUID, dict[str, Any], int]:
-    """Unseal a page's token: the attempt's id, what was typed, and `at`.
+    """Unseal a page's token: return the attempt's id, what was typed, and `at`.
 
-    Raises `ExpiredToken` an hour after `at`, `BadToken` if it is not ours.
+    Raises `BadToken`, and `ExpiredToken` an hour after `at`.
     """
     try:
         value = vault.unseal(_unb64(token), table=ATTEMPT, row_id=_NO_ROW)
@@ -270,7 +265,7 @@ def _decrypted(purpose: str, token: str, length: int | None = None) -> bytes:
 
 
 def _need_index_key(key_id: int) -> None:
-    """Raise `BadToken` for a mailbox under a key that is gone: nothing of it can be found."""
+    """Raise `BadToken` if the key of a mailbox's index is gone: nothing can be found by it."""
     if key_id not in settings.INDEX_KEYS:
         raise BadToken
 
@@ -285,6 +280,6 @@ def _unb64(text: str) -> bytes:
     except (binascii.Error, ValueError):
         raise BadToken from None
     if _b64(raw) != text:
-        # Only canonical base64, so that tokens are not malleable.
+        # Accept only canonical base64, so that tokens are not malleable.
         raise BadToken
     return raw

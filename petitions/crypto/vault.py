@@ -1,19 +1,19 @@
 """Authenticated encryption (sealing), blind indexes and link keys: a stolen copy is worthless.
 
-The vault knows nothing of petitions. It turns values into sealed bytes that decrypt only in
-the row they were sealed for, and into indexes that compare for equality without telling the
+The vault knows nothing of petitions. It turns values into sealed bytes that decrypt only for the
+row they were sealed for, and into blind indexes that compare for equality without revealing the
 value. Three rings of independent master keys come from the environment (`SEALING_KEYS`,
-`INDEX_KEYS`, `LINK_KEYS`); none is derived from `SECRET_KEY`. One key per purpose is derived
-from them by HKDF-SHA256.
+`INDEX_KEYS`, `LINK_KEYS`). None is derived from `SECRET_KEY`. A key per purpose is derived from
+them by HKDF-SHA256.
 
 A sealed value is
 
     format (1 byte) | key id (1) | nonce (12) | AES-256-GCM ciphertext and tag
 
 The key is chosen by its id, never by trial decryption. The associated data binds the table, the
-row's id and the format, so that a value moved to another row does not open. Before
-sealing, the plaintext is padded to a multiple of `BUCKET` bytes: a name of three letters
-and one of sixty give values of the same length.
+row's id and the format, so that a value moved to another row does not decrypt. The plaintext is
+padded to a multiple of `BUCKET` bytes, so that a name of three letters and one of sixty give
+values of the same length.
 """
 
 import json
@@ -38,21 +38,21 @@ LENGTH_BYTES = 4
 INDEX_BYTES = 16
 _LENGTH = struct.Struct("!I").unpack_from
 _PREFIX = HEADER_BYTES + NONCE_BYTES
-# Shared: `json.dumps` with options makes one per call, which doubles the cost of encoding.
+# Shared, because `json.dumps` with options creates one per call, which doubles its cost.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-# `json.loads` guesses the encoding of bytes first, and takes twice as long.
+# `json.loads` first detects the encoding of bytes, and takes twice as long.
 _DECODE = json.JSONDecoder().raw_decode
 
 
 class CannotOpen(Exception):
-    """Decryption failed: the value is damaged or was moved, or its key is gone. Do not retry."""
+    """The value is damaged or was moved, or its key is gone. Trying again does not help."""
 
 
 def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int = 0) -> bytes:
-    """Encrypt a JSON-able mapping for one row of one table.
+    """Encrypt a JSON-serialisable mapping for one row of one table.
 
-    `at_least` asks for a plaintext of that many bytes (rounded up to whole buckets), for
-    values whose length must never differ. The result's length depends on the bucket alone.
+    `at_least` is the least size of the padded plaintext in bytes, for values whose length must
+    never differ. The length of the result depends only on the number of buckets.
     """
     key_id, nonce = next(iter(settings.SEALING_KEYS)), os.urandom(NONCE_BYTES)
     padded = _pad(_JSON.encode(value).encode(), at_least)
@@ -61,20 +61,21 @@ def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int
 
 
 def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str, object]:
-    """Decrypt what `seal` made for the same table and row. Raises `CannotOpen` otherwise."""
+    """Decrypt a value that `seal` made for the same table and row. Raises `CannotOpen`."""
     return opener(table)(sealed, row_id.bytes)
 
 
 @cache
 def opener(table: str) -> Callable[[bytes | memoryview, bytes], dict[str, object]]:
-    """`unseal` for many rows of a table: takes the sealed value and the 16 bytes of the row's id,
-    and builds no `UUID`. An export opens a million.
+    """Return a faster `unseal` for one table, because an export decrypts a million rows.
+
+    The function takes the sealed value and the 16 bytes of the row's id, without a `UUID` object.
     """
     binding = _binding(table)
 
     def unseal_row(sealed: bytes | memoryview, row_id: bytes) -> dict[str, object]:
         blob = bytes(sealed)
-        # A key that left the ring opens nothing, though its cipher may still be cached.
+        # A key removed from the ring is rejected, though its cipher may still be cached.
         if len(blob) <= _PREFIX or blob[0] != FORMAT or blob[1] not in settings.SEALING_KEYS:
             raise CannotOpen
         nonce, ciphertext = blob[HEADER_BYTES:_PREFIX], blob[_PREFIX:]
@@ -90,11 +91,11 @@ def opener(table: str) -> Callable[[bytes | memoryview, bytes], dict[str, object
 
 
 def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) -> bytes:
-    """A blind index: HMAC-SHA256 of `parts`, in order, cut to 16 bytes, for equality look-ups.
+    """Return a blind index for equality look-ups: HMAC-SHA256 of `parts`, cut to 16 bytes.
 
-    Made with the first key of the ring, or with an older one to find what that one made. Equal
-    parts under the same purpose give equal indexes; without the key nothing can be tested against
-    them. Every part is preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
+    It uses the first key of the ring, unless `key_id` names another. Equal parts under the same
+    purpose give equal indexes. Guesses cannot be tested without the key. Every part is preceded by
+    its length, so that ("ab", "c") and ("a", "bc") differ.
     """
     return indexer(purpose, index_key_id() if key_id is None else key_id)(*parts)
 
@@ -102,7 +103,7 @@ def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) ->
 @cache
 def indexer(purpose: str, key_id: int) -> Callable[..., bytes]:
     """Return `blind_index` of one purpose and key, for many values."""
-    # Only ever copied: keying it costs twice what the rest of an index does.
+    # Keyed once and then copied: keying costs twice as much as the rest of an index.
     keyed = HMAC(_derive(settings.INDEX_KEYS[key_id], f"index:{purpose}"), SHA256())
 
     def index(*parts: str | bytes) -> bytes:
@@ -114,24 +115,24 @@ def indexer(purpose: str, key_id: int) -> Callable[..., bytes]:
 
 
 def index_key_id() -> int:
-    """The id of the current index key; `settings.INDEX_KEYS` has all of them."""
+    """Return the id of the current index key, which is the first of `settings.INDEX_KEYS`."""
     return next(iter(settings.INDEX_KEYS))
 
 
 def link_keys(purpose: str) -> list[bytes]:
-    """The keys for signing links of one purpose; the first signs, all of them verify."""
+    """Return the keys for links of one purpose. The first makes new links, and all are accepted."""
     return [_link_key(master, purpose) for master in settings.LINK_KEYS.values()]
 
 
 @cache
 def _cipher(key_id: int) -> AESGCM:
-    # Cached by key: building one per row doubles the cost of sealing (1.5 against 0.5 us).
+    # Cached, because creating one per row doubles the cost of sealing (1.5 against 0.5 us).
     return AESGCM(_derive(settings.SEALING_KEYS[key_id], "seal"))
 
 
 @cache
 def _link_key(master: bytes, purpose: str) -> bytes:
-    # Cached: a mail has several links, and each would derive a key anew.
+    # Cached, because each of the several links in a mail would derive the key again.
     return _derive(master, f"link:{purpose}")
 
 
@@ -141,7 +142,7 @@ def _derive(master: bytes, purpose: str) -> bytes:
 
 
 def _binding(table: str) -> bytes:
-    """Prefix of the associated data (AAD); the row's id follows."""
+    """Return the prefix of the associated data (AAD), which the row's id follows."""
     return bytes((FORMAT,)) + table.encode() + b"\0"
 
 
