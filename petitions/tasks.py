@@ -20,7 +20,8 @@ from petitions.signatures import check_email, find
 def sweep(work: Callable[[], None]) -> Any:
     """Make a function a periodic task under a lease: one process at a time, last success recorded.
 
-    The task is named "petitions." and the function's name; the lease is that name with hyphens.
+    The task's name is "petitions." plus the function's name. The lease has hyphens instead of
+    underscores.
     """
 
     @wraps(work)
@@ -34,9 +35,9 @@ def sweep(work: Callable[[], None]) -> Any:
 
 @shared_task(name=wake_worker.TASK)  # type: ignore[untyped-decorator]
 def deliver_mail() -> None:
-    """Settle queued requests (corrections, resends, "find my signature"), then drain the outbox.
+    """Process queued requests (corrections, resends, "find my signature"), then deliver the outbox.
 
-    Any number of these may run concurrently.
+    Several may run concurrently.
     """
     check_email.settle()
     find.settle()
@@ -58,9 +59,8 @@ def record_closes() -> None:
 
 @sweep
 def give_notice() -> None:
-    """Mail the organisation notice before signers of a closed petition are erased, and of messages
-    that wait for an answer; and whoever took an export on the day by which its copies are to be
-    deleted.
+    """Mail notices: of coming erasures and unanswered messages to the organisation, and reminders
+    to delete copies of exports to the people who made them.
     """
     team.send_erasures()
     team.send_enquiries()
@@ -75,20 +75,20 @@ def send_staff_mail() -> None:
 
 @sweep
 def send_news() -> None:
-    """Send news to supporters, behind all other mail, for some seconds."""
+    """Send news to supporters, after all other mail, for some seconds."""
     news_sending.run_due()
 
 
 @sweep
 def raise_alerts() -> None:
-    """Raise and close alerts for moderators, and mail them to those who want it."""
+    """Raise and close alerts for moderators, and mail those who want alerts."""
     alert_causes.raise_and_close()
     team.send_alerts()
 
 
 @sweep
 def count_activity() -> None:
-    """Count what happened in the minutes that have ended, for the cockpit."""
+    """Count the activity of the past minutes, for the cockpit."""
     activity.roll_up()
 
 
@@ -100,7 +100,7 @@ def run_bulk_decisions() -> None:
 
 @sweep
 def check_tallies() -> None:
-    """Reconcile the tallies with the signatures, and repair those that differ."""
+    """Compare the tallies with the signatures, and repair those that differ."""
     for petition in tallies.repair_all():
         alert_causes.raise_tally(petition)
 
@@ -125,11 +125,11 @@ def count_countries() -> None:
 
 @sweep
 def list_names() -> None:
-    """Make the day's public lists of names. Idempotent."""
+    """Create the day's public lists of names. Idempotent."""
     name_list.make_due()
 
 
 @sweep
 def take_snapshots() -> None:
-    """Write the snapshots of the day that has ended. Idempotent."""
+    """Write the snapshots of the previous day. Idempotent."""
     breakdowns.take_snapshots()
