@@ -1,6 +1,6 @@
-"""E-mail addresses: whether two of them reach the same mailbox, and which are mistyped.
+"""E-mail addresses: whether two reach the same mailbox, and whether one is mistyped.
 
-The canonical form is for comparing only. Mail always goes to what the signer typed.
+The canonical form is only for comparing. Mail always goes to the address as typed.
 """
 
 import re
@@ -13,39 +13,38 @@ from petitions.identity import providers
 from petitions.identity.providers import LARGE, OTHERS, Provider
 from petitions.identity.typed_text import without_invisible
 
-# For `suggested_domain`: the least similarity (difflib) of two domains, and of two endings of one
-# name. In a name of up to `_SHORT` letters one typo leaves too little: "gmx" and "sky" are near to
-# anything.
-_ALIKE, _ALIKE_ENDING, _SHORT = 0.88, 0.6, 4
-# Characters beyond which nothing is read: finding an address among others takes up to the square.
-_MOST_TYPED = 1_000
-# What sentences, lists and mail programs put around an address that is copied, and phones behind
-# it: after two spaces they type a full stop.
+# For `suggested_domain`: the least similarity (difflib) of two domains, and of two endings of the
+# same name. Names of up to `_MAX_SHORT_NAME` letters, such as "gmx", are similar to anything.
+_MIN_SIMILARITY, _MIN_ENDING_SIMILARITY, _MAX_SHORT_NAME = 0.88, 0.6, 4
+# Longer input is rejected: finding an address in it can take quadratic time.
+_MAX_TYPED = 1_000
+# Characters that sentences, lists and mail programs put around a copied address. Phones add a full
+# stop after two spaces.
 _BEFORE, _AFTER = ' \t<([{"“„«', " \t>)]}\"”“»'’.,;:!?/،؛؟。"
 _WITH_NAME = re.compile(r"[^<>]*<\s*(?:mailto:)?([^<>@]+@[^<>]+)>\W*")
-# Full-width forms, of keyboards for Chinese and Japanese.
+# Full-width forms, from Chinese and Japanese keyboards.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("。"): "."}
-# Some domains are spelt with joiners; no address in ASCII is. The others are letters and marks that
-# nobody sees: the grapheme joiner, fillers, and variation selectors.
-_UNSEEN = dict.fromkeys(
+# Joiners, which only domains beyond ASCII are spelt with, and invisible letters and marks: the
+# grapheme joiner, fillers and variation selectors.
+_INVISIBLE = dict.fromkeys(
     [
         *map(ord, "\u200c\u200d\u034f\u115f\u1160\u180b\u180c\u180d\u3164\uffa0"),
         *range(0xFE00, 0xFE10),
     ]
 )
 _WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*at\s*[\])}]\s*|\s+at\s+")
-# What stands between an address and the words or the address that are copied along with it.
+# Separators between an address and other words or addresses that were copied with it.
 _BESIDE = re.compile(r"[,;:]\s+|[,;:](?=\S*@)|[()<>?]")
-# Telephones make these of an apostrophe and a hyphen.
+# Phones replace apostrophes and hyphens by these.
 _TYPOGRAPHIC = str.maketrans("’‘‑–—", "''---")
 _DOT_WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*dot\s*[\])}]\s*|\s+dot\s+")
 
 
 class NotAnAddress(ValueError):
-    """What was typed is no e-mail address; `meant` is one that it may be a slip of, or "".
+    """The input is no e-mail address that mail can be sent to.
 
-    `is_foreign`: it is one, but the part before the @ has letters beyond ASCII (RFC 6531), which
-    Django's mailer and many servers cannot write to.
+    `meant` is the address that was probably meant, or "". `is_foreign`: the local part has letters
+    beyond ASCII (RFC 6531), to which Django's mailer and many servers cannot send.
     """
 
     def __init__(self, *, meant: str = "", is_foreign: bool = False) -> None:
@@ -54,14 +53,14 @@ class NotAnAddress(ValueError):
 
 
 def read(typed: str) -> str:
-    """The address in what was typed, without what was copied along. Raises `NotAnAddress`.
+    """Return the address in the input, without what was copied with it. Raises `NotAnAddress`.
 
-    Only what cannot be part of an address is dropped; a guess is offered, and never taken.
+    Only characters that cannot be part of an address are dropped. A guess is offered but not used.
     """
-    if len(typed) > _MOST_TYPED:
+    if len(typed) > _MAX_TYPED:
         raise NotAnAddress
     text = without_invisible(typed).translate(_FULL_WIDTH)
-    if (bare := text.translate(_UNSEEN)).isascii():
+    if (bare := text.translate(_INVISIBLE)).isascii():
         text = bare
     if named := _WITH_NAME.fullmatch(text):
         text = named[1]
@@ -74,14 +73,14 @@ def read(typed: str) -> str:
         raise NotAnAddress(meant=plain)
     if _is_valid(text, allow_smtputf8=True):
         raise NotAnAddress(is_foreign=True)
-    if meant := _meant(text):
+    if meant := _suggestion(text):
         raise NotAnAddress(meant=meant)
-    # With another slip besides, as in "josé@gmail..com": without it, it could not be mailed either.
-    raise NotAnAddress(is_foreign=_is_valid(_mended(text), allow_smtputf8=True))
+    # With a typo, as in "josé@gmail..com". Without the typo it could not be mailed either.
+    raise NotAnAddress(is_foreign=_is_valid(_repaired(text), allow_smtputf8=True))
 
 
 def as_read(typed: str) -> str:
-    """The address in what was typed, as `read` finds it; what was typed, where it finds none."""
+    """Return the address that `read` finds in the input, or the input if there is none."""
     try:
         return read(typed)
     except NotAnAddress:
@@ -102,21 +101,20 @@ def _is_valid(address: str, *, allow_smtputf8: bool = False) -> bool:
     return True
 
 
-def _meant(text: str) -> str:
-    """The valid address nearest to one that is not: the only one among other words, or what
-    `_mended` gives; "" if none.
-    """
+def _suggestion(text: str) -> str:
+    """Return the only valid address among other words, or the repaired text if valid, or ""."""
     parts = {part.strip(_BEFORE).rstrip(_AFTER) for part in _BESIDE.split(text)}
     if len(among := [part for part in parts if _is_valid(part)]) == 1:
         return among[0]
-    # Joined, as in "anna smith@example.org", before a word of it alone.
+    # Join "anna smith@example.org" before trying each word.
     words = text.split() if text.count("@") == 1 else []
-    return next(filter(_is_valid, (_mended(text), *words)), "")
+    return next(filter(_is_valid, (_repaired(text), *words)), "")
 
 
-def _mended(text: str) -> str:
-    """The text without full stops and signs doubled, left out or mistaken for others, and spaces
-    within, at the large provider that is probably meant; it may still be no address.
+def _repaired(text: str) -> str:
+    """Return the text without spaces and with its full stops, "@" and provider repaired.
+
+    The result may still be no address.
     """
     text = _WRITTEN_OUT.sub("@", text) if "@" not in text else text
     text = _DOT_WRITTEN_OUT.sub(".", text)
@@ -132,11 +130,10 @@ def _mended(text: str) -> str:
 
 
 def canonical(address: str) -> str:
-    """Normal form, equal for all aliases of one mailbox, under the rules in `providers`.
+    """Return the normal form, equal for all aliases of a mailbox, by the rules in `providers`.
 
-    Domains are compared without case and in their ASCII form; local parts without case (no
-    large provider tells case apart), without what follows the provider's tag character, and
-    without dots where the provider ignores them.
+    Domains are in lower-case ASCII. Local parts are in lower case (no large provider is
+    case-sensitive), without the provider's tags and ignored characters.
     """
     local, _, domain = address.strip().rpartition("@")
     domain = ascii_domain(domain)
@@ -145,14 +142,14 @@ def canonical(address: str) -> str:
         name, _, parent = domain.partition(".")
         owner = providers.BY_DOMAIN.get(parent)
         if owner is not None and owner.subdomains and name:
-            # Subdomain addressing: the local part is only the owner's label.
+            # Subdomain addressing: the local part is only a tag.
             return f"{_mailbox(name, owner)}@{owner.canonical}"
-        return f"{_mailbox(local, providers.USUAL)}@{domain}"
+        return f"{_mailbox(local, providers.DEFAULT)}@{domain}"
     return f"{_mailbox(local, provider)}@{provider.canonical}"
 
 
 def _mailbox(local: str, provider: Provider) -> str:
-    """The local part without case, tag and ignored characters; never empty, unless it was."""
+    """Return the local part without case, tag and ignored characters. It never becomes empty."""
     base = local.lower()
     if not local.isascii():
         # Canonical caseless matching, Unicode Standard 3.13, D145.
@@ -166,42 +163,43 @@ def _mailbox(local: str, provider: Provider) -> str:
     for char in provider.ignores:
         bare = bare.replace(char, "")
     if not bare.isascii():
-        # Recompose: without the dot between them an accent joins its letter.
+        # Recompose, because removing a dot may put an accent next to its letter.
         bare = unicodedata.normalize("NFC", bare)
     return bare or base
 
 
 def folded(address: str) -> str:
-    """Case-fold an address, without any provider's alias rules: no other spelling equals it. Of
-    letters beyond ASCII not even case is ignored, for "ß" is not "ss".
+    """Lower the case of an address, without any provider's alias rules.
+
+    In the local part only ASCII letters change, because "ß" is not "ss".
     """
     local, _, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
     return f"{local.encode().lower().decode()}@{ascii_domain(domain)}"
 
 
 def deliverable(address: str) -> str:
-    """The address for SMTP: as typed, with its domain in ASCII (IDNA 2008).
+    """Return the address for SMTP: as typed, with its domain in ASCII (IDNA 2008).
 
-    Django would encode the domain by IDNA 2003, under which "faß.de" becomes "fass.de": mail
-    would go to a stranger.
+    Django would encode the domain by IDNA 2003, which turns "faß.de" into "fass.de", so that a
+    stranger would get the mail.
     """
     local, _, domain = address.rpartition("@")
     return f"{local}@{ascii_domain(domain)}"
 
 
 def domain_of(address: str) -> str:
-    """The domain of an address, as `ascii_domain` gives it."""
+    """Return the domain of an address, in the form of `ascii_domain`."""
     return ascii_domain(address.rpartition("@")[2])
 
 
 def ascii_domain(domain: str) -> str:
-    """The domain in lower case and ASCII, by IDNA 2008 ("bücher.de" gives "xn--bcher-kva.de").
+    """Return a domain in lower-case ASCII, by IDNA 2008 ("bücher.de" gives "xn--bcher-kva.de").
 
-    What is no domain is returned in lower case.
+    An invalid domain is returned in lower case.
     """
     if domain.isascii():
         return domain.rstrip(".").lower()
-    # Slow, and yet not cached: a hit would tell that somebody typed it before (constant work).
+    # Slow, but not cached: a hit would reveal that somebody typed it before (constant work).
     name = unicodedata.normalize("NFC", domain).lower().rstrip(".")
     try:
         return validate_email(f"x@{name}", check_deliverability=False).ascii_domain.lower()
@@ -210,26 +208,26 @@ def ascii_domain(domain: str) -> str:
 
 
 def masked(address: str) -> str:
-    """The address masked for display: its first letter, its length hidden, and its domain."""
+    """Mask an address for display: its first letter and its domain, without its length."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"
 
 
 def masked_for_staff(address: str) -> str:
-    """The address masked for who must not learn whose it is: with its domain only if that is of
-    many, such as gmail.com, for a domain of one person or family names them.
+    """Mask an address for staff: its domain is shown only if many people share it.
+
+    The domain of one person or family would identify them.
     """
-    if domain_of(address) in providers.OF_MANY:
+    if domain_of(address) in providers.SHARED:
         return masked(address)
     return f"{address[:1]}•••@•••"
 
 
 def suggested_domain(domain: str) -> str | None:
-    """Typo suggestion: the large provider's domain that was probably meant; None if this one
-    seems right.
+    """Return the large provider's domain that was probably meant, or None if this seems right.
 
-    Never a validation error: somebody may well have their mail at gmial.com. Not cached: a hit
-    would tell which domains were typed before (constant work).
+    It is no validation error, because somebody may have their mail at gmial.com. It is not cached:
+    a hit would reveal which domains were typed before (constant work).
     """
     domain = ascii_domain(domain)
     if domain in LARGE or domain in OTHERS:
@@ -237,8 +235,8 @@ def suggested_domain(domain: str) -> str | None:
     name, _dot, ending = domain.partition(".")
     endings = [large.partition(".")[2] for large in LARGE if large.partition(".")[0] == name]
     if endings:
-        near = get_close_matches(ending, endings, n=1, cutoff=_ALIKE_ENDING)
+        near = get_close_matches(ending, endings, n=1, cutoff=_MIN_ENDING_SIMILARITY)
         return f"{name}.{near[0]}" if near else None
-    long_names = [large for large in LARGE if len(large.partition(".")[0]) > _SHORT]
-    near = get_close_matches(domain, long_names, n=1, cutoff=_ALIKE)
+    long_names = [large for large in LARGE if len(large.partition(".")[0]) > _MAX_SHORT_NAME]
+    near = get_close_matches(domain, long_names, n=1, cutoff=_MIN_SIMILARITY)
     return near[0] if near else None

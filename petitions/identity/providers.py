@@ -1,26 +1,26 @@
-"""Mail providers: which of their addresses reach one mailbox, and whose domains are mistyped.
+"""Mail providers: their alias rules, and the domains for typo suggestions.
 
-Constants, reviewed like code: anybody who could edit them on a running site could merge somebody
+They are constants, because anybody who could edit them on a running site could merge somebody
 else's mailbox with their own. After a release that changes them, `manage.py reindex_mailboxes`
-compares the signatures that are stored; until then `manage.py health` and `migrate` ask for it.
+compares the stored signatures. Until then `manage.py health` and `migrate` ask for it.
 
 Sources:
 - Gmail Help, "Dots don't matter in Gmail addresses"; googlemail.com is gmail.com.
 - Proton Support, "Creating aliases", "Addresses and usernames": dots, hyphens and underscores
-  make no difference, and a name is its owner's at all of Proton's domains.
+  make no difference, and a name has the same owner at all of Proton's domains.
 - Apple Support, "iCloud Mail": older accounts have me.com and mac.com under the same name.
 - Yandex Help, "Mail addresses": the login is the same at all domains; hyphen and dot are one.
 - Fastmail Help, "Plus addressing and subdomain addressing": anything@name.domain reaches
   name@domain, at each domain that Fastmail owns. fastmail.fm accounts have the same name at
-  fastmail.com; at the others a name belongs to the first who took it ("Aliases"), so each
-  of those stands for itself. Their list: the normalisation of addresses in MaxMind's minFraud
+  fastmail.com. At the other domains a name belongs to the first who took it ("Aliases"), so each
+  has an entry of its own. Their list: the normalisation of addresses in MaxMind's minFraud
   (dev.maxmind.com), which joins the same addresses.
-- Yahoo Help, "Disposable addresses": nickname-keyword at the same domain. No Yahoo ID holds a
-  hyphen. Each of its domains has people of its own.
+- Yahoo Help, "Disposable addresses": nickname-keyword at the same domain. No Yahoo ID contains a
+  hyphen. A name may have another owner at each of Yahoo's domains.
 
-Domains at which two people may bear one name (outlook.com and hotmail.com, gmx.de and gmx.net,
-mail.ru and bk.ru, tuta.com and tutanota.com) are two mailboxes. Those whose rules are the usual
-ones need no entry.
+Domains of one provider at which a name may have two owners (outlook.com and hotmail.com, gmx.de and
+gmx.net, mail.ru and bk.ru, tuta.com and tutanota.com) are two mailboxes. Providers with the default
+rules need no entry.
 """
 
 import hashlib
@@ -30,11 +30,10 @@ from dataclasses import astuple, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Alias rules of one provider: its `domains` are one, under the name of the first.
+    """Alias rules of a provider, whose `domains` are equivalent.
 
-    What follows one of the characters in `tags` is the owner's own label; the characters in
-    `ignores` make no difference; with `hyphen_is_dot` the two mean the same; with `subdomains`
-    anything@name.domain reaches name@domain.
+    A character in `tags` starts a tag, which is ignored, as are the characters in `ignores`.
+    `hyphen_is_dot`: hyphens equal dots. `subdomains`: anything@name.domain reaches name@domain.
     """
 
     domains: tuple[str, ...]
@@ -45,12 +44,12 @@ class Provider:
 
     @property
     def canonical(self) -> str:
-        """The domain that stands for all of them."""
+        """The domain used for all of them in `email_addresses.canonical`."""
         return self.domains[0]
 
 
-# The default rules: case is ignored, and "+" starts a label.
-USUAL = Provider(("",))
+# The default rules: case is ignored, and "+" starts a tag.
+DEFAULT = Provider(("",))
 _YAHOO = (
     "yahoo.com", "yahoo.co.uk", "yahoo.ie", "yahoo.fr", "yahoo.de", "yahoo.it", "yahoo.es",
     "yahoo.se", "yahoo.ca", "yahoo.com.au", "yahoo.co.in", "yahoo.in", "ymail.com",
@@ -92,9 +91,9 @@ PROVIDERS = (
     *(Provider((domain,), subdomains=True) for domain in _FURTHER_FASTMAIL),
     *(Provider((domain,), tags="-+") for domain in _YAHOO),
 )
-# Relays, which give one person an address for each site and pass its mail on, so that nobody is
-# traced by it: for people who are careful, and no sign of a machine. Two addresses of theirs are
-# two mailboxes, for nobody can tell whose they are. With all domains below them.
+# Relays, which give a person a different address for each site and forward the mail. They are no
+# sign of a bot: careful people use them. Two of their addresses are two mailboxes, because the
+# owner is unknown. Includes all their subdomains.
 RELAYS = frozenset({
     "privaterelay.appleid.com", "duck.com", "mozmail.com", "relay.firefox.com",
     "passmail.net", "passmail.com", "passinbox.com", "passfwd.com",
@@ -103,8 +102,8 @@ RELAYS = frozenset({
     "anonaddy.com", "anonaddy.me", "addymail.com", "addy.io", "4wrd.cc", "mailer.me",
     "cloaked.id", "opayq.com",
 })  # fmt: skip
-# Version: raise it when `email_addresses.canonical` applies the same rules in another way.
-_READ_AS = 1
+# Raise it when `email_addresses.canonical` applies the same rules differently.
+_RULES_VERSION = 1
 
 
 def by_domain(providers: Iterable[Provider]) -> Mapping[str, Provider]:
@@ -113,18 +112,18 @@ def by_domain(providers: Iterable[Provider]) -> Mapping[str, Provider]:
 
 
 def fingerprint(providers: Iterable[Provider]) -> str:
-    """A short hash of rules, in any order: equal exactly if every address stays one mailbox."""
+    """Return a short hash of the rules in any order. It changes with the canonical addresses."""
     rules = sorted(
         (provider.canonical, sorted(provider.domains), *astuple(provider)[1:])
         for provider in providers
     )
-    return hashlib.sha256(repr((_READ_AS, rules)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((_RULES_VERSION, rules)).encode()).hexdigest()[:16]
 
 
 BY_DOMAIN = by_domain(PROVIDERS)
 FINGERPRINT = fingerprint(PROVIDERS)
 
-# Where most signers have their mail; the more usual first, for it wins where two are as near.
+# Providers of most signers. The more common come first, because the first of two equals wins.
 LARGE = (
     "gmail.com", "hotmail.com", "hotmail.co.uk", "yahoo.com", "yahoo.co.uk", "outlook.com",
     "icloud.com", "live.co.uk", "live.com", "btinternet.com", "googlemail.com", "aol.com",
@@ -132,7 +131,7 @@ LARGE = (
     "protonmail.com", "yahoo.fr", "hotmail.fr", "gmx.com", "gmx.de", "gmx.net", "web.de",
     "windowslive.com", "rocketmail.com", "tiscali.co.uk", "plus.com", "zoho.com",
 )  # fmt: skip
-# As near to one of those, and no typo: other providers, and the same ones elsewhere.
+# Domains that are similar to one of those but no typos: other providers and other countries.
 OTHERS = frozenset({
     "ymail.com", "mail.com", "email.com", "fmail.com", "msn.com", "me.com", "mac.com", "gmx.at",
     "gmx.ch", "gmx.fr", "gmx.us", "aim.com", "aol.de", "aol.fr", "aol.co.uk", "pm.me",
@@ -149,5 +148,5 @@ OTHERS = frozenset({
     "yahoo.co.za", "yahoo.com.ar", "yahoo.com.au", "yahoo.com.br", "yahoo.com.tr", "proton.me",
     "protonmail.ch", "zoho.eu", "zoho.in", "zohomail.com", "inbox.com", "plus.net",
 })  # fmt: skip
-# Domains at which many have their mail: seeing one tells nothing of whose address it is in.
-OF_MANY = frozenset({*LARGE, *OTHERS, *BY_DOMAIN, *RELAYS})
+# Domains that many people share, so that a domain does not identify its owner.
+SHARED = frozenset({*LARGE, *OTHERS, *BY_DOMAIN, *RELAYS})

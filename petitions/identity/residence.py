@@ -1,4 +1,4 @@
-"""Validation of postcodes, and the list of countries: where a signature counts."""
+"""Validation of postcodes, and the list of countries."""
 
 import re
 import unicodedata
@@ -10,9 +10,8 @@ from babel import Locale
 
 from petitions.identity.typed_text import without_invisible
 
-# Postcode areas of the UK, of one letter and of two. Jersey, Guernsey and the Isle of Man are among
-# `_ABROAD`.
-_ONE, _TWO = (
+# Postcode areas of the UK. Jersey, Guernsey and the Isle of Man are in `_ABROAD`.
+_ONE_LETTER_AREAS, _TWO_LETTER_AREAS = (
     "[BEGLMNSW]",
     (
         r"AB|AL|BA|BB|BD|BF|BH|BL|BN|BR|BS|BT|BX|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|"
@@ -21,15 +20,15 @@ _ONE, _TWO = (
         r"SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|TD|TF|TN|TQ|TR|TS|TW|UB|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
     ),
 )
-# The shapes that Royal Mail's PAF guide allows; the letters it never uses are left out. A zero that
-# begins a district is all of it.
+# The formats of Royal Mail's PAF guide, without the letters it never uses. A district may be 0, but
+# does not start with it.
 _POSTCODE = re.compile(
-    rf"GIR0AA|(?:(?:{_ONE}|{_TWO})(?:[0-9]|[1-9][0-9])|{_ONE}[0-9][A-HJKPSTUW]"
-    rf"|(?:{_TWO})[0-9][ABEHMNPRVWXY])[0-9][ABD-HJLNP-UW-Z]{{2}}"
+    rf"GIR0AA|(?:(?:{_ONE_LETTER_AREAS}|{_TWO_LETTER_AREAS})(?:[0-9]|[1-9][0-9])|{_ONE_LETTER_AREAS}[0-9][A-HJKPSTUW]"
+    rf"|(?:{_TWO_LETTER_AREAS})[0-9][ABEHMNPRVWXY])[0-9][ABD-HJLNP-UW-Z]{{2}}"
 )
-# British Forces Post Office boxes, whose owners live in the UK or serve it abroad.
+# British Forces Post Office boxes, whose owners live in the UK or serve abroad.
 _FORCES = re.compile(r"BFPO[1-9][0-9]{0,3}")
-# Codes of places outside the UK that look like its own, or are typed in their place.
+# Codes of places outside the UK that look like UK postcodes, or are typed as one.
 _ABROAD = (
     (re.compile(r"GX111AA"), "GI"),
     (re.compile(r"JE[0-9]{1,2}[0-9][A-Z]{2}"), "JE"),
@@ -47,11 +46,11 @@ _ABROAD = (
     # Eircode: a letter, two digits, and four more.
     (re.compile(r"(?:[AC-FHKNPRTV-Y][0-9]{2}|D6W)[0-9AC-FHKNPRTV-Y]{4}"), "IE"),
 )
-# What contact cards and labels put around a postcode, as `_compact` leaves it.
+# Text that contact cards and labels put around a postcode, after `_compact`.
 _AROUND = re.compile(r"^(?:POSTCODE|CODPOST)|(?:UK|GB|ENGLAND|SCOTLAND|WALES|CYMRU)$")
 _INWARD = 3
 _AS_DIGITS, _AS_LETTERS = str.maketrans("OILSZB", "011528"), str.maketrans("0158", "OISB")
-# Codes that CLDR lists beside countries: groups, outlying islands without people, pseudo-locales.
+# Codes in CLDR that are no countries: groups, uninhabited islands, pseudo-locales; and the UK.
 _NOT_COUNTRIES = {
     "AC", "AQ", "BV", "CP", "CQ", "DG", "EA", "EU", "EZ", "GB", "HM", "IC", "QO", "TA", "TF",
     "UM", "UN", "XA", "XB", "ZZ",
@@ -59,11 +58,11 @@ _NOT_COUNTRIES = {
 
 
 class NotAPostcode(ValueError):
-    """What was typed cannot be a UK postcode."""
+    """The input cannot be a UK postcode."""
 
 
 class PostcodeAbroad(NotAPostcode):
-    """What was typed is a code of a place outside the UK: its ISO 3166 code is `country`."""
+    """The input is a code of a place outside the UK, whose ISO 3166 code is `country`."""
 
     def __init__(self, country: str) -> None:
         super().__init__()
@@ -71,11 +70,11 @@ class PostcodeAbroad(NotAPostcode):
 
 
 def canonical_postcode(typed: str) -> str:
-    """Normalise a postcode to capitals without its space, from any spacing, case, punctuation and
-    script of digits; letters that look like digits are read by their position ("W1A OAA"), and
-    "Postcode" before it and a country of the UK behind it are dropped.
+    """Normalise a postcode to capitals without a space. Raises `NotAPostcode`, `PostcodeAbroad`.
 
-    `is_read_as_typed` tells whether that changed anything. Raises `NotAPostcode`, `PostcodeAbroad`.
+    Spacing, case, punctuation and the script of digits are ignored. Letters that look like digits
+    are read by their position ("W1A OAA"). "Postcode" before it and a country of the UK after it
+    are dropped. `is_read_as_typed` returns whether letters or digits were changed.
     """
     compact = _compact(typed)
     alone = _AROUND.sub("", compact)
@@ -89,18 +88,18 @@ def canonical_postcode(typed: str) -> str:
 
 
 def is_read_as_typed(typed: str, canonical: str) -> bool:
-    """Whether every letter and digit of a postcode stands as it was typed."""
+    """Return whether a canonical postcode has the same letters and digits as the input."""
     return _compact(typed) == canonical
 
 
 def spaced(canonical: str) -> str:
-    """A canonical postcode with its space: "M14 5RX", "BFPO 61"."""
+    """Return a canonical postcode with its space: "M14 5RX", "BFPO 61"."""
     at = len("BFPO") if _FORCES.fullmatch(canonical) else -_INWARD
     return f"{canonical[:at]} {canonical[at:]}".strip()
 
 
 def _compact(typed: str) -> str:
-    """Letters and digits in capitals, without what stands between and around them."""
+    """Return the text in capitals, without spaces, punctuation and invisible characters."""
     text = without_invisible(unicodedata.normalize("NFKC", typed))
     return "".join(
         str(unicodedata.digit(char)) if char.isdigit() else char
@@ -110,8 +109,7 @@ def _compact(typed: str) -> str:
 
 
 def _readings(compact: str) -> Iterator[str]:
-    """What may be meant where a letter stands for the digit that looks like it (O, I, L, S, Z, B),
-    a digit for such a letter of the area, or a zero leads the district.
+    """Yield possible readings: similar letters and digits exchanged, and no leading zero.
 
     Areas of two letters come first: "S01 4AB" is more often SO1 than S1.
     """
@@ -128,7 +126,7 @@ def _readings(compact: str) -> Iterator[str]:
 
 @cache
 def countries(language: str) -> tuple[tuple[str, str], ...]:
-    """ISO 3166 codes and names of every country but the UK, in the language's own order."""
+    """Return ISO 3166 codes and names of all countries except the UK, sorted for the language."""
     listed = [
         (code, name)
         for code, name in Locale(language).territories.items()
@@ -138,7 +136,7 @@ def countries(language: str) -> tuple[tuple[str, str], ...]:
 
 
 def country_name(code: str, language: str) -> str:
-    """A country's name in a language; the code itself where it has none."""
+    """Return a country's name in a language, or its code if it has none."""
     return str(Locale(language).territories.get(code, code))
 
 

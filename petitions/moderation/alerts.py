@@ -139,7 +139,7 @@ def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[ty
     for place, ids in enumerate(most, start=1):
         name = email_addresses.domain_of(people.get(ids[0], {}).get("email", ""))
         words = f"email domain {place} of {len(domains)}"
-        if name in providers.OF_MANY:
+        if name in providers.SHARED:
             words = f"the email domain {name} (a large provider)"
         elif len(ids) >= MIN_TO_NAME_DOMAIN:
             words = f"the email domain {name} (one of {len(domains)} domains)"

@@ -107,7 +107,7 @@ def _large_domains(pattern: str) -> tuple[str, ...]:
     """Return the large mail providers whose domain a pattern covers."""
     listed = rules.Listed()
     listed.add({"kind": Rule.Kind.DOMAIN, "pattern": pattern})
-    return tuple(domain for domain in sorted(providers.OF_MANY) if listed.has_domain(domain))
+    return tuple(domain for domain in sorted(providers.SHARED) if listed.has_domain(domain))
 
 
 @transaction.atomic

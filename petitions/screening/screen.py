@@ -151,7 +151,7 @@ def raise_burst_alerts() -> int:
     """
     now = timezone.now()
     days = {moment.astimezone(UTC).date() for moment in (now, now - DOMAIN_WITHIN)}
-    large = list(sealing.domains_by_index(providers.OF_MANY, days))
+    large = list(sealing.domains_by_index(providers.SHARED, days))
     return _raise_alerts(Alert.Kind.BURST, "network_ix", BURST, WITHIN, []) + _raise_alerts(
         Alert.Kind.DOMAIN, "domain_ix", DOMAIN_BURST, DOMAIN_WITHIN, large
     )
