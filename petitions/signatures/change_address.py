@@ -181,7 +181,7 @@ def _slot(signer: Signer, after: list[sealing.Indexes]) -> int:
     if {bytes(other.person_ix) for other in others} & set(sealing.persons(after)):
         raise NoRoom(Outcome.ALREADY)
     taken = [row for row in others if row.slot or row.signature.state == Signature.State.CONFIRMED]
-    judgement = confirming.household_rule(taken, {index.home for index in after})
-    if judgement.outcome is not Outcome.CONFIRMED:
-        raise NoRoom(judgement.outcome)
-    return judgement.slot
+    slot_decision = confirming.household_rule(taken, {index.home for index in after})
+    if slot_decision.outcome is not Outcome.CONFIRMED:
+        raise NoRoom(slot_decision.outcome)
+    return slot_decision.slot

@@ -92,7 +92,7 @@ class UnsealedSigner(NamedTuple):
     known: list[Indexes]
 
 
-class Judgement(NamedTuple):
+class SlotDecision(NamedTuple):
     """Decision at confirmation: outcome, slot to take, or the person's confirmed signature."""
 
     outcome: Outcome
@@ -162,51 +162,51 @@ def _decide(
     """Judge the signature against the others of its mailbox, then ask the owner or carry it out."""
     standing = [row for row in (signature, *mailbox) if row.confirmed_at]
     waiting = _others_waiting(signature, mailbox, signer)
-    judgement = _judge(signature, standing, signer.known)
+    slot_decision = _judge(signature, standing, signer.known)
     # If the row limit cut off forms, another person's may be among them: 20 aliases could hide it.
     is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= signing_sql.MAX_ROWS
-    if waiting or is_cut or (judgement.outcome is Outcome.CONFIRMED and standing):
+    if waiting or is_cut or (slot_decision.outcome is Outcome.CONFIRMED and standing):
         if not is_chosen:
             people = _people([signature, *waiting])
             return ConfirmResult(Outcome.CHOOSE, signature, people, joins=bool(standing))
         _lock([signature, *waiting, *standing])
-    return _carry_out(judgement, signature, standing, waiting, [signature, *mailbox], signer)
+    return _carry_out(slot_decision, signature, standing, waiting, [signature, *mailbox], signer)
 
 
 def _carry_out(
-    judgement: Judgement,
+    slot_decision: SlotDecision,
     signature: Signature,
     standing: list[Signature],
     waiting: list[Signature],
     forms: list[Signature],
     signer: UnsealedSigner,
 ) -> ConfirmResult:
-    """Write the judgement, and retire the pending forms of people who were not chosen."""
+    """Write the decision, and retire the pending forms of people who were not chosen."""
     asked_for, caught_by = signature.name_use, _caught_by(signature, signer.address)
     person = signer.person
-    if judgement.outcome is Outcome.CONFIRMED:
+    if slot_decision.outcome is Outcome.CONFIRMED:
         twin = None if caught_by else _clean_twin(signature, forms, signer)
         person = twin or person
         signing_sql.write(
             signature,
             person=signer.person,
             known=signer.known,
-            slot=judgement.slot,
+            slot=slot_decision.slot,
             may_count=not caught_by,
             caught_by=caught_by,
             twin=twin,
         )
         _narrow(standing, signature, signer.address)
-    elif judgement.standing:
+    elif slot_decision.standing:
         may_count = _may_count(signature) and not caught_by
-        twin = _clean_twin(judgement.standing, forms, signer)
-        _merge_choices(judgement.standing, signer, may_count=may_count, twin=twin)
-    if waiting and judgement.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
+        twin = _clean_twin(slot_decision.standing, forms, signer)
+        _merge_choices(slot_decision.standing, signer, may_count=may_count, twin=twin)
+    if waiting and slot_decision.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         disowning.retire(_lock(waiting, state=State.PENDING))
-    signature = judgement.standing or signature
+    signature = slot_decision.standing or signature
     added = Person(person["name"], Link(signature.pk, signature.link_epoch))
-    is_narrowed = judgement.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
-    return ConfirmResult(judgement.outcome, signature, (added,), is_narrowed)
+    is_narrowed = slot_decision.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
+    return ConfirmResult(slot_decision.outcome, signature, (added,), is_narrowed)
 
 
 def _may_count(signature: Signature) -> bool:
@@ -310,27 +310,27 @@ def _oldest() -> datetime:
     return timezone.now() - timedelta(days=settings.PENDING_DAYS)
 
 
-def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Judgement:
+def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> SlotDecision:
     """Deduplicate: judge the signature against the confirmed ones of its mailbox."""
     mine = persons(known)
     for row in standing:
         if bytes(row.signer.person_ix) in mine:
             removed = row.state == State.REMOVED
-            return Judgement(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
+            return SlotDecision(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
     if signature.state == State.REMOVED:
-        return Judgement(Outcome.REMOVED)
+        return SlotDecision(Outcome.REMOVED)
     others = [row.signer for row in standing if row.signer.slot or row.state == State.CONFIRMED]
     return household_rule(others, {index.home for index in known})
 
 
-def household_rule(others: list[Signer], homes: set[bytes]) -> Judgement:
+def household_rule(others: list[Signer], homes: set[bytes]) -> SlotDecision:
     """Allow a second person of the same home to share the mailbox, in the free slot."""
     if len(others) >= len(SLOTS):
-        return Judgement(Outcome.MAILBOX_FULL)
+        return SlotDecision(Outcome.MAILBOX_FULL)
     if others and bytes(others[0].home_ix) not in homes:
-        return Judgement(Outcome.OTHER_HOME)
+        return SlotDecision(Outcome.OTHER_HOME)
     taken = {row.slot for row in others}
-    return Judgement(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
+    return SlotDecision(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
 def _clean_twin(

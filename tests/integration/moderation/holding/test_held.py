@@ -89,7 +89,7 @@ def test_a_verdict_that_changed_before_the_button_was_pressed_counts(
     signature_id = sign(petition)
     judge = confirming._judge
 
-    def judge_before(*given: Any) -> confirming.Judgement:
+    def judge_before(*given: Any) -> confirming.SlotDecision:
         Signature.objects.update(verdict=Signature.Verdict.HOLD)
         return judge(*given)
 
