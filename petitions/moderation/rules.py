@@ -87,7 +87,7 @@ def _preview(rule: Rule) -> Preview:
             return Preview(
                 None,
                 "Not counted: networks are known by their /24 (or /64) alone, and only "
-                f"{rules.MOST_INDEXES} of them are looked for. The rule works for new attempts, "
+                f"{rules.MAX_INDEXES} of them are looked for. The rule works for new attempts, "
                 "but cannot hold what already waits for confirmation.",
             )
         return Preview(_states(since, signer__network_ix__in=parts))

@@ -1,17 +1,16 @@
-"""The challenge, in place of a CAPTCHA, while many sign at once; and single-use nonces.
+"""The challenge, a CAPTCHA replacement while many sign at once; and single-use nonces.
 
-The public reads "extra check". It is ALTCHA's proof of work (https://altcha.org, version 2), made
-and verified here: no third party is asked. It stands only in answers to a POST, never in a cached
-page. Each answer offers two ways, and either is enough:
+Pages call it "extra check". It is ALTCHA's proof of work (https://altcha.org, version 2), created
+and verified here without a third party. It is only in responses to a POST, never in a cached page.
+Each response offers two ways, and either is enough:
 
-- the proof, which the browser finds by itself in a second or two;
-- patience, for browsers without JavaScript or that cannot calculate: a signed token that is
-  valid after a wait. They are rate-limited by network and minute, so that a machine which
-  waits gains nothing over one that calculates.
+- The proof of work, which the browser computes in a second or two.
+- Patience, for browsers without JavaScript: a signed token that is valid after a wait. These tokens
+  are rate-limited by network and minute, so that a bot gains nothing by waiting.
 
-Both are signed under the vault's link keys and are single-use. They are bound to one form (a
-petition's slug, `CONTACT` or `FIND`) and to the network that asked: both are part of the key, so
-that what was solved in one place is a forgery in every other.
+Both are signed with the vault's link keys and single-use. They are bound to a form (a petition's
+slug, `CONTACT` or `FIND`) and to the sender's network: both are part of the key, so that a solution
+is invalid anywhere else.
 """
 
 import base64
@@ -37,25 +36,28 @@ from petitions.infra import redis
 from petitions.models import UsedNonce
 
 PROOF, PATIENCE = "altcha", "patience"
-# Fields that the form may bring besides its own.
+# Fields that a form may have besides its own.
 FIELDS = frozenset({PROOF, PATIENCE})
-# Forms of no petition: no slug has a slash.
+# Names of forms without a petition. No slug has a slash.
 CONTACT, FIND = "/contact/", "/find/"
 PROOF_SECONDS = 600
 WAIT_SECONDS = 20
 PATIENCE_SECONDS = 3600
 PATIENT_PER_NETWORK_AND_MINUTE = 5
-# PBKDF2 with so many iterations, for half of so many counters on average: Chromium on two cores
-# that were busy besides took 0.15 to 0.4 s for those thousand, and a program on one of them 0.3 to
-# 0.8 s. So a script gains nothing over a browser; a cheap phone is two to five times as slow.
-ALGORITHM, COST, MOST_COUNTERS = "PBKDF2/SHA-256", 500, 2000
-_LONGEST_PROOF = 2000
-# How long outcomes stay in Redis, where a sweep fetches them within the minute.
+# PBKDF2 with `COST` iterations, for half of `MAX_COUNTER` counters on average. Chromium on two busy
+# cores took 0.15 to 0.4 s for those thousand, and a program on one core 0.3 to 0.8 s. So a script
+# gains nothing over a browser. A cheap phone takes two to five times as long.
+ALGORITHM, COST, MAX_COUNTER = "PBKDF2/SHA-256", 500, 2000
+_MAX_PROOF_LENGTH = 2000
+# How long outcomes stay in Redis. A sweep fetches them every minute.
 COUNTED_FOR = timedelta(hours=2)
 
 
 class Offer(NamedTuple):
-    """A challenge: the browser's task as JSON, and the patience token with its wait in seconds."""
+    """A challenge: the browser's task as JSON, and a patience token with its wait in seconds.
+
+    `is_early`: the token was sent too early. `is_crowded`: its network has no place this minute.
+    """
 
     task: str
     patience: str
@@ -65,18 +67,18 @@ class Offer(NamedTuple):
 
 
 class Outcome(StrEnum):
-    """What became of a demand for a challenge, for the figures of moderators."""
+    """Outcome of requiring a challenge, for the moderators' figures."""
 
-    ASKED = "asked"  # the form brought no answer
+    ASKED = "asked"  # the form had no solution
     SOLVED = "solved"
-    FAILED = "failed"  # it brought one that is wrong, spent or too early
+    FAILED = "failed"  # its solution is wrong, used or too early
 
 
 def demand(post: Mapping[str, str], form: str, network: str = "") -> Offer | None:
-    """Verify and consume a form's proof or patience token: None if valid, else the offer to
-    answer with. What became of it is counted.
+    """Verify and consume a form's proof or patience token, and count the outcome.
 
-    `form` is the petition's slug, `CONTACT` or `FIND`; `network` is the sender's, "" if unknown.
+    Return None if it is valid, else the challenge to respond with. `form` is the petition's slug,
+    `CONTACT` or `FIND`. `network` is the sender's, or "".
     """
     offered = _verify(post, form, network)
     is_answered = bool(post.get(PROOF) or post.get(PATIENCE))
@@ -96,14 +98,14 @@ def _verify(post: Mapping[str, str], form: str, network: str) -> Offer | None:
     wait = good_from - int(time.time())
     if wait > 0:
         return Offer(_new_task(form, network), post[PATIENCE], wait, is_early=True)
-    # First, or one spent token, replayed, would take the places of others in its network.
+    # Consume the token first, or replaying it would use up the places of its network.
     if not consume_nonce("patience", token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(form, network)
     return None if _has_room(network) else offer(form, network, seconds=60, is_crowded=True)
 
 
 def _count(form: str, outcome: Outcome) -> None:
-    """Count an outcome by form and minute in Redis; while that is away nothing is counted."""
+    """Count an outcome by form and minute in Redis, if Redis is available."""
     key = _counter(int(time.time()))
 
     def add(client: Redis) -> None:
@@ -117,7 +119,7 @@ def _count(form: str, outcome: Outcome) -> None:
 
 
 def outcomes(minutes: Sequence[datetime]) -> dict[tuple[str, datetime], Counter[str]]:
-    """Outcomes by form and minute, of minutes within `COUNTED_FOR`. Raises `redis.Unavailable`."""
+    """Return the outcomes of recent minutes, by form and minute. Raises `redis.Unavailable`."""
 
     def read(client: Redis) -> list[Any]:
         pipeline = client.pipeline(transaction=False)
@@ -140,14 +142,14 @@ def _counter(seconds: int) -> str:
 def offer(
     form: str, network: str = "", *, seconds: int = WAIT_SECONDS, is_crowded: bool = False
 ) -> Offer:
-    """A new challenge: a fresh task, and a fresh wait of which the page says so many seconds."""
+    """Return a new challenge: a new task and a new wait, shown as so many `seconds`."""
     good_from = int(time.time()) + WAIT_SECONDS
     patience = _signer(form, network).sign_object([good_from, secrets.token_urlsafe(12)])
     return Offer(_new_task(form, network), patience, seconds, is_crowded=is_crowded)
 
 
-def carried(post: Mapping[str, str], form: str, network: str = "") -> Offer | None:
-    """The offer again for a form that came back with errors, so that nobody waits twice."""
+def offer_again(post: Mapping[str, str], form: str, network: str = "") -> Offer | None:
+    """Return a form's challenge again after errors in other fields, so that nobody waits twice."""
     patience = _read_patience(post.get(PATIENCE, ""), form, network)
     if patience is None:
         return None
@@ -156,11 +158,11 @@ def carried(post: Mapping[str, str], form: str, network: str = "") -> Offer | No
 
 
 def consume_nonce(kind: str, nonce: str, seconds: int) -> bool:
-    """Consume a nonce, atomically; False if it was consumed in the last `seconds` (a replay).
+    """Consume a nonce atomically. Return False if it was consumed in the last `seconds` (a replay).
 
-    The first to consume one gets it, across all processes. They are in PostgreSQL, because a replay
-    must not pass while Redis is away, and because a nonce that is consumed in the transaction that
-    stores an attempt is free again by itself if that is rolled back. Keys are keyed hashes.
+    Nonces are in PostgreSQL, because a replay must not pass while Redis is unavailable, and because
+    a rollback of the transaction that stores an attempt also releases the nonce. Keys are keyed
+    hashes.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -176,17 +178,17 @@ def consume_nonce(kind: str, nonce: str, seconds: int) -> bool:
 
 
 def delete_expired_nonces() -> int:
-    """Delete expired nonces, which may be used again; return how many."""
+    """Delete expired nonces. Return how many."""
     return UsedNonce.objects.filter(expires_at__lte=timezone.now()).delete()[0]
 
 
 def _new_task(form: str, network: str) -> str:
-    """A task for ALTCHA's worker, whose solution is a counter that only we know."""
+    """Return a task for ALTCHA's worker, whose solution is a secret counter."""
     first, *_older = _secrets(form, network)
     task = altcha.create_challenge(
         ALGORITHM,
         COST,
-        counter=secrets.randbelow(MOST_COUNTERS),
+        counter=secrets.randbelow(MAX_COUNTER),
         expires_at=int(time.time()) + PROOF_SECONDS,
         hmac_secret=first,
         hmac_key_secret=first,
@@ -195,8 +197,9 @@ def _new_task(form: str, network: str) -> str:
 
 
 def _solved(raw: str, form: str, network: str) -> str | None:
-    """The nonce of the task that a proof solves: None unless it is ours, for this form and this
-    network, and not expired.
+    """Return the nonce of the task that a proof solves.
+
+    Return None if the task is forged, expired, or for another form or network.
     """
     payload = _payload(raw)
     if payload is None:
@@ -208,13 +211,14 @@ def _solved(raw: str, form: str, network: str) -> str | None:
 
 
 def _payload(raw: str) -> altcha.Payload | None:
-    if not raw or len(raw) > _LONGEST_PROOF:
+    if not raw or len(raw) > _MAX_PROOF_LENGTH:
         return None
     try:
         payload = altcha.Payload.from_dict(json.loads(base64.b64decode(raw, validate=True)))
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    # Else the library would derive a key with a cost that the sender chose, were it ever signed.
+    # Without a key signature the library would derive the key at the cost that the payload names,
+    # if such a challenge were ever signed.
     return payload if payload.challenge.parameters.key_signature else None
 
 
@@ -223,8 +227,9 @@ def _secrets(form: str, network: str) -> list[bytes]:
 
 
 def _read_patience(token: str, form: str, network: str) -> tuple[str, int] | None:
-    """A patience token's id, and from when it is good (Unix seconds): None unless it is ours, for
-    this form and this network, and not expired.
+    """Return a patience token's id, and from when it is valid (Unix seconds).
+
+    Return None if it is forged, expired, or for another form or network.
     """
     try:
         good_from, token_id = _signer(form, network).unsign_object(token)

@@ -1,15 +1,14 @@
-"""Fraud signals (heuristics for bots and made-up signers) and their weights; pure functions.
+"""Fraud signals (heuristics for bots and made-up signers) and their weights, as pure functions.
 
-Each signal has a weight, and a sentence that a moderator reads beside the signature. The
-weights add up: from `HOLD_AT` the signature is held for moderation, from `BLOCK_AT` it is
-refused. No single signal refuses anybody, and none looks at which script a name is written in:
-rules for letters apply to those of every script, and rules for a particular keyboard or
-alphabet leave all others alone.
+Each signal has a weight, and a sentence that a moderator reads beside the signature. The weights
+are added: from `HOLD_AT` the signature is held for moderation, from `BLOCK_AT` it is refused. No
+single signal refuses anybody. No signal depends on the script of a name: rules for letters apply
+to all scripts, and rules for a keyboard or alphabet do not affect others.
 
-Signals about other senders of the same network add to the others, by the heaviest alone, but can
-only hold, never block: they would tell a sender just below `BLOCK_AT`, by the refusal, that a
-neighbour signed. Nor does the network alone hold anybody: a carrier, a relay or a hall full of
-people is asked for the challenge first (`settings.BURST_CHALLENGE`).
+Of the signals about other senders of the same network only the heaviest is added. They can hold,
+but never block, because a refusal would tell a sender just below `BLOCK_AT` that a neighbour
+signed. A busy network alone holds nobody: a carrier, a relay or a hall full of people gets the
+challenge first (`settings.BURST_CHALLENGE`).
 """
 
 import re
@@ -26,28 +25,29 @@ from petitions.identity.providers import RELAYS
 HOLD_AT = 100
 BLOCK_AT = 300
 BURST_MINUTES = 2
-# Less than `HOLD_AT`, however many: see above. No number between these is stored or told: staff
-# who send forms from somebody's network would read in two of their own how many came between.
+# Least number of signings, and weight. All weights are below `HOLD_AT`: see above. Only these
+# numbers are stored and shown, because staff who send two forms from somebody's network could read
+# from exact ones how many came between.
 _BURST_WEIGHTS = ((40, 60), (8, 30))
-# From the first changed field to pressing the button, where all required fields changed in
-# between. Autofill and a practised hand take two seconds; no hand takes half of one.
-LEAST_PACE_MS = 500
-# Hidden fields of the form, the first a honeypot: see templates/petitions/_traps.html. No contact
-# card has its name, so that what fills in forms for people does not know what to write there.
+# Least time from the first changed field to pressing the button, if all required fields changed.
+# Autofill and practised people take two seconds. Nobody takes half a second.
+MIN_PACE_MS = 500
+# Hidden fields of the form: see templates/petitions/_traps.html. The honeypot's name is in no
+# contact card, so that autofill does not fill it in.
 HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
-# Signals whose sentence tells a number.
+# Signals whose sentence contains a number.
 NUMBERED = frozenset({"burst"})
-# Signals about other senders, and rules that hold.
+# Signals about other senders, and of rules and switches that hold.
 _OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address", "held-petition"})
-# Signals of rules and switches that hold, which are asked again about every form.
+# Signals of rules and switches that hold, which are checked again for every form.
 OF_RULES = _OF_OTHERS - {"burst"}
 
 _DISPOSABLE = frozenset(blocklist)
 
 
 class Verdict(Enum):
-    """The decision on a signing: count it, hold it for moderation, or refuse it."""
+    """Verdict on a signing: count it, hold it for moderation, or refuse it."""
 
     PASS = "pass"  # noqa: S105 - no password
     HOLD = "hold"
@@ -55,10 +55,10 @@ class Verdict(Enum):
 
 
 class Facts(NamedTuple):
-    """Input of the rules. `domain` is that of the e-mail address, in ASCII and lower case.
+    """Input of the rules. `domain` is the e-mail address's, in lower-case ASCII.
 
-    `pace` is in milliseconds, and None where no script measured it. `from_network` counts the
-    signings of this petition from the same network in the last `BURST_MINUTES`, this one too.
+    `pace` is in milliseconds, or None if no script measured it. `from_network` counts the signings
+    of this petition from the same network in the last `BURST_MINUTES`, including this one.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Facts(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """One signal, with the number that its sentence tells, if it tells one."""
+    """One signal, with the number in its sentence, if any."""
 
     code: str
     number: int = 0
@@ -80,13 +80,13 @@ class Signal(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Signal":
-        """Parse a stored signal, "code" or "code:number"."""
+        """Parse a stored signal: "code" or "code:number"."""
         code, _colon, number = text.partition(":")
         return cls(code, int(number) if number.isdecimal() else 0)
 
     @property
     def weight(self) -> int:
-        """Its weight; 0 if no rule yields it any more."""
+        """The weight of the signal, or 0 if its rule no longer exists."""
         if self.code == "burst":
             return next((weight for least, weight in _BURST_WEIGHTS if self.number >= least), 0)
         return _RULES[self.code][0] if self.code in _RULES else 0
@@ -99,22 +99,20 @@ class Signal(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """A verdict and the signals that it rests on, the weightiest first."""
+    """A verdict and its signals, heaviest first."""
 
     verdict: Verdict
     signals: tuple[Signal, ...]
 
 
 def judge(facts: Facts, suspected: Iterable[str] = ()) -> Judgement:
-    """Weigh every signal of the facts, and the lasting ones of `suspected`, which are those of an
-    earlier form of the same sender.
-    """
+    """Weigh all signals of the facts, and the lasting ones of the sender's earlier form."""
     request, person = _of_request(facts), of_person(facts.name, facts.domain)
     return weigh(_merged([*lasting(suspected), *request, *person]))
 
 
 def weigh(signals: Iterable[Signal]) -> Judgement:
-    """The verdict on given signals: sum their weights, and compare with the thresholds."""
+    """Return the verdict on signals: add their weights, and compare with the thresholds."""
     found = tuple(sorted(signals, key=lambda signal: (-signal.weight, signal.code)))
     of_others = [signal.weight for signal in found if signal.code in _OF_OTHERS]
     own = sum([signal.weight for signal in found]) - sum(of_others)
@@ -125,28 +123,27 @@ def weigh(signals: Iterable[Signal]) -> Judgement:
 
 
 def with_burst(judged: Judgement, number: int) -> Judgement:
-    """Add the burst signal of `number` signings from the network; it may hold, never block."""
+    """Add the burst signal of `number` signings from the network, which may hold but not block."""
     return weigh(_merged([*judged.signals, *_of_burst(number)]))
 
 
 def lasting(suspected: Iterable[str]) -> list[Signal]:
-    """Of the signals stored with a signature, those that a correction cannot clear, such as how
-    fast the form was filled in.
-    """
+    """Return the stored signals that a correction cannot clear, such as the pace of the form."""
     signals = map(Signal.read, suspected)
     return [signal for signal in signals if signal.weight and signal.code not in OF_PERSON]
 
 
 def of_person(name: str, domain: str) -> Iterator[Signal]:
-    """The signals in a signer's name and e-mail domain, which can be found again in stored
-    signatures: see `petitions.moderation.rescan`.
+    """Yield the signals in a signer's name and e-mail domain.
+
+    They can be found again in stored signatures: see `petitions.moderation.rescan`.
     """
     if is_disposable(domain):
         yield Signal("disposable")
     yield from _of_name(name)
 
 
-# The signals that `of_person` yields; all others are known only at signing.
+# The signals that `of_person` yields. All others are known only at signing.
 OF_PERSON = frozenset({
     "disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random",
     "name-code", "name-slogan",
@@ -163,14 +160,14 @@ def read_pace(text: str) -> int | None:
 
 
 def is_disposable(domain: str) -> bool:
-    """Whether this domain, or one above it, is of disposable e-mail addresses. Relays are not."""
+    """Return whether this domain or a parent is for disposable addresses. Relays are not."""
     labels = domain.split(".")
     names = {".".join(labels[i:]) for i in range(len(labels) - 1)}
     return not names.isdisjoint(_DISPOSABLE) and names.isdisjoint(RELAYS)
 
 
 def _merged(signals: Iterable[Signal]) -> Iterable[Signal]:
-    """Deduplicate signals, keeping the greatest number: what comes later clears nothing."""
+    """Deduplicate signals, keeping the greatest number of each."""
     greatest: dict[str, Signal] = {}
     for signal in signals:
         known = greatest.get(signal.code)
@@ -182,7 +179,7 @@ def _merged(signals: Iterable[Signal]) -> Iterable[Signal]:
 def _of_request(facts: Facts) -> Iterator[Signal]:
     if facts.honeypot.strip():
         yield Signal("honeypot")
-    if facts.pace is not None and facts.pace < LEAST_PACE_MS:
+    if facts.pace is not None and facts.pace < MIN_PACE_MS:
         yield Signal("pace")
     yield from _of_burst(facts.from_network)
     if not facts.has_origin:
@@ -190,7 +187,7 @@ def _of_request(facts: Facts) -> Iterator[Signal]:
 
 
 def _of_burst(number: int) -> Iterator[Signal]:
-    """The burst signal of `number` signings, if it has a weight, with the least that has it."""
+    """Yield the burst signal of `number` signings if it has a weight, with its step's number."""
     for least, _weight in _BURST_WEIGHTS:
         if number >= least:
             yield Signal("burst", least)
@@ -202,11 +199,11 @@ def _of_burst(number: int) -> Iterator[Signal]:
 _WORD = re.compile(r"[^\W\d_]+")
 _REPEATS = re.compile(r"([^\W\d_])\1{3}")
 _DIGITS = re.compile(r"\d\D*\d\D*\d")
-# Eight, because seven stand in Hirschsprung; y and w are vowels, as in Ynys and Wmffre.
+# Eight, because Hirschsprung has seven. Y and w are vowels, as in Ynys and Wmffre.
 _NO_VOWEL = re.compile(r"[bcdfghjklmnpqrstvxz]{8}")
-# McDonald changes to capitals once, DeLaCruz twice.
+# Three, because McDonald changes to capitals once, and DeLaCruz twice.
 _CAPITALS_INSIDE = re.compile(r"(?:[a-z]+[A-Z]+){3}")
-_LEAST_KEYS = 5
+_MIN_KEYS = 5
 # Rows of keyboards: Latin in three layouts, Arabic, and Cyrillic.
 _ROWS = (
     "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm",
@@ -219,16 +216,16 @@ _KEYS = frozenset(
     for row in _ROWS
     for line in (row, row[::-1])
     for start in range(len(line))
-    for end in range(start + _LEAST_KEYS, len(line) + 1)
+    for end in range(start + _MIN_KEYS, len(line) + 1)
 )
-# A name of nothing but such words is a placeholder. Beside another word each may be a surname.
+# A name of only such words is a placeholder. Beside another word each may be a surname.
 _PLACEHOLDERS = frozenset({
     "test", "tests", "testing", "tester", "prawf", "اختبار", "تجربة",
     "nobody", "anonymous", "anon", "noname", "dienw", "مجهول",
     "user", "name", "firstname", "lastname", "fake", "null", "undefined", "foo", "foobar",
     "asd", "asdf", "qwe", "qwer", "zxc", "zxcv", "abc", "abcd", "xyz",
 })  # fmt: skip
-# What is called out or tagged, and how calls begin. Not "Free" or "Justice" alone, which are names.
+# Exclamations, tags, and beginnings of slogans. "Free" and "Justice" alone are names.
 _SLOGAN = re.compile(
     r"""[^\W\d_]\s*[!！]|[#@]\w{3}|
     ^(?:stop|end|save|free|boycott|support|vote)\s+(?:the|all|our|this|for)\b|
@@ -245,7 +242,7 @@ def _of_name(name: str) -> Iterator[Signal]:
         yield Signal("name-code")
     elif _SLOGAN.search(name):
         yield Signal("name-slogan")
-    # Arabic words are stretched with strokes, as many as please the eye.
+    # Arabic words may be stretched with any number of strokes.
     plain = name.casefold().replace("\u0640", "")
     words = _WORD.findall(plain)
     if words and all(word in _PLACEHOLDERS for word in words):
@@ -261,8 +258,8 @@ def _of_name(name: str) -> Iterator[Signal]:
 
 
 def _looks_random(name: str) -> bool:
-    """Whether Latin letters stand in an order that no language gives them."""
-    # An accented letter must not break a run of consonants, and an accented vowel must.
+    """Return whether the order of Latin letters occurs in no language."""
+    # Accented consonants must not end a run of consonants, and accented vowels must.
     decomposed = unicodedata.normalize("NFKD", name)
     letters = "".join(char for char in decomposed if not unicodedata.combining(char))
     return bool(_NO_VOWEL.search(letters.lower()) or _CAPITALS_INSIDE.search(letters))
@@ -270,7 +267,7 @@ def _looks_random(name: str) -> bool:
 
 # --- Weights and sentences ---------------------------------------------------------------------
 
-# A weight of 0: what refused an attempt, so that it is decided. See `petitions.screening.screen`.
+# A weight of 0 marks a reason that already refused the attempt: see `petitions.screening.screen`.
 _RULES: dict[str, tuple[int, str]] = {
     "honeypot": (100, "A field that people cannot see was filled in."),
     "pace": (100, "The form was filled in faster than a person can type."),
@@ -281,7 +278,7 @@ _RULES: dict[str, tuple[int, str]] = {
             "as gmial.com."
         ),
     ),
-    # With a number it has another sentence, and a weight of `_BURST_WEIGHTS`.
+    # With a number it has another sentence, and a weight from `_BURST_WEIGHTS`.
     "burst": (0, "Many signatures from one network in two minutes."),
     # Found after signing: see `petitions.moderation.reindex`.
     "same-mailbox": (100, "Other people have signed with the same mailbox."),
@@ -305,5 +302,5 @@ _RULES: dict[str, tuple[int, str]] = {
     "held-petition": (HOLD_AT, "Everything new of this petition was held."),
     "mailbox-rate": (0, "Too many attempts with one email address."),
 }
-# Every code, for filters.
+# All codes, for filters.
 CODES = tuple(_RULES)

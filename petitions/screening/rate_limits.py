@@ -1,19 +1,19 @@
 """Rate limits by network, mailbox, mail domain and petition.
 
-All limits of one request are one script on Redis: one round trip, and atomic. A counter is a
-sliding window: what the window before counted fades out while the present one fills. Its key is a
-keyed hash, so that Redis holds nobody's address and nobody's network; another one in each window,
-so that no form sent later finds in an older copy of Redis when an address was typed before; and
-each ends with a window, so that no time to live tells the second of a form.
+All limits of a request are checked by one atomic script on Redis, in one round trip. Counters are
+sliding windows: the previous window's count fades out while the current one fills. A counter's key
+is a keyed hash, so that Redis holds no address and no network. It differs in each window, so that
+nobody can send a form and find in an older copy of Redis when that address was typed before.
+Counters expire at the end of a window, so that their TTL does not reveal the second of a form.
 
 Limits of network, domain and petition are visible: first a challenge, then "too many at the
-moment", without saying which. That of a mailbox is silent: anybody can type anybody's address,
-and would learn that somebody else has.
+moment", without saying which. The limit of a mailbox is silent, because anybody can type anybody's
+address, and would learn that somebody else has.
 
-While Redis is away, or slower than the client waits, PostgreSQL counts what each network does, and
-everybody who signs or writes solves the challenge besides: whoever slows Redis down passes no more
-than before. Nothing is counted there by mailbox, for what is refused could not be given back; mails
-to a mailbox are always limited in PostgreSQL: see `petitions.mail.outbox`.
+While Redis is unavailable or too slow, PostgreSQL counts per network, and everybody must solve the
+challenge, so that nobody gains by slowing Redis down. Nothing is counted there per mailbox, because
+it could not be refunded. Mails to a mailbox are always limited in PostgreSQL: see
+`petitions.mail.outbox`.
 """
 
 import secrets
@@ -34,68 +34,68 @@ from petitions.infra import redis
 from petitions.infra.client_network import NOWHERE, Sender
 from petitions.models import RateCount
 
-# In seconds; the same for every limit, so that it does not tell which was hit.
+# In seconds. The same for all limits, so that it does not reveal which was hit.
 RETRY_AFTER = 300
-# The limit of a /48, in multiples of that of one /64.
+# The limit of a /48, as a multiple of the limit of a /64.
 PREFIX_FACTOR = 4
-# The window of `LimitResult.from_network`, which is a fraud signal and refuses nobody here: from
-# `settings.BURST_CHALLENGE` on it brings the challenge. Carriers, relays and events put hundreds of
-# people behind one IP address: 300 an hour, which pass unasked, are ten in two minutes.
+# The window of `LimitResult.from_network`, a fraud signal that refuses nobody here. From
+# `settings.BURST_CHALLENGE` it requires the challenge. Carriers, relays and events put hundreds of
+# people behind one IP address: 300 an hour, which pass without it, are ten in two minutes.
 BURST_SECONDS = 120
-_NEVER = -1
-# By how much a count of what others did, too, is lowered at most: a share of it, and at least so
-# many. See `_lowered`.
+_NO_LIMIT = -1
+# How much `_lowered` may lower a count that includes other people: a share of it, and the least
+# amount.
 _LOWERED_BY = {
     "BURST": (1 / 2, 16),
     "BURST_PREFIX": (1 / 2, 16 * PREFIX_FACTOR),
     **dict.fromkeys(("NETWORK", "PREFIX", "DOMAIN"), (1 / 4, 0)),
 }
-# The kinds of limit that PostgreSQL counts while Redis is away.
+# The kinds of limit that PostgreSQL counts while Redis is unavailable.
 _FALLBACK = frozenset({"NETWORK", "PREFIX"})
 
 
 class Act(StrEnum):
-    """The actions that are rate-limited, each separately; the prefix of the names in settings."""
+    """Actions with separate rate limits. The values are prefixes of the names in settings."""
 
     SIGN = "SIGN"
     RESEND = "RESEND"
     CODE = "CODE"
     FIND = "FIND"
-    ADDRESS = "ADDRESS"  # a code to another address
+    ADDRESS = "ADDRESS"  # a code to a new address
     CONTACT = "CONTACT"
-    FORM = "FORM"  # a form rendered again, which costs several times what signing does
+    FORM = "FORM"  # rendering a form again, which costs several times as much as signing
 
 
 class LimitResult(NamedTuple):
-    """Result of the rate limits for one attempt. All of them false: within every limit."""
+    """Result of the rate limits for one attempt. The defaults mean within every limit."""
 
-    is_refused: bool = False  # too many: visible to the sender, with `RETRY_AFTER`
-    needs_challenge: bool = False  # many, or nobody counts: visible to the sender
-    is_silenced: bool = False  # too many for a mailbox: silent, answered like any other
-    from_network: int = 0  # at least so many signed from the network within `BURST_SECONDS`
+    is_refused: bool = False  # over a visible limit: the sender may retry after `RETRY_AFTER`
+    needs_challenge: bool = False  # over a challenge threshold, or Redis is unavailable
+    is_silenced: bool = False  # over a mailbox's limit: the response is the same
+    from_network: int = 0  # least number of signings from the network within `BURST_SECONDS`
 
 
 class Limit(NamedTuple):
-    """A rate limit: subject kind, window in seconds, hard limit, challenge threshold (-1: none)."""
+    """A rate limit: window in seconds, hard limit and challenge threshold (-1: none)."""
 
     act: Act
     kind: str
     window: int
-    hard_limit: int = _NEVER
-    challenge_at: int = _NEVER
+    hard_limit: int = _NO_LIMIT
+    challenge_at: int = _NO_LIMIT
 
     @property
     def is_visible(self) -> bool:
-        """Whether the sender may learn of it."""
+        """Return whether the sender may learn of the limit."""
         return self.kind != "MAILBOX"
 
     def key(self, subject: str, *of_window: str) -> bytes:
-        """The key of a subject's counter; in Redis `of_window` is the number of the window."""
+        """Return the key of a subject's counter. In Redis `of_window` is the window's number."""
         parts = (self.act, self.kind, str(self.window), subject, *of_window)
         return b"limit:" + vault.blind_index("limit", *parts)
 
     def pair(self, subject: str, now: float) -> tuple[bytes, bytes]:
-        """The keys of a subject's counters in Redis: of the present window, and of the one before.
+        """Return the Redis keys of a subject's counters in the current and the previous window.
 
         `now` is in Unix seconds.
         """
@@ -103,11 +103,11 @@ class Limit(NamedTuple):
         return self.key(subject, str(number)), self.key(subject, str(number - 1))
 
 
-# KEYS are two counters of each limit, of the present window and of the one before; ARGV[1] holds
-# for each its window in seconds, its hard limit and whether it is visible, and ARGV[2] the time by
-# which the keys were chosen. The answer is what each comes to with this attempt. An attempt that is
-# visibly refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is
-# free again an hour after somebody began to flood it. Counters end by the clock of Redis itself.
+# KEYS holds two counters per limit, of the current and the previous window. ARGV[1] holds per limit
+# its window in seconds, its hard limit and whether it is visible. ARGV[2] is the time of the keys.
+# The result is each limit's count with this attempt. A visible refusal counts nowhere. A silent
+# counter at its limit does not rise, so that a mailbox is free again an hour after somebody began
+# to flood it. Counters expire by the clock of Redis.
 _HIT = """
 local now, clock = tonumber(ARGV[2]), tonumber(redis.call('TIME')[1])
 local kept = redis.call('MGET', unpack(KEYS))
@@ -131,8 +131,7 @@ if not refused then
 end
 return table.concat(counts, ' ')
 """
-# Takes one off a counter of each pair, of whichever window it is in; where there is none, it writes
-# too (constant work).
+# Decrement one counter of each pair. If there is none, write a counter too (constant work).
 _REFUND = """
 for n = 1, #KEYS, 2 do
   local key, count = KEYS[n], redis.call('GET', KEYS[n])
@@ -156,14 +155,13 @@ def hit(
     lifted: Collection[str] = (),
     already_refused: bool = False,
 ) -> LimitResult:
-    """Count one attempt against its rate limits, atomically. While Redis is away (circuit breaker)
-    PostgreSQL counts its network, and the answer is the challenge. Raises `DatabaseError`.
+    """Count an attempt against its rate limits, atomically. Raises `DatabaseError`.
 
-    `address` is an e-mail address as typed. `lifted` are kinds of limits that a rule lifts: see
-    `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner. What is
-    `already_refused`, whatever the limits say, uses up nothing of the mailbox: otherwise a
-    blocked sender could lock out its owner, who is not even mailed. A random mailbox counts it
-    instead (constant work).
+    While Redis is unavailable PostgreSQL counts the network, and the challenge is required.
+    `address` is an e-mail address as typed. `lifted` are the kinds of limit that a rule lifts
+    (`rules.Rules.lifts`), but never the mailbox's, which protects its owner. An `already_refused`
+    attempt counts for a random mailbox instead of its own (constant work): otherwise a blocked
+    sender could lock out an owner who gets no mail.
     """
     subjects = {
         "NETWORK": sender.network,
@@ -191,8 +189,9 @@ def hit(
 
 
 def _hit_in_database(limits: Sequence[Limit], keys: Sequence[bytes]) -> LimitResult:
-    """Count against the hard limits of networks in PostgreSQL; everybody is challenged. What a
-    network is refused for does not count against the prefix around it.
+    """Count against the hard limits of networks in PostgreSQL, and require the challenge.
+
+    An attempt refused by its network's limit does not count for the prefix around it.
     """
     for limit, key in zip(limits, keys, strict=True):
         is_counted = limit.kind in _FALLBACK and limit.hard_limit >= 0
@@ -202,7 +201,7 @@ def _hit_in_database(limits: Sequence[Limit], keys: Sequence[bytes]) -> LimitRes
 
 
 def _count_in_database(key: bytes, window: int) -> int:
-    """Increment a counter, atomically, in a window that starts with its first attempt."""
+    """Increment a counter atomically, in a window that starts with its first attempt."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -220,22 +219,22 @@ def _count_in_database(key: bytes, window: int) -> int:
 
 
 def delete_expired_counts() -> int:
-    """Delete the counters of PostgreSQL whose window is over; return how many."""
+    """Delete the counters in PostgreSQL whose window is over. Return how many."""
     return RateCount.objects.filter(expires_at__lte=timezone.now()).delete()[0]
 
 
 def refund(act: Act, *, address: str, is_counted: bool = True) -> None:
-    """Refund one attempt to a mailbox; to a random one if it was not counted (constant work)."""
+    """Refund an attempt to its mailbox, or to a random one if not counted (constant work)."""
     mailbox = _mailbox(address, is_counted=is_counted)
     mailboxes = [limit for limit in _limits(act) if limit.kind == "MAILBOX" and mailbox]
     if keys := [*chain(*(limit.pair(mailbox, time.time()) for limit in mailboxes))]:
-        # Else not refunded: one too many counts, for at most the limit's window.
+        # Without Redis one attempt too many counts, until the limit's window ends.
         with suppress(redis.Unavailable):
             redis.run_script(_REFUND, keys)
 
 
 def state() -> str:
-    """Status for `/health`: "ok", or "away" while Redis is and PostgreSQL counts networks."""
+    """Return the status for `/health`: "ok", or "away" while Redis is unavailable."""
     return "ok" if redis.is_available() else "away"
 
 
@@ -245,9 +244,10 @@ def _mailbox(address: str, *, is_counted: bool) -> str:
 
 
 def _lowered(count: int, limit: Limit, key: bytes) -> int:
-    """A count of what others did, too, lowered by a number that nobody knows: another one in each
-    window of each counter. Whoever has sent one form fewer than it takes would see, by what happens
-    to their last one, that somebody else sent one from the network, or with the domain.
+    """Lower a count by a secret number, which differs by counter and window.
+
+    With exact counts, somebody who sends one form fewer than the threshold could see whether
+    another person has sent one from the network, or with the domain.
     """
     if limit.kind not in _LOWERED_BY:
         return count
@@ -257,8 +257,9 @@ def _lowered(count: int, limit: Limit, key: bytes) -> int:
 
 
 def _result(limits: Sequence[Limit], counts: Sequence[int], lowered: Sequence[int]) -> LimitResult:
-    """What the counts of an attempt mean. `lowered` are those that the sender may conclude from;
-    hard limits take them as they are.
+    """Return the result for an attempt's counts. Hard limits use the exact `counts`.
+
+    Challenge thresholds and `from_network` use the `lowered` ones.
     """
     refused = challenged = silenced = False
     from_network = 0
@@ -270,13 +271,13 @@ def _result(limits: Sequence[Limit], counts: Sequence[int], lowered: Sequence[in
         if limit.kind == "BURST":
             from_network = max(from_network, count)
         elif limit.kind == "BURST_PREFIX":
-            # One subscriber may own all of it, and take another /64 for every signing.
+            # One subscriber may own the whole prefix, and use another /64 for every signing.
             from_network = max(from_network, count // PREFIX_FACTOR)
     return LimitResult(refused, challenged, silenced, from_network)
 
 
 def _limits(act: Act) -> list[Limit]:
-    """The rate limits in the settings: one per kind, or two where their windows differ."""
+    """Return the rate limits in the settings: one per kind, or two if their windows differ."""
     found = []
     for kind in ("NETWORK", "PREFIX", "MAILBOX", "DOMAIN", "PETITION"):
         setting, factor = ("NETWORK", PREFIX_FACTOR) if kind == "PREFIX" else (kind, 1)
@@ -290,7 +291,7 @@ def _limits(act: Act) -> list[Limit]:
         found += [Limit(act, kind, window, **numbers) for window, numbers in windows.items()]
     if act is Act.SIGN:
         most = settings.BURST_CHALLENGE - 1
-        of_prefix = most * PREFIX_FACTOR if most >= 0 else _NEVER
+        of_prefix = most * PREFIX_FACTOR if most >= 0 else _NO_LIMIT
         found += [
             Limit(act, "BURST", BURST_SECONDS, challenge_at=most),
             Limit(act, "BURST_PREFIX", BURST_SECONDS, challenge_at=of_prefix),

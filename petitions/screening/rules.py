@@ -1,8 +1,8 @@
 """Block, hold and allow rules of moderators and organisers, in an in-process TTL cache.
 
-A rule takes effect within `SECONDS` in every process, and ten thousand of them cost a signing no
-more than one. Blocking and holding rules are asked again at confirming, about where the signature
-came from (`Rules.catches`), and at moving to another address: what is caught is held, not counted.
+A rule takes effect within `SECONDS` in every process. Ten thousand rules cost a signing no more
+than one. Block and hold rules are checked again when a signature is confirmed or moved to another
+address (`Rules.catches`): if one matches, the signature is held.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ from petitions.models import Rule
 from petitions.signers import sealing
 
 SECONDS = 2.0
-# Kinds of rate limit that an allow rule lifts, for a network and for a domain.
-OF_NETWORK = frozenset({"NETWORK", "PREFIX", "BURST", "BURST_PREFIX", "DOMAIN", "PETITION"})
-OF_DOMAIN = frozenset({"DOMAIN"})
+# Kinds of rate limit that an allow rule for a network, or for a domain, lifts.
+LIFTED_FOR_NETWORK = frozenset({"NETWORK", "PREFIX", "BURST", "BURST_PREFIX", "DOMAIN", "PETITION"})
+LIFTED_FOR_DOMAIN = frozenset({"DOMAIN"})
 
-# The networks that are counted and indexed: a /24 of IPv4, a /64 of IPv6.
-_COUNTED = {4: 24, 6: 64}
-# Of a larger network (wider than a /16 or a /56) the blind indexes are too many to compute.
-MOST_INDEXES = 256
+# Prefix lengths, by IP version, of the networks that are counted and indexed.
+_PREFIX_LENGTHS = {4: 24, 6: 64}
+# A larger network (wider than a /16 or a /56) has too many blind indexes to compute.
+MAX_INDEXES = 256
 
 
 def address_index(address: str, key_id: int | None = None) -> bytes:
-    """The blind index of a mailbox under which a rule about it is stored."""
+    """Return the blind index of a mailbox as stored in rules."""
     return vault.blind_index("rule", email_addresses.canonical(address), key_id=key_id)
 
 
@@ -40,9 +40,8 @@ def address_index(address: str, key_id: int | None = None) -> bytes:
 class Listed:
     """Look-up tables of the networks, domains and mailboxes of all rules of one action.
 
-    Networks are keyed by IP version and prefix length, as their leading bits: matching takes
-    one look-up for each length in use, however many there are. Those of alerts are known by their
-    blind index of a day alone.
+    Networks are stored as their leading bits, by IP version and prefix length, so that matching
+    takes one look-up per length in use. Only the blind index of a day is known of alerts' networks.
     """
 
     networks: dict[tuple[int, int], set[int]] = field(default_factory=dict)
@@ -69,7 +68,7 @@ class Listed:
             self.domains.add(pattern)
 
     def matches(self, sender: Address | None, address: str, domain: str) -> str:
-        """What of an attempt is listed: "network" before "domain" before "address"; else ""."""
+        """Return what of an attempt is listed first: "network", "domain", "address", or ""."""
         if self.has_network(sender):
             return "network"
         if self.has_domain(domain):
@@ -77,7 +76,7 @@ class Listed:
         return "address" if self.has_mailbox(address) else ""
 
     def has_network(self, address: Address | None) -> bool:
-        """Whether a listed network (CIDR, or that of an alert) contains this address."""
+        """Return whether a listed network (CIDR or of an alert) contains this address."""
         if address is None:
             return False
         number, longest, version = int(address), address.max_prefixlen, address.version
@@ -96,16 +95,16 @@ class Listed:
         )
 
     def has_origin(self, network_ix: bytes, signed_at: datetime) -> bool:
-        """Whether the network from which somebody signed is listed, by its blind index.
+        """Return whether the network from which somebody signed is listed, by its blind index.
 
-        Also by the index of the next day: where only the day is still known, that is London's,
-        which begins an hour before UTC's in summer.
+        The next day's index is checked too: if only the day of signing is still stored, it is
+        London's, which begins an hour before UTC's in summer.
         """
         day = signed_at.astimezone(UTC).date()
         return any(network_ix in self._indexes(one) for one in (day, day + timedelta(days=1)))
 
     def _indexes(self, day: date) -> frozenset[bytes]:
-        """The blind indexes of a day of all listed networks: computed once, for they are kept."""
+        """Return the blind indexes of all listed networks on a day, which are cached."""
         if day not in self.indexes:
             listed = [
                 network_indexes(_network_of(*of, bits), day)
@@ -116,7 +115,7 @@ class Listed:
         return self.indexes[day]
 
     def has_domain(self, domain: str) -> bool:
-        """Whether a domain, in lower-case ASCII, is listed, or a parent of it with "*."."""
+        """Return whether a domain in lower-case ASCII is listed, or a parent with "*."."""
         if domain in self.domains:
             return True
         if not self.parents:
@@ -125,7 +124,7 @@ class Listed:
         return any(".".join(labels[n:]) in self.parents for n in range(1, len(labels)))
 
     def has_mailbox(self, address: str) -> bool:
-        # A rule stores the blind index alone, so it stays under the key that it was made with.
+        # A rule stores only the blind index, so it keeps its key after a rotation.
         return bool(self.mailboxes) and any(
             address_index(address, key_id) in self.mailboxes for key_id in settings.INDEX_KEYS
         )
@@ -133,7 +132,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All rules in force. Blocking beats holding, which beats allowing."""
+    """All rules in force. Block rules precede hold rules, which precede allow rules."""
 
     block: Listed = field(default_factory=Listed)
     hold: Listed = field(default_factory=Listed)
@@ -141,22 +140,21 @@ class Rules:
     rows: tuple[tuple[Any, ...], ...] = ()
 
     def blocks(self, sender: Address | None, address: str, domain: str) -> str:
-        """The code of the first rule that refuses, "" if none does: network first, then domain,
-        then the address itself.
-        """
+        """Return the code of the first matching block rule (network, domain, address), or ""."""
         found = self.block.matches(sender, address, domain)
         return f"blocked-{found}" if found else ""
 
     def holds(self, sender: Address | None, address: str, domain: str) -> str:
-        """The code of the first rule that holds, "" if none does, in the same order."""
+        """Return the code of the first matching hold rule, in the same order, or ""."""
         found = self.hold.matches(sender, address, domain)
         return f"held-{found}" if found else ""
 
     def catches(
         self, address: str, network_ix: bytes | memoryview | None, signed_at: datetime
     ) -> str:
-        """The code of the first rule that blocks or holds a stored signature, by its address and
-        the blind index of its network; "" if none does.
+        """Return the code of the first rule that blocks or holds a stored signature, or "".
+
+        It is matched by its address and the blind index of its network.
         """
         domain = email_addresses.domain_of(address)
         for prefix, listed in (("blocked", self.block), ("held", self.hold)):
@@ -167,43 +165,43 @@ class Rules:
         return ""
 
     def allows_network(self, sender: Address | None) -> bool:
-        """Whether an allow rule covers the network of many: an event, a library, a carrier."""
+        """Return whether an allow rule covers the network, such as an event's or a carrier's."""
         return self.allow.has_network(sender)
 
     def lifts(self, sender: Address | None, domain: str) -> frozenset[str]:
-        """The kinds of rate limit from which an allow rule exempts.
+        """Return the kinds of rate limit that allow rules lift.
 
-        An allowed network is exempt from all visible limits, and its bursts are not counted.
-        Anybody can type a domain: allowed, it is exempt from its own limit alone. An address is
-        exempt from nothing, for the limit would tell anybody who types it that it is known here.
+        An allowed network has no visible limits, and its bursts are not counted. An allowed domain
+        has no domain limit, but keeps all others, because anybody can type it. An allowed address
+        keeps all limits: missing ones would tell anybody who types it that it is known here.
         """
         if self.allows_network(sender):
-            return OF_NETWORK
-        return OF_DOMAIN if self.allow.has_domain(domain) else frozenset()
+            return LIFTED_FOR_NETWORK
+        return LIFTED_FOR_DOMAIN if self.allow.has_domain(domain) else frozenset()
 
 
 _rules: TTLCache[None, Rules] = TTLCache()
 
 
 def in_force() -> Rules:
-    """The cached rules in force, at most `SECONDS` old. Raises `DatabaseError`."""
+    """Return the rules in force, cached for `SECONDS`. Raises `DatabaseError`."""
     return _rules.get_or_set(None, SECONDS, _read)
 
 
 def invalidate() -> None:
-    """Invalidate the cache: read the rules anew at the next signing."""
+    """Invalidate the cache, so that the next signing reads the rules."""
     _rules.invalidate()
 
 
 def network_indexes(pattern: str, day: date) -> set[bytes]:
-    """The blind indexes of a day of the networks that are counted within one in CIDR notation.
+    """Return the blind indexes on a day of the counted networks within one in CIDR notation.
 
-    None of one that is smaller, for it shares its index with its neighbours, nor of one with more
-    than `MOST_INDEXES`.
+    The set is empty if the network is smaller than a counted one, because it shares its index with
+    its neighbours, or contains more than `MAX_INDEXES` of them.
     """
     network = ip_network(pattern)
-    length = _COUNTED[network.version]
-    if not 1 <= 2 ** (length - network.prefixlen) <= MOST_INDEXES:
+    length = _PREFIX_LENGTHS[network.version]
+    if not 1 <= 2 ** (length - network.prefixlen) <= MAX_INDEXES:
         return set()
     parts = network.subnets(new_prefix=length)
     return {index for part in parts if (index := sealing.network_index(str(part), day))}
@@ -219,7 +217,7 @@ _COLUMNS = ("action", "kind", "pattern", "address_ix", "network_ix", "network_da
 
 
 def _read() -> Rules:
-    """The rules now: the same object where none has changed, with the indexes it has computed."""
+    """Read the rules. If none has changed, return the cached object with its computed indexes."""
     rows = tuple(Rule.objects.in_force().order_by("pk").values_list(*_COLUMNS))
     cached = _rules.stale(None)
     if cached and cached.rows == rows:

@@ -1,6 +1,6 @@
-"""Screening an attempt before it is stored: rules, rate limits and fraud signals together.
+"""Screening of an attempt before it is stored: rules, rate limits and fraud signals together.
 
-What one attempt does not show, a sweep does: alerts about networks from which many sign at once.
+A sweep raises alerts about networks and domains from which many sign at once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,23 +20,23 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
-# The signal while a moderator's switch holds everything new of a petition.
+# The signal if a moderator's switch holds all new signatures of a petition.
 HELD_PETITION = "held-petition"
-# A burst within `WITHIN` alerts moderators. Carriers and events put many behind one IP address:
-# 300 an hour, which must pass, are ten here.
+# So many signings within `WITHIN` alert moderators. Carriers and events put many people behind one
+# IP address: 300 an hour, which must not alert, are ten in two minutes.
 BURST = 20
 WITHIN = timedelta(minutes=2)
-# A script spreads over networks and time, but domains of its own cost it money: so many of one
-# domain within an hour, where it is no large provider's, alert moderators, too.
+# So many signings of one e-mail domain, unless many people share it, alert moderators too. A
+# script can spread over networks and time, but domains cost it money.
 DOMAIN_BURST = 50
 DOMAIN_WITHIN = timedelta(hours=1)
 
 
 class Evidence(NamedTuple):
-    """Request data for screening, besides what was typed.
+    """Request data for screening, besides the typed fields.
 
-    `pace` is in milliseconds, None where no script measured it. `challenge` holds the fields of
-    `challenge.FIELDS` as they were sent.
+    `pace` is in milliseconds, or None if no script measured it. `challenge` holds the submitted
+    fields named in `challenge.FIELDS`.
     """
 
     sender: Sender = NOWHERE
@@ -47,9 +47,9 @@ class Evidence(NamedTuple):
 
 
 class Screening(NamedTuple):
-    """Result stored with an attempt: the verdict, its signals, and its network ("" if unknown).
+    """Result stored with an attempt: verdict, signals, and network ("" if unknown).
 
-    A refused attempt is stored as a decoy row (`submit._decoy_row`): the sender is told nothing.
+    A refused attempt is stored as a decoy row (`submit._decoy_row`), so the sender does not notice.
     """
 
     verdict: Signature.Verdict = Signature.Verdict.PASS
@@ -62,14 +62,14 @@ UNSUSPICIOUS = Screening()
 
 
 class Reservation:
-    """The result of the rate limits for an attempt, and whether its quota is kept or refunded."""
+    """Result of an attempt's rate limits, and whether its quota is kept or refunded."""
 
     def __init__(self, result: LimitResult) -> None:
         self.result = result
         self.is_kept = False
 
     def keep(self) -> None:
-        """Keep the quota: a mail is sent for the attempt."""
+        """Keep the quota, because a mail is sent for the attempt."""
         self.is_kept = True
 
 
@@ -81,13 +81,13 @@ def screen(
     evidence: Evidence,
     suspected: Iterable[str] = (),
 ) -> Iterator[tuple[Screening, Reservation]]:
-    """Screen an attempt, reserving its mailbox's rate-limit quota until the block ends: it is
-    refunded then unless `Reservation.keep` was called.
+    """Screen an attempt, and reserve its mailbox's quota of the rate limit.
 
-    `suspected` are the signals of the form that this one corrects, or a correction would clear
-    them. Constant work: what the sender is told (`Reservation.result`) never depends on what
-    refuses silently, and a blocked attempt is counted, challenged and rate-limited like any
-    other. Raises `DatabaseError`.
+    The quota is refunded at the end of the block unless `Reservation.keep` was called. `suspected`
+    are the signals of the form that this one corrects, so that a correction does not clear them.
+    Constant work: what the sender is told (`Reservation.result`) does not depend on silent
+    refusals, and a blocked attempt is counted, challenged and rate-limited like any other.
+    Raises `DatabaseError`.
     """
     address, domain = evidence.sender.address, email_addresses.domain_of(attempt.email)
     in_force = rules.in_force()
@@ -117,8 +117,8 @@ def screen(
     try:
         yield _screening(judged, refusal, result, evidence.sender.network), reservation
     finally:
-        # Otherwise forms for which no mail is sent could lock out the owner of an address. Where
-        # nothing was counted a random mailbox is refunded (constant work).
+        # Otherwise forms for which no mail is sent could lock out the owner of an address. If
+        # nothing was counted, a random mailbox is refunded (constant work).
         if not reservation.is_kept and not result.is_refused:
             is_counted = not (is_refused or result.is_silenced)
             rate_limits.refund(Act.SIGN, address=attempt.email, is_counted=is_counted)
@@ -139,15 +139,13 @@ def _screening(
 
 
 def raise_burst_alerts() -> int:
-    """Raise an alert for each network with a burst of signings of one petition within `WITHIN`,
-    and for each domain with one within `DOMAIN_WITHIN`.
+    """Raise alerts for networks and domains with a burst of signings of one petition.
 
-    Returns how many are raised or grew. Idempotent: a network or domain has one alert per petition
-    and day, kept for as long as its blind index, and reopened if its number has doubled since
-    somebody saw it, or by any burst if it had closed by itself. What is decided counts no more.
-    Numbers are kept in steps of a burst: lists show them to whoever sends the other forms, and one
-    more would tell whether the owner of a domain signed within the hour. It reads the rows of the
-    last minutes alone, by the index of the list.
+    Return how many alerts were raised, reopened or grew. Idempotent: a network or domain has one
+    alert per petition and day. Once seen, it is reopened if its number doubles, or by any burst if
+    it closed by itself. Signatures with a decision do not count.
+    Numbers are stored in steps of a burst. Exact ones would show staff who send the other forms
+    whether the owner of a domain signed within the hour. Only recent rows are read, by an index.
     """
     now = timezone.now()
     days = {moment.astimezone(UTC).date() for moment in (now, now - DOMAIN_WITHIN)}
@@ -160,7 +158,7 @@ def raise_burst_alerts() -> int:
 def _raise_alerts(
     kind: Alert.Kind, column: str, burst: int, within: timedelta, unsuspicious: list[bytes]
 ) -> int:
-    """Raise the alerts of one kind, by `column` of the signer; `unsuspicious` values raise none."""
+    """Raise alerts of one kind, by a `column` of the signer. `unsuspicious` values are skipped."""
     states = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
     with connection.cursor() as cursor:
         cursor.execute(

@@ -73,10 +73,10 @@ def submit(
     suspected = corrects.signals if corrects else ()
     screened = screen(petition=petition, attempt=attempt, evidence=evidence, suspected=suspected)
     with screened as (screening, reservation):
-        taken = reservation.result
-        if taken.is_refused:
+        limits = reservation.result
+        if limits.is_refused:
             return TooMany()
-        is_challenged = taken.needs_challenge or petition.challenge == Petition.Challenge.ALWAYS
+        is_challenged = limits.needs_challenge or petition.challenge == Petition.Challenge.ALWAYS
         # A rollback frees the single-use nonces if the attempt is not stored.
         with transaction.atomic() if is_challenged or corrects else nullcontext():
             if is_challenged and (

@@ -23,14 +23,14 @@ from petitions.web import long_pages
 from petitions.web.forms import ContactForm
 from petitions.web.guards import same_origin
 from petitions.web.responses import A_DAY, SeeOther, get_or_post, public_page, turns_at
-from petitions.web.views.throttling import carried, demanded, take, throttled
+from petitions.web.views.throttling import demand_challenge, hit, offer_again, throttled
 
 _FIELDS = (*ContactForm.base_fields, *challenge.FIELDS, fraud_signals.HONEYPOT)
 
 
 @public_page
 def petitions(request: HttpRequest) -> HttpResponse:
-    """List every readable petition: open, announced and closed."""
+    """List all public petitions: open, announced and closed."""
     listed = listing(get_language())
     opens_at = min((one.opens_at for one in listed["announced"] if one.opens_at), default=None)
     return turns_at(opens_at, render(request, "petitions/petitions.html", listed))
@@ -39,7 +39,7 @@ def petitions(request: HttpRequest) -> HttpResponse:
 @cache_control(public=True, max_age=365 * A_DAY, immutable=True)
 @require_safe
 def logo(request: HttpRequest, digest: str) -> HttpResponse:
-    """The organisation's logo, by its hash: another logo has another address."""
+    """Return the organisation's logo by its hash, so that each logo has its own URL."""
     content = logos.find(digest)
     if content is None:
         raise Http404
@@ -53,7 +53,7 @@ def long_page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def press_again(request: HttpRequest) -> HttpResponse:
-    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
+    """Respond to a cross-site POST (CSRF) with the typed values, to be sent from our page."""
     if response := throttled(request, ContactForm.base_fields):
         return response
     typed = {name: request.POST.get(name, "") for name in ContactForm.base_fields}
@@ -70,7 +70,7 @@ def contact(request: HttpRequest) -> HttpResponse:
 
 @public_page
 def contact_sent(request: HttpRequest) -> HttpResponse:
-    """Say what happens next, and when: the same page for everybody."""
+    """Show what happens next, and when. The page is the same for everybody."""
     return render(request, "petitions/contact_sent.html", {"facts": long_pages.facts()})
 
 
@@ -82,22 +82,23 @@ def _show(request: HttpRequest) -> HttpResponse:
 def _send(request: HttpRequest) -> HttpResponse:
     form = ContactForm(request.POST)
     if not form.is_valid():
-        offer, status = carried(request, challenge.CONTACT), HTTPStatus.UNPROCESSABLE_ENTITY
+        offer, status = offer_again(request, challenge.CONTACT), HTTPStatus.UNPROCESSABLE_ENTITY
         return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
-    taken = take(request, Act.CONTACT, address=form.cleaned_data["email"])
-    # Nothing here depends on who signed, so silent limits may be told like the others.
-    if taken.is_refused or taken.is_silenced:
+    limits = hit(request, Act.CONTACT, address=form.cleaned_data["email"])
+    # Nothing here depends on who signed, so silent limits may be shown too.
+    if limits.is_refused or limits.is_silenced:
         response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(rate_limits.RETRY_AFTER)
         return response
-    # Of all messages together there is no refusal: one sender would close the page to everybody.
-    if offer := demanded(request, taken, challenge.CONTACT):
+    # The limit of all messages together only requires a challenge, because with a refusal one
+    # sender would close the page to everybody.
+    if offer := demand_challenge(request, limits, challenge.CONTACT):
         status = HTTPStatus.FORBIDDEN
         return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
     enquiries.receive(
         kind=Enquiry.Kind(form.cleaned_data["kind"]),
         letter=form.letter(),
-        # The honeypot is a signal, never a refusal: some browsers autofill hidden fields.
+        # The honeypot is only a signal, because some browsers autofill hidden fields.
         looks_automatic=bool(request.POST.get(fraud_signals.HONEYPOT)),
     )
     return SeeOther(reverse("petitions:contact_sent"))

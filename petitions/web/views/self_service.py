@@ -1,8 +1,7 @@
-""" "Find my signature": the form that mails a link, and what that link shows, corrects and
-withdraws; the opt-outs from mail.
+""" "Find my signature": the form that mails a link, and the pages behind the link.
 
 GET of a mailed link shows only a button, because mail scanners open every link, and somebody else
-may see the mail over a shoulder. Personal data is only in answers to POST, which are `no-store`.
+may see the screen. Personal data is only in responses to POST, which are `no-store`.
 """
 
 from collections.abc import Callable
@@ -37,11 +36,11 @@ from petitions.web import long_pages
 from petitions.web.forms import CodeForm, FindForm, NameForm, NameUseForm, NewAddressForm
 from petitions.web.guards import same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page
-from petitions.web.views.throttling import carried, demanded, take, throttled
+from petitions.web.views.throttling import demand_challenge, hit, offer_again, throttled
 
 State = Signature.State
-# Of `find`.
-_FOUND_BY = (*FindForm.base_fields, *challenge.FIELDS)
+# The fields of `find`.
+_FIND_FIELDS = (*FindForm.base_fields, *challenge.FIELDS)
 OwnerView = Callable[..., HttpResponse]
 
 NOT_CONFIRMED = _(
@@ -50,14 +49,14 @@ NOT_CONFIRMED = _(
 )
 CONFIRMED = _("Confirmed. Some signatures are checked by a person before they count.")
 REMOVED = _("Our checking team removed it from the count. If that is a mistake, write to us.")
-# `HELD` reads like `CONFIRMED`: a bot that reads its own page must not learn that it was detected.
+# `HELD` is shown as `CONFIRMED`, because a bot must not learn that it was detected.
 STATES: dict[str, Promise] = {
     State.PENDING: NOT_CONFIRMED,
     State.CONFIRMED: CONFIRMED,
     State.HELD: CONFIRMED,
     State.REMOVED: REMOVED,
 }
-NOT_HELD = _("This signature is not here any more, so nothing was changed.")
+NO_SIGNATURE = _("This signature is not here any more, so nothing was changed.")
 NOT_A_SPELLING = _(
     "This looks like a different person’s name. You can only correct the spelling here. Anyone "
     "else who wants to sign can sign the petition themselves."
@@ -94,9 +93,9 @@ NAME_TAKEN = _(
 
 
 def press_again(request: HttpRequest) -> HttpResponse:
-    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
+    """Respond to a cross-site POST (CSRF) with the typed values, to be sent from our page."""
     form = FindForm(initial={"email": request.POST.get("email", "")})
-    return throttled(request, _FOUND_BY) or _find_page(
+    return throttled(request, _FIND_FIELDS) or _find_page(
         request, form, HTTPStatus.FORBIDDEN, press_again=True
     )
 
@@ -104,7 +103,7 @@ def press_again(request: HttpRequest) -> HttpResponse:
 @same_origin(refused=press_again)
 @get_or_post
 def find(request: HttpRequest) -> HttpResponse:
-    """Show the form, or queue a request (POST), which the worker settles: `signatures.find`.
+    """Show the form, or queue a request (POST) for the worker: see `signatures.find`.
 
     No user enumeration (constant work: docs/architecture.md).
     """
@@ -112,26 +111,30 @@ def find(request: HttpRequest) -> HttpResponse:
         return _show_find(request)
     form = FindForm(request.POST, files=request.FILES)
     if not form.is_valid():
-        offer, status = carried(request, challenge.FIND), HTTPStatus.UNPROCESSABLE_ENTITY
-        return throttled(request, _FOUND_BY) or _find_page(request, form, status, challenge=offer)
+        offer, status = offer_again(request, challenge.FIND), HTTPStatus.UNPROCESSABLE_ENTITY
+        return throttled(request, _FIND_FIELDS) or _find_page(
+            request, form, status, challenge=offer
+        )
     address = form.cleaned_data["email"]
-    taken = take(request, Act.FIND, address=address)
-    if taken.is_refused:
+    limits = hit(request, Act.FIND, address=address)
+    if limits.is_refused:
         response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(rate_limits.RETRY_AFTER)
         return response
-    if offer := demanded(request, taken, challenge.FIND):
+    if offer := demand_challenge(request, limits, challenge.FIND):
         status = HTTPStatus.FORBIDDEN
-        return throttled(request, _FOUND_BY) or _find_page(request, form, status, challenge=offer)
+        return throttled(request, _FIND_FIELDS) or _find_page(
+            request, form, status, challenge=offer
+        )
     finding.request_links(
-        address=address, language=get_language() or "en", is_silenced=taken.is_silenced
+        address=address, language=get_language() or "en", is_silenced=limits.is_silenced
     )
     return SeeOther(reverse("petitions:find_sent"))
 
 
 @public_page
 def find_sent(request: HttpRequest) -> HttpResponse:
-    """The answer to every request: one page without an address, so that it can be cached."""
+    """Show the page after every request. It shows no address, so that it can be cached."""
     context = {"sender": messages.sender(organisation()), "subject": messages.find_subject()}
     return render(request, "petitions/find_sent.html", context)
 
@@ -148,7 +151,7 @@ def _find_page(
 
 
 def _for_owner(view: OwnerView) -> OwnerView:
-    """Decorator: validate the token and pass its recipient, or answer 410 (expired) or 404."""
+    """Decorator: validate the token and pass its recipient, or respond 410 (expired) or 404."""
 
     @token_is_proof
     @get_or_post
@@ -164,8 +167,9 @@ def _for_owner(view: OwnerView) -> OwnerView:
 
 
 def _button(view: OwnerView) -> OwnerView:
-    """Decorator of what a button of that page does: POST alone, for a GET is redirected to the
-    page; 409 if the signature is not there any more.
+    """Decorator for the POST of a button on that page. A GET is redirected to the page.
+
+    Respond 409 if the signature does not exist any more.
     """
 
     @_for_owner
@@ -179,14 +183,14 @@ def _button(view: OwnerView) -> OwnerView:
             return view(request, recipient, token, **path)
         except self_service.NoSuchSignature:
             status = HTTPStatus.CONFLICT
-            return _show(request, recipient, token, problem=NOT_HELD, status=status)
+            return _show(request, recipient, token, problem=NO_SIGNATURE, status=status)
 
     return pressed
 
 
 @_for_owner
 def mine(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
-    """Show the button (GET), or all that is stored of the mailbox's signatures (POST)."""
+    """Show the button (GET), or all data of the address's signatures (POST)."""
     if request.method != "POST":
         return render(request, "petitions/mine_ask.html")
     return _show(request, recipient, token)
@@ -213,7 +217,7 @@ def name(request: HttpRequest, recipient: Recipient, token: str, reference: str)
 def name_use(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
-    """Change the consent to use of the name."""
+    """Change the permitted use of the name."""
     one = self_service.own_signature(recipient=recipient, reference=reference)
     form = NameUseForm(
         request.POST,
@@ -225,7 +229,7 @@ def name_use(
     )
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
-    # `name_use` and `news_may_name`.
+    # Contains `name_use` and `news_may_name`.
     chosen = form.cleaned_data
     self_service.choose_name_use(recipient=recipient, reference=reference, **chosen)
     return _show(request, recipient, token, done=_("Your choice for the name is changed."))
@@ -253,15 +257,15 @@ def updates(request: HttpRequest, recipient: Recipient, token: str, reference: s
 def new_address(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
-    """Mail a code to the new address, whatever has been signed with it (constant work)."""
+    """Mail a code to the new address, even if it has signed (constant work)."""
     form = NewAddressForm(request.POST, files=request.FILES, auto_id=_ids(reference))
     if form.is_valid() and sealing.is_recipient(recipient, form.cleaned_data["email"]):
         form.add_error("email", SAME_ADDRESS)
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
     address = form.cleaned_data["email"]
-    taken = take(request, Act.ADDRESS, address=address)
-    if taken.is_refused:
+    limits = hit(request, Act.ADDRESS, address=address)
+    if limits.is_refused:
         problem = TOO_MANY % {"time": long_pages.promises()["try_again"]}
         status = HTTPStatus.TOO_MANY_REQUESTS
         response = _show(request, recipient, token, problem=problem, status=status)
@@ -272,7 +276,7 @@ def new_address(
         reference=reference,
         address=address,
         language=get_language() or "en",
-        is_silenced=taken.is_silenced,
+        is_silenced=limits.is_silenced,
     )
     return _show(request, recipient, token, done=CODE_SENT)
 
@@ -281,7 +285,7 @@ def new_address(
 def address_code(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
-    """Change the address by the code that was mailed to the new one."""
+    """Change the address, with the code that was mailed to the new one."""
     form = CodeForm(request.POST, auto_id=_ids(reference))
     if form.is_valid():
         code = form.cleaned_data["code"]
@@ -300,7 +304,7 @@ def address_code(
 def withdraw(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
-    """Withdraw the signature and erase its data, and say which copies cannot be recalled."""
+    """Withdraw the signature and erase its data, and list the copies that cannot be recalled."""
     withdrawn = self_service.withdraw(recipient=recipient, reference=reference)
     context = {"withdrawn": withdrawn, "token": token}
     return render(request, "petitions/mine_withdrawn.html", context)
@@ -311,7 +315,7 @@ def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResp
     """Download all stored data as JSON (right of access and portability, UK GDPR 15 and 20)."""
     data = self_service.subject_access(recipient=recipient)
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
-    # A file name that reveals nothing in the downloads folder.
+    # The file name reveals nothing in the downloads folder.
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
 
@@ -331,7 +335,7 @@ def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse
 @token_is_proof
 @get_or_post
 def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Undo an opt-out of all mail, at any time: a suppressed mailbox is mailed no new link."""
+    """Undo an opt-out of all mail, at any time, because no new link can be mailed."""
     try:
         inbox = tokens.read_inbox_link(tokens.MAIL_AGAIN, token)
     except tokens.BadToken:
@@ -352,7 +356,7 @@ def _show(
     refused: tuple[str, Any] | None = None,
     status: int | None = None,
 ) -> HttpResponse:
-    """The page of all stored data with a message; `refused` is a reference and its invalid form."""
+    """Render the page of all stored data. `refused` is a reference with its invalid form."""
     held = self_service.own_signatures(recipient=recipient)
     asked = change_address.new_addresses([one.signature.pk for one in held])
     context = {
@@ -370,12 +374,12 @@ def _show(
 
 
 def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -> dict[str, Any]:
-    """The template context of one signature, with its forms; `new_address` waits for its code."""
+    """Return the template context of a signature. A code was mailed to `new_address`, if any."""
     signature, reference = one.signature, one.signature.reference
     language, country, ids = get_language(), one.person["country"], _ids(reference)
     place = signature.place.name_in(language)
     text = warm_cache.text(signature.petition.slug, language)
-    # Constituencies have English names, some of Wales Welsh ones too.
+    # Constituencies have English names, and some in Wales also Welsh ones.
     is_constituency = signature.place.kind == Place.Kind.CONSTITUENCY
     is_english = is_constituency and place == signature.place.name
     forms: dict[type, Any] = {
@@ -414,7 +418,7 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
 
 
 def _ids(reference: str) -> str:
-    """An `auto_id` for forms, so that field ids are unique on a page of several signatures."""
+    """Return an `auto_id` that makes field ids unique on a page with several signatures."""
     return f"id_{reference}_%s"
 
 

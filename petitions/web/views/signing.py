@@ -1,9 +1,9 @@
-"""Signing: the petition's page with its form, then "check your email", where the mail is sent
-again, the attempt is corrected, or the one-time code is typed.
+"""Views of signing: the petition's page with its form, then "check your email".
 
-The pages after the form show only what their visitor typed, never the state of the attempt, which
-is for the reader of the mail (constant work: docs/architecture.md). GET masks the address and shows
-no name, because URLs get forwarded.
+There the mail can be sent again, the attempt corrected, or the one-time code typed. These pages
+show only what their visitor typed, never the state of the attempt, which is for the reader of the
+mail (constant work: docs/architecture.md). GET masks the address and shows no name, because people
+forward URLs.
 """
 
 from collections.abc import Callable
@@ -49,18 +49,18 @@ from petitions.web.forms import CodeForm, CorrectForm, SignForm
 from petitions.web.guards import Origin, origin_of, same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
 from petitions.web.views import confirming
-from petitions.web.views.throttling import carried, take, throttled
+from petitions.web.views.throttling import hit, offer_again, throttled
 
-# Fields carried over from a cross-site POST, and those of our own forms.
+# Fields that are kept from a cross-site POST, and those of our own forms.
 _TYPED = ("name", "email", "postcode", "country")
 _FIELDS = (*SignForm.base_fields, *challenge.FIELDS, *fraud_signals.FIELDS)
-_CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
+_CORRECT_FIELDS = (*CorrectForm.base_fields, *challenge.FIELDS)
 
 WRONG_CODE = _(
     "That code is wrong, or has been tried too many times (the limit is %(tries)s). The link in "
     "our message still works."
 )
-# By the first label of the domain.
+# Keys are the first labels of domains.
 SPAM_HELP: dict[str, Promise] = {
     **dict.fromkeys(
         ("gmail", "googlemail"),
@@ -80,9 +80,9 @@ SPAM_HELP_ANYWHERE = _(
 
 
 def press_again(request: HttpRequest, slug: str) -> HttpResponse:
-    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page.
+    """Respond to a cross-site POST (CSRF) with the typed values, to be sent from our page.
 
-    Choices and ticks are not carried over: they would be that page's consent, not the signer's.
+    Choices and ticks are not kept: they would be the other site's consent, not the signer's.
     """
     text = find_text(slug, lately=True)
     if response := throttled(request, _TYPED):
@@ -112,7 +112,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     if not text.petition.is_accepting():
         return again(HTTPStatus.CONFLICT)
     if not form.is_valid():
-        offer = carried(request, slug)
+        offer = offer_again(request, slug)
         return again(HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
     attempt = replace(form.attempt(), source=sources.code_in(request))
     evidence = _evidence(
@@ -123,12 +123,12 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     )
     match submit(petition=text.petition, attempt=attempt, evidence=evidence):
         case Accepted(page):
-            return _to(page)
+            return _to_check_email(page)
         case ChallengeRequired(offer):
             return again(HTTPStatus.FORBIDDEN, challenge=offer)
         case TooMany():
-            # Without saying which rate limit it was. A challenge that has begun is carried over.
-            offer = carried(request, slug)
+            # The response does not show which rate limit it was. A started challenge is kept.
+            offer = offer_again(request, slug)
             response = again(HTTPStatus.TOO_MANY_REQUESTS, challenge=offer, too_many=True)
             response.headers.setdefault("Retry-After", str(rate_limits.RETRY_AFTER))
             return response
@@ -137,7 +137,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _evidence(request: HttpRequest, **bot_traps: Any) -> Evidence:
-    """What screening is told of a request: sender, challenge, and the bot traps of the form."""
+    """Return the request's data for screening: sender, challenge, and the form's bot traps."""
     fields = {name: request.POST.get(name, "") for name in challenge.FIELDS}
     return Evidence(sender=sender_of(request.META), challenge=fields, **bot_traps)
 
@@ -145,7 +145,7 @@ def _evidence(request: HttpRequest, **bot_traps: Any) -> Evidence:
 def _again(
     request: HttpRequest, text: PetitionText, form: SignForm, status: int, **shown: Any
 ) -> HttpResponse:
-    """Re-render the page around a refused form, within the rate limit of `throttled`."""
+    """Render the page with a refused form, within the rate limit of `throttled`."""
     return throttled(request, _FIELDS) or _page(request, text, form, status, **shown)
 
 
@@ -156,15 +156,15 @@ def _page(
     status: int = HTTPStatus.OK,
     **shown: Any,
 ) -> HttpResponse:
-    """Render the petition's page around a form, in any state of the petition.
+    """Render the petition's page with a form, in any state of the petition.
 
-    `shown` is more of the template's context: `press_again`, `too_many`, `challenge`.
+    `shown` is further template context: `press_again`, `too_many`, `challenge`.
     """
     petition = text.petition
     if petition.is_removed:
         removed = {"petition": petition}
         return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
-    # A re-rendered form is not cached, and must be cheap against floods: its count may be stale.
+    # The response to a POST is not cached, and must be cheap in a flood: its count may be stale.
     count = (warm_cache if request.method == "POST" else tallies).total(petition.pk)
     page = standing(petition, count) | {
         "text": text,
@@ -180,7 +180,7 @@ def _page(
 def _for_attempt(
     view: Callable[[HttpRequest, Page, str], HttpResponse],
 ) -> Callable[..., HttpResponse]:
-    """Decorator: unseal the token into a `Page` for the view, or answer 410 (expired) or 404."""
+    """Decorator: unseal the token into a `Page` for the view, or respond 410 (expired) or 404."""
 
     @token_is_proof
     @wraps(view)
@@ -199,7 +199,7 @@ def _for_attempt(
 @require_safe
 @_for_attempt
 def check_email(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Say where the mail went and how to recognise it, without reading the attempt's row."""
+    """Show where the mail went and how to recognise it, without reading the attempt's row."""
     return _check_page(request, page, token)
 
 
@@ -208,17 +208,17 @@ def check_email(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 def send_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Resend the mail to the same address, within the rate limits."""
     if request.method != "POST" or not page.has_mails_left:
-        return _to(page)
-    taken = _take(request, Act.RESEND, page)
-    if taken.is_refused:
+        return _to_check_email(page)
+    limits = _hit(request, Act.RESEND, page)
+    if limits.is_refused:
         return _too_many(request, page, token)
-    return _to(checking.request_resend(page=page, is_silenced=taken.is_silenced))
+    return _to_check_email(checking.request_resend(page=page, is_silenced=limits.is_silenced))
 
 
 @get_or_post
 @_for_attempt
 def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Confirm by the one-time code of the mail: the answer is that of the link's button.
+    """Confirm by the one-time code, with the same response as the link's button.
 
     A GET redirects to the petition.
     """
@@ -226,11 +226,11 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         return _to_petition(page)
     form = CodeForm(request.POST)
     if form.is_valid():
-        taken = _take(request, Act.CODE, page)
-        if taken.is_refused:
+        limits = _hit(request, Act.CODE, page)
+        if limits.is_refused:
             return _too_many(request, page, token)
         link = checking.link_by_code(page=page, code=form.cleaned_data["code"])
-        if link is not None and not taken.is_silenced:
+        if link is not None and not limits.is_silenced:
             return confirming.press(request, link)
         form.add_error("code", WRONG_CODE % {"tries": long_pages.promises()["code_tries"]})
     return _check_page(request, page, token, HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
@@ -239,14 +239,14 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @get_or_post
 @_for_attempt
 def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Correct the attempt. What was typed is shown only after a POST."""
+    """Correct the attempt. The typed values are shown only after a POST."""
     if request.method != "POST" or not page.has_mails_left:
-        return _to(page)
+        return _to_check_email(page)
     if not request.POST:
         return _correction(request, token, CorrectForm(typed=page.attempt))
     form = CorrectForm(request.POST, typed=page.attempt, files=request.FILES)
     if not form.is_valid():
-        offer = carried(request, page.petition)
+        offer = offer_again(request, page.petition)
         return _correction(request, token, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
     return _correct(request, page, token, form)
 
@@ -254,34 +254,34 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @get_or_post
 @_for_attempt
 def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Correct the domain of the address to the suggested one."""
+    """Correct the attempt by the suggested domain of its address."""
     address = _suggested(page.attempt.email)
     if request.method != "POST" or not page.has_mails_left or address is None:
-        return _to(page)
+        return _to_check_email(page)
     form = CorrectForm(typed=replace(page.attempt, email=address))
     return _correct(request, page, token, form)
 
 
 def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) -> HttpResponse:
-    """Submit the correction. Single use: a second one from the same page has to sign again."""
+    """Submit the correction. A page allows only one: after that, people must sign again."""
     attempt = form.attempt() if form.is_bound else form.typed
     petition = find_text(page.petition, lately=True).petition
     evidence = _evidence(request)
     match submit(petition=petition, attempt=attempt, evidence=evidence, corrects=page):
         case Accepted(corrected):
-            return _to(corrected)
+            return _to_check_email(corrected)
         case ChallengeRequired(offer):
             return _correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
         case TooMany():
             return _too_many(request, page, token)
         case NotOpen() | AlreadyCorrected():
-            # The petition's page says that it is closed, or takes a new form.
+            # The petition's page shows that it is closed, or a new form.
             return _to_petition(page)
 
 
-def _take(request: HttpRequest, act: Act, page: Page) -> LimitResult:
+def _hit(request: HttpRequest, act: Act, page: Page) -> LimitResult:
     petition = find_text(page.petition, lately=True).petition
-    return take(request, act, address=page.attempt.email, petition=petition.pk)
+    return hit(request, act, address=page.attempt.email, petition=petition.pk)
 
 
 def _check_page(
@@ -311,7 +311,7 @@ def _check_page(
 
 
 def _too_many(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Answer 429 with Retry-After, without saying which rate limit it was."""
+    """Respond 429 with Retry-After, without showing which rate limit it was."""
     status = HTTPStatus.TOO_MANY_REQUESTS
     response = _check_page(request, page, token, status, is_too_many=True)
     response["Retry-After"] = str(rate_limits.RETRY_AFTER)
@@ -326,14 +326,14 @@ def _correction(
     *,
     offer: challenge.Offer | None = None,
 ) -> HttpResponse:
-    """Render the correction form; re-rendering it is rate limited, as on the petition's page."""
-    if status != HTTPStatus.OK and (response := throttled(request, _CORRECTED)):
+    """Render the correction form. Rendering it again is rate-limited by `throttled`."""
+    if status != HTTPStatus.OK and (response := throttled(request, _CORRECT_FIELDS)):
         return response
     context = {"form": form, "token": token, "challenge": offer}
     return render(request, "petitions/correct.html", context, status=status)
 
 
-def _to(page: Page) -> HttpResponse:
+def _to_check_email(page: Page) -> HttpResponse:
     return SeeOther(reverse("links:check_mail", args=[get_language(), page.seal()]))
 
 
@@ -342,7 +342,7 @@ def _to_petition(page: Page) -> HttpResponse:
 
 
 def _suggested(address: str) -> str | None:
-    """The address with its domain corrected for a likely typing slip, or None."""
+    """Return the address with the domain that was probably meant, or None."""
     local, _at, domain = address.rpartition("@")
     meant = email_addresses.suggested_domain(domain)
     return f"{local}@{meant}" if meant else None

@@ -1,9 +1,9 @@
 """Rate limits of the forms, their challenge, and the 429 response instead of a re-rendered form.
 
 Rendering a form again (with errors, a challenge, or after a cross-site POST) costs several times
-what storing a signature does, and needs no valid input. So each network has a limit a minute. Over
-it, the answer is a cached page with what was typed in hidden fields, and a button that sends it
-again: nothing is lost, at little cost (rendered each time, the answer takes 1.8 times as long).
+as much as storing a signature, and needs no valid input. So each network has a limit per minute.
+Over it, the response is a cached page with the typed values in hidden fields and a button that
+sends them again, so that nothing is lost. Rendering that page each time takes 1.8 times as long.
 """
 
 from collections.abc import Iterable
@@ -28,34 +28,34 @@ _TYPED = "\0typed\0"
 _pages: TTLCache[str, str] = TTLCache()
 
 
-def take(request: HttpRequest, act: Act, *, address: str = "", petition: int = 0) -> LimitResult:
-    """Take a hit of an act's rate limits, but for those that a rule lifts from its sender."""
+def hit(request: HttpRequest, act: Act, *, address: str = "", petition: int = 0) -> LimitResult:
+    """Count an action against its rate limits, except those that a rule lifts for its sender."""
     sender = sender_of(request.META)
     lifted = rules.in_force().lifts(sender.address, email_addresses.domain_of(address))
     return rate_limits.hit(act, address=address, petition=petition, sender=sender, lifted=lifted)
 
 
-def demanded(request: HttpRequest, taken: LimitResult, form: str) -> Offer | None:
-    """The challenge to answer with where the rate limits ask for one; None once it is solved.
+def demand_challenge(request: HttpRequest, limits: LimitResult, form: str) -> Offer | None:
+    """Return the challenge to respond with, or None if none is needed or it is solved.
 
-    `form` is what the challenge is bound to: see `challenge.demand`.
+    `form` is the form that the challenge is bound to: see `challenge.demand`.
     """
-    if not taken.needs_challenge:
+    if not limits.needs_challenge:
         return None
     return challenge.demand(request.POST, form, sender_of(request.META).network)
 
 
-def carried(request: HttpRequest, form: str) -> Offer | None:
-    """The challenge that a form brings along, for its next page."""
-    return challenge.carried(request.POST, form, sender_of(request.META).network)
+def offer_again(request: HttpRequest, form: str) -> Offer | None:
+    """Return the challenge that a form was sent with, for its next page."""
+    return challenge.offer_again(request.POST, form, sender_of(request.META).network)
 
 
 def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
-    """The 429 response instead of the form, or None while the network is under the limit.
+    """Return the 429 response instead of the form, or None if the network is within its limit.
 
-    `fields` names the form fields whose values are carried over, as sent.
+    `fields` names the form fields whose submitted values are kept.
     """
-    if not take(request, Act.FORM).is_refused:
+    if not hit(request, Act.FORM).is_refused:
         return None
     typed = [(name, request.POST[name]) for name in fields if request.POST.get(name)]
     hidden = "".join(
@@ -69,7 +69,7 @@ def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | Non
 
 
 def _render() -> str:
-    """The page in the active language, for all URLs: its language links lead to the front pages."""
+    """Render the page for all URLs, in the active language. Its language links lead to "/"."""
     anywhere = HttpRequest()
     anywhere.path = anywhere.path_info = "/"
     return render_to_string("petitions/wait.html", {"typed": _TYPED}, anywhere)
