@@ -1,9 +1,8 @@
-"""The client's IP address behind trusted proxies, unspoofable, and the network around it.
+"""The client's IP address behind trusted proxies, which cannot be spoofed, and its network.
 
-A proxy says in `X-Forwarded-For` whom it speaks for, at the right end of what was there before;
-everything further left was written by the client. So the list is read from the right, past the
-proxies that `TRUSTED_PROXIES` names, to the first hop that is none of them. A peer that is no
-trusted proxy is the client itself, whatever it sends.
+A proxy appends its peer's address to `X-Forwarded-For`. Everything further left may have been
+written by the client. So the list is read from the right, past the proxies in `TRUSTED_PROXIES`,
+to the first other hop. A peer that is no trusted proxy is the client itself, whatever it sends.
 """
 
 import logging
@@ -18,17 +17,17 @@ Address = IPv4Address | IPv6Address
 
 # In TRUSTED_PROXIES: peers on our Unix socket, which have no address.
 UNIX = "unix"
-# Nobody has more proxies, and a header may list trusted addresses without end.
-_MOST_HOPS = 16
+# Bounds the work, because a header may list any number of trusted addresses.
+_MAX_HOPS = 16
 
 logger = logging.getLogger(__name__)
 
 
 class Sender(NamedTuple):
-    """The client of a request, and what rate limits count by: the networks around its address.
+    """The client of a request, and the networks by which rate limits count.
 
-    `network` is its /24 of IPv4 or /64 of IPv6, `prefix` the /48 of IPv6 that a customer of a
-    provider may own whole; "" where there is none.
+    `network` is its IPv4 /24 or IPv6 /64. `prefix` is its IPv6 /48, all of which one customer of a
+    provider may own. Both are "" if there is none.
     """
 
     address: Address | None = None
@@ -37,10 +36,10 @@ class Sender(NamedTuple):
 
     @classmethod
     def at(cls, address: Address | None) -> Self:
-        """The client at an address; None: an empty one."""
+        """Return the client at an address, or an empty one for None."""
         if address is None:
             return cls()
-        # What one access line, household or carrier's gateway is likely to share.
+        # Networks that an access line, household or carrier's gateway is likely to share.
         lengths = (24,) if address.version == 4 else (64, 48)
         return cls(address, *(str(ip_network((address, n), strict=False)) for n in lengths))
 
@@ -49,15 +48,15 @@ NOWHERE = Sender()
 
 
 def sender_of(meta: Mapping[str, Any]) -> Sender:
-    """The client of a request, by its `META`. Never raises."""
+    """Return the client of a request from its `META`. Never raises."""
     return Sender.at(client_address(meta))
 
 
 def client_address(meta: Mapping[str, Any]) -> Address | None:
-    """The client's address by a request's `META`; None if there is none. Never raises.
+    """Return the client's address from a request's `META`, or None. Never raises.
 
-    Only the right-most hop that is no trusted proxy counts. A malformed hop counts as none: then
-    the client is the proxy that passed it on.
+    This is the right-most hop that is no trusted proxy. If a hop is malformed, it is the proxy that
+    passed it on.
     """
     peer = str(meta.get("REMOTE_ADDR") or "")
     known = parsed(peer)
@@ -66,14 +65,14 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
         return known
     if not _is_trusted(known, peer):
         if known is None or known.is_private:
-            # From a public address it would be a client that forges headers.
+            # At a public address the peer would be a client that forges headers.
             _warn_once(
                 "a proxy that TRUSTED_PROXIES does not name passes requests on: all who come "
                 "through it count as one network, and will be refused together"
             )
         return known
     rest = str(chain)
-    for _hop in range(_MOST_HOPS):
+    for _hop in range(_MAX_HOPS):
         rest, _comma, hop = rest.rpartition(",")
         address = parsed(hop)
         if address is None:
@@ -83,7 +82,7 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
             return known
         if not rest:
             break
-    # Right on a local network; on the Internet, the proxy loses the clients' addresses.
+    # This is normal on a local network. On the Internet the proxy loses the clients' addresses.
     _warn_once(
         "the proxy names no visitor but only itself or another proxy: all whom it speaks for so "
         "count as one network, and will be refused together"
@@ -92,9 +91,9 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
 
 
 def parsed(text: str) -> Address | None:
-    """Parse an address as proxies write it, with or without a port; None for anything else.
+    """Parse an address as proxies write it, with or without a port. Return None if invalid.
 
-    IPv4-mapped IPv6 (`::ffff:192.0.2.7`) becomes IPv4; zones (`%eth0`) are dropped.
+    IPv4-mapped IPv6 (`::ffff:192.0.2.7`) becomes IPv4. Zones (`%eth0`) are dropped.
     """
     bare = text.strip()
     if bare.startswith("["):
@@ -123,5 +122,5 @@ def _networks(listed: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
 
 @cache
 def _warn_once(message: str) -> None:
-    """Log a warning, once a process."""
+    """Log a warning once per process."""
     logger.warning(message)

@@ -1,13 +1,13 @@
-"""Locks that hold behind a connection pooler: advisory locks until commit, and leases in a row.
+"""Locks that work behind a connection pooler: transaction-level advisory locks, and leases in rows.
 
-Never a session's advisory lock (`pg_advisory_lock`): behind a pooler it stays with a connection
-that somebody else has by then.
+Session-level advisory locks (`pg_advisory_lock`) are not used, because a pooler may give their
+connection to another client.
 
-A lease, for periodic work that outlasts a transaction, is a row with an expiry, taken by
-compare-and-set in a commit of its own, and renewed by a heartbeat thread. That of a killed process
-expires within `LEASE`; one that stalled for longer may find another at the work when it goes on
-(there is no fencing). So what must not be done twice has a lock or a constraint of its own, and the
-lease only saves work. A worker's claim on single mails is no such row: see `petitions.mail.claims`.
+A lease is for periodic work that outlasts a transaction. It is a row with an expiry, taken by
+compare-and-set in its own transaction, and renewed by a heartbeat thread. A killed process's lease
+expires within `LEASE`. A process that stalls for longer may then run beside another one (there is
+no fencing token). So work that must not be done twice has its own lock or constraint, and the lease
+only saves work. Workers claim single mails differently: see `petitions.mail.claims`.
 """
 
 import logging
@@ -21,24 +21,24 @@ from uuid import UUID
 
 from django.db import Error, connection, transaction
 
-_NAMED = 7315  # our namespace for these locks, apart from those of mailboxes
+_NAMESPACE = 7315  # of named locks, which separates them from mailbox locks
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = 15.0
-# Successes are recorded at most this often: mail is looked for at every signing.
+# Least time between records of a success: mail is delivered after every signing.
 NOTED_EVERY = timedelta(seconds=5)
 
 logger = logging.getLogger(__name__)
 
 
 class StateChanged(Exception):
-    """A concurrent change of what was read (optimistic concurrency). Trying again helps."""
+    """A row was changed after it was read (optimistic locking). Trying again helps."""
 
 
 def lock_mailboxes(indexes: Iterable[bytes | memoryview]) -> None:
-    """Lock mailboxes until commit, against concurrent confirming, withdrawing or comparing.
+    """Lock mailboxes until commit, against concurrent confirming, withdrawing or reindexing.
 
-    A statement of its own: one that both locked and read would read as of before the wait. In
-    sorted order, so that two who want several of the same never deadlock.
+    The lock is a separate statement, because one that also read would not see what was committed
+    during the wait. The order is sorted, so that concurrent callers do not deadlock.
     """
     numbers = {int.from_bytes(bytes(index)[:8], "big", signed=True) for index in indexes}
     with connection.cursor() as cursor:
@@ -48,21 +48,19 @@ def lock_mailboxes(indexes: Iterable[bytes | memoryview]) -> None:
 
 
 def lock_named(name: str, *, is_shared: bool = False) -> None:
-    """Lock the named work until commit, alone or shared (a read-write lock). A statement of its
-    own, too.
-    """
+    """Lock a name until commit, exclusively or shared, by a separate statement as above."""
     lock = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
     number = zlib.crc32(name.encode()) - 2**31
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {lock}(%s, %s)", [_NAMED, number])
+        cursor.execute(f"SELECT {lock}(%s, %s)", [_NAMESPACE, number])
 
 
 @contextmanager
 def lease(name: str) -> Iterator[bool]:
-    """Hold the lease of the named work within the block; yields False if another process has it.
+    """Hold the named lease during the block. Yield False if another process holds it.
 
-    A block that ends without an exception is recorded as a success. Raises inside a transaction:
-    others would wait for its end, where they are to pass.
+    A block that ends without an exception is recorded as a success. Raises `RuntimeError` inside a
+    transaction, because other processes would wait for its end instead of going on.
     """
     holder = uuid.uuid4()
     if not _take(name, holder):
@@ -89,7 +87,7 @@ def lease(name: str) -> Iterator[bool]:
 
 
 def note_success(name: str) -> None:
-    """Record a success of work that any number of processes may do at a time, without a lease."""
+    """Record a success of work that needs no lease, because processes may do it concurrently."""
     _run(
         """
         INSERT INTO petitions_lease (name, started_at, succeeded_at) VALUES (%s, now(), now())
@@ -101,7 +99,7 @@ def note_success(name: str) -> None:
 
 
 def last_successes(names: Iterable[str]) -> dict[str, timedelta]:
-    """Time since each job last succeeded; if never, since it was first asked for here."""
+    """Return the time since each task last succeeded, or since this was first called for it."""
     names = sorted(names)
     _run(
         """
@@ -120,7 +118,7 @@ def last_successes(names: Iterable[str]) -> dict[str, timedelta]:
 
 
 def _take(name: str, holder: UUID) -> bool:
-    # Durable: it raises inside another transaction.
+    # `durable` raises inside another transaction.
     with transaction.atomic(durable=True):
         return _run(
             """
@@ -150,7 +148,7 @@ def _renew_until(is_over: threading.Event, name: str, holder: UUID) -> None:
 
 
 def _run(sql: str, values: list[object]) -> bool:
-    """Execute a statement; return whether a row was written."""
+    """Execute a statement. Return whether a row was written."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)  # type: ignore[arg-type]
         return bool(cursor.rowcount)

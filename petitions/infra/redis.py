@@ -1,8 +1,8 @@
-"""The Redis client of the web processes: time-outs of 50 ms and one circuit breaker.
+"""The Redis client of the web processes, with time-outs of 50 ms and a circuit breaker.
 
-Every submitted form asks Redis. An outage or stall may cost a signer one time-out and no more: the
-first failure opens the breaker, and for `PAUSE` seconds `call` raises `Unavailable` at once. Then
-one caller probes Redis (half-open), while all others still do without.
+Every submitted form uses Redis. An outage or stall costs a signer at most one time-out: the first
+failure opens the breaker, and `call` then raises `Unavailable` at once for `PAUSE` seconds. After
+that one caller probes Redis (half-open), while the others still get `Unavailable`.
 """
 
 import logging
@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
-    """Redis is down, or did not answer in time. Trying again soon may help."""
+    """Redis is down, or did not respond in time. Trying again soon may help."""
 
 
 class _Breaker:
-    """A circuit breaker: open from a failure until a probe has succeeded."""
+    """A circuit breaker, which is open from a failure until a probe succeeds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.retry_at: float | None = None
 
     def lets_through(self) -> bool:
-        """Whether this caller may try; while the breaker is open, one probe per `PAUSE`."""
+        """Return whether this caller may try. An open breaker allows one probe per `PAUSE`."""
         retry_at = self.retry_at
         if retry_at is None:
             return True
@@ -64,7 +64,7 @@ _breaker = _Breaker()
 
 
 def call(work: Callable[[redis.Redis], T]) -> T:
-    """Run `work` with the client, and return its result. Raises `Unavailable`."""
+    """Call `work` with the client, and return its result. Raises `Unavailable`."""
     if not _breaker.lets_through():
         raise Unavailable
     try:
@@ -77,24 +77,24 @@ def call(work: Callable[[redis.Redis], T]) -> T:
 
 
 def run_script(source: str, keys: Sequence[bytes], *args: str) -> Any:
-    """Run a Lua script by EVALSHA; return its result. Raises `Unavailable`."""
+    """Run a Lua script by EVALSHA, and return its result. Raises `Unavailable`."""
     return call(lambda client: client.register_script(source)(list(keys), list(args)))
 
 
 def is_available() -> bool:
-    """Whether the breaker is closed: the last call succeeded."""
+    """Return whether the breaker is closed, because the last call succeeded."""
     return _breaker.retry_at is None
 
 
 def invalidate() -> None:
-    """Close the breaker, and reconnect."""
+    """Close the breaker, and reconnect at the next call."""
     _breaker.retry_at = None
     _client.cache_clear()
 
 
 @cache
 def _client() -> redis.Redis:
-    # No retry: redis-py's own would make a signer wait for seconds.
+    # No retries, because those of redis-py would make a signer wait for seconds.
     return redis.Redis.from_url(
         settings.REDIS_URL,
         protocol=2,

@@ -69,7 +69,7 @@ def test_nothing_is_not_kept(make: Callable[[], int]) -> None:
 
 
 def test_beyond_the_bound_the_one_that_came_first_goes(make: Callable[[], int]) -> None:
-    cache: TTLCache[str, int] = TTLCache(most=2)
+    cache: TTLCache[str, int] = TTLCache(max_entries=2)
     for key in "abc":
         cache.get_or_set(key, 5, make)
     assert [cache.stale(key) for key in "abc"] == [None, 2, 3]
