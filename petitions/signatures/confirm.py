@@ -97,7 +97,7 @@ class SlotDecision(NamedTuple):
 
     outcome: Outcome
     slot: int = 0
-    standing: Signature | None = None
+    existing: Signature | None = None
 
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
@@ -160,23 +160,23 @@ def _decide(
     signature: Signature, mailbox: list[Signature], signer: UnsealedSigner, is_chosen: bool
 ) -> ConfirmResult:
     """Judge the signature against the others of its mailbox, then ask the owner or carry it out."""
-    standing = [row for row in (signature, *mailbox) if row.confirmed_at]
+    confirmed = [row for row in (signature, *mailbox) if row.confirmed_at]
     waiting = _others_waiting(signature, mailbox, signer)
-    slot_decision = _judge(signature, standing, signer.known)
+    slot_decision = _judge(signature, confirmed, signer.known)
     # If the row limit cut off forms, another person's may be among them: 20 aliases could hide it.
     is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= signing_sql.MAX_ROWS
-    if waiting or is_cut or (slot_decision.outcome is Outcome.CONFIRMED and standing):
+    if waiting or is_cut or (slot_decision.outcome is Outcome.CONFIRMED and confirmed):
         if not is_chosen:
             people = _people([signature, *waiting])
-            return ConfirmResult(Outcome.CHOOSE, signature, people, joins=bool(standing))
-        _lock([signature, *waiting, *standing])
-    return _carry_out(slot_decision, signature, standing, waiting, [signature, *mailbox], signer)
+            return ConfirmResult(Outcome.CHOOSE, signature, people, joins=bool(confirmed))
+        _lock([signature, *waiting, *confirmed])
+    return _carry_out(slot_decision, signature, confirmed, waiting, [signature, *mailbox], signer)
 
 
 def _carry_out(
     slot_decision: SlotDecision,
     signature: Signature,
-    standing: list[Signature],
+    confirmed: list[Signature],
     waiting: list[Signature],
     forms: list[Signature],
     signer: UnsealedSigner,
@@ -196,14 +196,14 @@ def _carry_out(
             caught_by=caught_by,
             twin=twin,
         )
-        _narrow(standing, signature, signer.address)
-    elif slot_decision.standing:
+        _narrow(confirmed, signature, signer.address)
+    elif slot_decision.existing:
         may_count = _may_count(signature) and not caught_by
-        twin = _clean_twin(slot_decision.standing, forms, signer)
-        _merge_choices(slot_decision.standing, signer, may_count=may_count, twin=twin)
+        twin = _clean_twin(slot_decision.existing, forms, signer)
+        _merge_choices(slot_decision.existing, signer, may_count=may_count, twin=twin)
     if waiting and slot_decision.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         disowning.retire(_lock(waiting, state=State.PENDING))
-    signature = slot_decision.standing or signature
+    signature = slot_decision.existing or signature
     added = Person(person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = slot_decision.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
     return ConfirmResult(slot_decision.outcome, signature, (added,), is_narrowed)
@@ -258,15 +258,15 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def _narrow(standing: list[Signature], joined: Signature, address: str) -> None:
+def _narrow(confirmed: list[Signature], joining: Signature, address: str) -> None:
     """Narrow the use of name and news of earlier signers with the same address to the new signer's.
 
     They may be one person: changing one letter of a name makes another person here.
     """
-    name_use, may_name = joined.name_use, joined.news_may_name
+    name_use, may_name = joining.name_use, joining.news_may_name
     ids = [
         one.pk
-        for one in standing
+        for one in confirmed
         if (one.name_use != name_use or one.news_may_name > may_name)
         and sealing.address_of(one.signer) == address
     ]
@@ -310,16 +310,16 @@ def _oldest() -> datetime:
     return timezone.now() - timedelta(days=settings.PENDING_DAYS)
 
 
-def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> SlotDecision:
+def _judge(signature: Signature, confirmed: list[Signature], known: list[Indexes]) -> SlotDecision:
     """Deduplicate: judge the signature against the confirmed ones of its mailbox."""
     mine = persons(known)
-    for row in standing:
+    for row in confirmed:
         if bytes(row.signer.person_ix) in mine:
             removed = row.state == State.REMOVED
-            return SlotDecision(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
+            return SlotDecision(Outcome.REMOVED if removed else Outcome.ALREADY, existing=row)
     if signature.state == State.REMOVED:
         return SlotDecision(Outcome.REMOVED)
-    others = [row.signer for row in standing if row.signer.slot or row.state == State.CONFIRMED]
+    others = [row.signer for row in confirmed if row.signer.slot or row.state == State.CONFIRMED]
     return household_rule(others, {index.home for index in known})
 
 
@@ -362,20 +362,20 @@ def _clean_twin(
 
 
 def _merge_choices(
-    standing: Signature, signer: UnsealedSigner, *, may_count: bool, twin: dict[str, str] | None
+    confirmed: Signature, signer: UnsealedSigner, *, may_count: bool, twin: dict[str, str] | None
 ) -> None:
     """Merge the choices of a repeated signing into the confirmed signature.
 
     A clean twin releases it if it was held, but it counts only if it has a slot.
     """
-    before, slot = standing.state, standing.signer.slot
+    before, slot = confirmed.state, confirmed.signer.slot
     signing_sql.write(
-        standing,
+        confirmed,
         person=signer.person,
         known=signer.known,
         slot=slot,
         may_count=may_count and slot is not None,
         twin=twin,
     )
-    if standing.state != before:
-        transaction.on_commit(partial(warm_cache.one_more, standing.petition_id))
+    if confirmed.state != before:
+        transaction.on_commit(partial(warm_cache.one_more, confirmed.petition_id))

@@ -293,7 +293,7 @@ def own_signature(*, recipient: Recipient, reference: str) -> OwnSignature:
 
 
 def _update(recipient: Recipient, reference: str, **changes: Any) -> int:
-    """Update a signature and return its petition's id. Raises `NoSuchSignature`."""
+    """Update a signature, and return its petition's id. Raises `NoSuchSignature`."""
     one = own_signature(recipient=recipient, reference=reference)
     changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
     if not changeable.update(**changes):
