@@ -35,8 +35,8 @@ urlpatterns = [
     path("api/v1/petitions/<slug:slug>/days.csv", v1.days, name="api_days"),
     path("api/v1/petitions/<slug:slug>/regions.csv", v1.regions, name="api_regions"),
     path("oembed", sharing.oembed, name="oembed"),
-    # A mailed link in upper case.
-    path("T/<path:rest>", mail.mend),
+    # A mailed link in capitals.
+    path("T/<path:rest>", mail.repair_link),
     path("reports/mail/", mail.report, name="mail_report"),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:

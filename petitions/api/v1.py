@@ -1,4 +1,4 @@
-"""API v1: a petition's public data, for other sites and journalists. CORS is open to any origin."""
+"""API v1: a petition's public data, for other sites and journalists. CORS allows any origin."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from petitions.web.views.sharing import of_petition
 
 @public_page
 def petition(request: HttpRequest, slug: str) -> HttpResponse:
-    """One petition: its state and count, as JSON."""
+    """Return a petition's state and count as JSON."""
     text = find_text(slug)
     asked = text.petition
     if asked.is_removed:
@@ -54,7 +54,7 @@ def _state(petition: Petition) -> str:
 
 @of_petition
 def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """Days, regions and milestones as JSON; regions by their English names."""
+    """Return days, regions (with English names) and milestones as JSON."""
     statistics = breakdowns.statistics_of(text.petition)
     return JsonResponse(
         {
@@ -73,7 +73,7 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 @of_petition
 def days(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """The count at the end of each day as CSV."""
+    """Return the count at the end of each day as CSV."""
     columns = ("from", "to", "signatures", "change")
     rows = _days(breakdowns.statistics_of(text.petition))
     return _csv(f"{text.petition.slug}-days", columns, rows)
@@ -81,7 +81,7 @@ def days(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 @of_petition
 def regions(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """Signatures by region as CSV; empty where the count is suppressed (disclosure control)."""
+    """Return signatures by region as CSV. Suppressed counts are empty (disclosure control)."""
     columns = ("code", "name", "signatures")
     rows = _shares(breakdowns.statistics_of(text.petition))
     return _csv(f"{text.petition.slug}-regions", columns, rows)
@@ -105,7 +105,7 @@ def _shares(statistics: Statistics) -> Iterator[dict[str, Any]]:
 
 
 def _csv(name: str, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> HttpResponse:
-    # No CSV injection: no user input, only dates, numbers, and codes and names of our own.
+    # CSV injection is impossible: there are only dates, numbers, and our own codes and names.
     written = io.StringIO()
     table = csv.DictWriter(written, columns)
     table.writeheader()

@@ -11,14 +11,14 @@ from petitions.publishing.organisation import organisation
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """The organisation, the language and the same page in the other languages."""
+    """Return the organisation, the language, and the page's paths in the other languages."""
     language = translation.get_language() or settings.LANGUAGE_CODE
     return {
         "organisation": organisation,
         "site_url": settings.SITE_URL,
         "language": language,
         "direction": "rtl" if translation.get_language_bidi() else "ltr",
-        # Of pages whose links carry a source on: see `petitions.counting.sources`.
+        # Set by pages whose links keep a source: see `petitions.counting.sources`.
         "source_query": "",
         "languages": [
             {

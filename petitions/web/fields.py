@@ -1,6 +1,6 @@
 """Form fields for what signers type: names, e-mail addresses, postcodes, and the country.
 
-Every field normalises what people and their devices add by mistake, and its errors say what to do.
+Fields remove what people and their devices add by mistake, and their errors say what to do.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ MAX_ADDRESS = 254
 UNUSABLE_CHARACTER = _(
     "You have used a character that we cannot accept. Type it again without that character."
 )
-# Django's own messages for these are not translated into every language, and less kind.
-SPOILT_TEXT = {
+# Django's own messages for these are not translated into every language, and are less kind.
+TEXT_ERRORS = {
     "max_length": _("This is too long: at most %(limit_value)d characters."),
     "null_characters_not_allowed": UNUSABLE_CHARACTER,
 }
@@ -57,9 +57,9 @@ CHOOSE_COUNTRY = _("Choose the country where you live.")
 
 
 class ReadOtherwise(ValidationError):
-    """What was typed is read differently: the form shows how, and takes it at the next press.
+    """The input is read differently from what was typed. Sending the form again accepts that.
 
-    `values` go into the fields of those names when the form is shown again: see `LaidOutForm`.
+    `values` are shown in the form's fields of those names: see `CrispyForm`.
     """
 
     def __init__(self, message: str, values: Mapping[str, str]) -> None:
@@ -68,7 +68,7 @@ class ReadOtherwise(ValidationError):
 
 
 def _naming(words: str, **read: str) -> SafeString:
-    """A sentence with what was read, which may run the other way."""
+    """Insert values into a sentence, isolated because their direction may differ."""
     isolated = {name: format_html("<bdi>{}</bdi>", text) for name, text in read.items()}
     return mark_safe(escape(words, quote=False) % isolated)  # noqa: S308 - both are escaped
 
@@ -82,18 +82,19 @@ def readable(text: str) -> str:
 
 
 class TypedTextField(forms.CharField):
-    """One line in any script, without invisible characters; tabs and line breaks are spaces."""
+    """One line in any script, without invisible characters. Tabs and line breaks become spaces."""
 
     def __init__(self, *, error_messages: dict[str, Any] | None = None, **options: Any) -> None:
-        super().__init__(error_messages={**SPOILT_TEXT, **(error_messages or {})}, **options)
+        super().__init__(error_messages={**TEXT_ERRORS, **(error_messages or {})}, **options)
 
     def clean(self, value: Any) -> str:
         return readable(" ".join(super().clean(value).split())).strip()
 
 
 class LongTextField(forms.CharField):
-    """Several lines. Without `maxlength`, at which browsers cut off the end of what is pasted, and
-    say nothing: the form says what is too long, and keeps it.
+    """Several lines, without `maxlength`, at which browsers silently cut off pasted text.
+
+    The form says that the text is too long, and keeps it.
     """
 
     widget = forms.Textarea
@@ -103,7 +104,7 @@ class LongTextField(forms.CharField):
 
 
 class OptionalNameField(TypedTextField):
-    """An optional name, which is not verified."""
+    """An optional name, which is not validated."""
 
     def __init__(self, *, required: bool = False, **options: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"})
@@ -129,7 +130,7 @@ class PersonNameField(OptionalNameField):
             raise ValidationError(NAME_IS_ADDRESS, code="address")
         if len(name.encode()) > names.MAX_NAME_BYTES:
             raise ValidationError(
-                SPOILT_TEXT["max_length"],
+                TEXT_ERRORS["max_length"],
                 code="max_length",
                 params={"limit_value": names.MAX_NAME_BYTES // 4},
             )
@@ -140,7 +141,7 @@ class PersonNameField(OptionalNameField):
         return name
 
 
-_words_of = lazy(consent.name_use_wording, SafeString)
+_name_use_label = lazy(consent.name_use_wording, SafeString)
 LISTED = _(
     "Public names stand on this site in alphabetical order, from the day after you confirm, "
     "without place or time. Anyone can read and copy them. You can take yours off at any time."
@@ -148,7 +149,7 @@ LISTED = _(
 
 
 class NameUseField(forms.ChoiceField):
-    """The permitted use of the name; nothing is preselected. See `offer`."""
+    """The permitted use of the name, without a preselected choice. See `offer`."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -159,19 +160,23 @@ class NameUseField(forms.ChoiceField):
         )
 
     def offer(self, *, publishes_names: bool, text: PetitionText | None) -> None:
-        """Offer to show the name publicly, only where the petition does so; of its text, say whom
-        it is addressed to.
+        """Set the choices: public use only if the petition publishes names.
+
+        The labels name the addressee of `text`.
         """
         uses = [one for one in Signature.NameUse if publishes_names or one != one.PUBLIC]
         self.choices = [
-            (one, _words_of(one, text.addressee, language=text.language) if text else one.label)
+            (
+                one,
+                _name_use_label(one, text.addressee, language=text.language) if text else one.label,
+            )
             for one in uses
         ]
         self.help_text = LISTED if publishes_names else ""
 
 
 class EmailAddressField(TypedTextField):
-    """An e-mail address as typed, to which mail is sent; its canonical form is only compared."""
+    """An e-mail address as typed, to which mail is sent."""
 
     def __init__(self, *, label: Promise = YOUR_ADDRESS, **options: Any) -> None:
         attrs = {"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
@@ -190,7 +195,7 @@ class EmailAddressField(TypedTextField):
         except email_addresses.NotAnAddress as error:
             refused = error
         else:
-            # In bytes, too: all signers are sealed at one length.
+            # In bytes too, because all signers are sealed at one length.
             if len(address.encode()) <= MAX_ADDRESS:
                 return address
             raise ValidationError(NOT_AN_ADDRESS, code="invalid")
@@ -209,9 +214,9 @@ def _postcode_help() -> str:
 
 
 class PostcodeField(TypedTextField):
-    """A UK postcode in any spacing and case, normalised to its canonical form; "" if empty.
+    """A UK postcode in any spacing and case, normalised to its canonical form, or "".
 
-    One that is read differently from what was typed is shown before it is taken.
+    If letters or digits are read differently from what was typed, the form is shown again.
     """
 
     def __init__(self) -> None:
@@ -245,7 +250,7 @@ class PostcodeField(TypedTextField):
 
 
 class CountryField(forms.ChoiceField):
-    """The country of somebody abroad, by its name in the active language."""
+    """The country of a signer abroad, by its name in the active language."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -261,10 +266,10 @@ class CountryField(forms.ChoiceField):
 
 
 class LongSelect(forms.Select):
-    """A select without option groups, rendered in Python without templates.
+    """A select without option groups, rendered without templates.
 
-    Django renders every option by two templates: with its own select for the 240 countries, a
-    refused form takes 2.1 times as long (56 ms instead of 27).
+    Django renders every option with two templates. With its own select of 240 countries, a refused
+    form takes 2.1 times as long (56 ms instead of 27).
     """
 
     def render(

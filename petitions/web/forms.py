@@ -1,4 +1,4 @@
-"""The forms of the public site. A refused form keeps all that was typed."""
+"""The forms of the public site. An invalid form keeps everything that was typed."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from petitions.signers import consent
 from petitions.signers.sealing import Attempt
 from petitions.web.fields import (
     CHOOSE_COUNTRY,
-    SPOILT_TEXT,
+    TEXT_ERRORS,
     CountryField,
     EmailAddressField,
     LongTextField,
@@ -47,8 +47,9 @@ NOT_A_CODE = _("Enter the 8 digits of the code in our message.")
 
 
 class TickBox(forms.CheckboxInput):
-    """A check box that takes for a tick the one value that browsers send for it, "on"; to Django's
-    any text is one, and consent must be unambiguous (UK GDPR Article 4(11)).
+    """A check box that is ticked only by "on", the value that browsers send.
+
+    Django's is ticked by any text, but consent must be unambiguous (UK GDPR Article 4(11)).
     """
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> bool:
@@ -56,7 +57,7 @@ class TickBox(forms.CheckboxInput):
 
 
 class NewsMayNameField(forms.BooleanField):
-    """Whether news may name the petition to a signer who withholds their name."""
+    """Consent that news may name the petition, for signers who withhold their name."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -71,20 +72,20 @@ class NewsMayNameField(forms.BooleanField):
 
     @staticmethod
     def laid_out() -> Div:
-        """The style sheet shows it where it means something, and always without `:has()`."""
+        """Return the layout. The style sheet hides a field without effect, by `:has()`."""
         return Div(Field("news_may_name", wrapper_class="optional"), css_class="may-name")
 
 
-class LaidOutForm(forms.Form):
-    """A form for crispy-forms: fields only, for the template has the form tag and the button."""
+class CrispyForm(forms.Form):
+    """A form for crispy-forms, fields only. The template has the form tag and the button."""
 
     def layout(self) -> Iterable[Any]:
-        """The fields in their order, in crispy-forms' terms."""
+        """Return the layout objects of crispy-forms, in order."""
         return map(Field, self.fields)
 
     @property
     def helper(self) -> FormHelper:
-        """What crispy-forms looks for."""
+        """The attribute that crispy-forms looks for."""
         helper = FormHelper()
         helper.form_tag = False
         helper.disable_csrf = True
@@ -96,12 +97,12 @@ class LaidOutForm(forms.Form):
         refused = [error for errors in self.errors.values() for error in errors.as_data()]
         for error in refused:
             if isinstance(error, ReadOtherwise):
-                # Shown again, and taken at the next press.
+                # Shown in the form again, and accepted when it is sent again.
                 self.data = {**dict(self.data.items()), **error.values}
 
 
-class KnownFieldsForm(LaidOutForm):
-    """Base form that refuses unknown or repeated fields and files, which our pages never send."""
+class KnownFieldsForm(CrispyForm):
+    """Base form that rejects unknown or repeated fields and files, which our pages never send."""
 
     def clean(self) -> dict[str, Any]:
         data = self.data
@@ -117,7 +118,7 @@ class KnownFieldsForm(LaidOutForm):
 class ResidenceForm(KnownFieldsForm):
     """Base form for a residence: a postcode in the UK, or a country abroad without a postcode.
 
-    Of the cleaned `postcode` and `country` one is "", or both if not stated.
+    One of the cleaned `postcode` and `country` is "", or both if not stated.
     """
 
     residence = forms.ChoiceField(
@@ -133,7 +134,7 @@ class ResidenceForm(KnownFieldsForm):
     country = CountryField()
 
     def residence_layout(self) -> Div:
-        """The style sheet shows the fields of the chosen residence, and all without `:has()`."""
+        """Return the layout. The style sheet hides the other residence's fields, by `:has()`."""
         return Div(
             Field("residence"),
             Div(Field("postcode"), Field("postcode_unsaid"), css_class="home-uk"),
@@ -144,7 +145,7 @@ class ResidenceForm(KnownFieldsForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if cleaned.get("residence") == ABROAD:
-            # A signer abroad may have typed their own country's postcode: ignore it.
+            # Ignore the postcode, which may be that of the signer's own country.
             self.errors.pop("postcode", None)
             if cleaned.get("country") == "":
                 self.add_error("country", CHOOSE_COUNTRY)
@@ -166,12 +167,12 @@ def _consent_wording(text: PetitionText) -> SafeString:
     return consent.wording(name, text.addressee, language=text.language, version=version)
 
 
-# Made once: each call of `lazy` builds a class, which took a twentieth of a signing.
+# Created once, because each call of `lazy` builds a class, which took 5% of a signing.
 _consent_label = lazy(_consent_wording, SafeString)
 
 
 class SignForm(ResidenceForm):
-    """The signing form: name, its permitted use, address, residence, and two separate consents.
+    """The signing form: name, its permitted use, e-mail address, residence, and separate consents.
 
     Data minimisation: no field for nationality, ethnicity, birth or telephone (UK GDPR Article
     5(1)(c)).
@@ -203,7 +204,7 @@ class SignForm(ResidenceForm):
         error_messages=dict.fromkeys(("required", "invalid", "min_value"), INCOMPLETE_PAGE),
     )
 
-    # Of the wording that the page showed, which may be older than what is shown now.
+    # The version that the page showed, which may be older than the current one.
     consent_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     field_order = ["name", "name_use", "email"]
@@ -249,8 +250,8 @@ class SignForm(ResidenceForm):
 
     def full_clean(self) -> None:
         super().full_clean()
-        # Shown again, the form has the current wording of the consent; and the signer cannot
-        # correct a hidden field.
+        # When shown again, the form has the current consent wording, and a valid text version,
+        # because the signer cannot correct a hidden field.
         fresh = {"consent_version": str(self.shown["consent_version"])}
         if "text_version" in self.errors:
             fresh["text_version"] = str(self.shown["text_version"])
@@ -258,7 +259,7 @@ class SignForm(ResidenceForm):
             self.data = {**dict(self.data.items()), **fresh}
 
     def attempt(self) -> Attempt:
-        """The valid form as the argument of the use case."""
+        """Return the valid data as the argument of the use case."""
         cleaned = self.cleaned_data
         is_withheld = cleaned["name_use"] == Signature.NameUse.WITHHELD
         return Attempt(
@@ -269,7 +270,7 @@ class SignForm(ResidenceForm):
             language=get_language(),
             name_use=cleaned["name_use"],
             wants_updates=cleaned["updates"],
-            # Ticked and hidden again, it means nothing.
+            # Ignored if ticked and then hidden by another choice.
             news_may_name=cleaned["updates"] and is_withheld and cleaned["news_may_name"],
             text_version=cleaned["text_version"],
             consent_version=cleaned["consent_version"],
@@ -277,7 +278,7 @@ class SignForm(ResidenceForm):
 
 
 class CorrectForm(ResidenceForm):
-    """The correction of name, address and residence, with what was typed; all else stays."""
+    """Correction of name, e-mail address and residence. All other fields stay as typed before."""
 
     name = PersonNameField()
     email = EmailAddressField(help_text=SignForm.base_fields["email"].help_text)
@@ -300,14 +301,14 @@ class CorrectForm(ResidenceForm):
         return Field("name"), Field("email"), self.residence_layout()
 
     def attempt(self) -> Attempt:
-        """The earlier attempt with the corrected fields."""
+        """Return the earlier attempt with the corrected fields."""
         fields = ("name", "email", "postcode", "country")
         corrected = {name: self.cleaned_data[name] for name in fields}
         return replace(self.typed, language=get_language(), **corrected)
 
 
-class CodeForm(LaidOutForm):
-    """The one-time code of the mail, in the digits of any script."""
+class CodeForm(CrispyForm):
+    """The one-time code of the mail, in digits of any script."""
 
     code = forms.CharField(
         label=_("The code in our message"),
@@ -328,13 +329,13 @@ class CodeForm(LaidOutForm):
 
 
 class FindForm(KnownFieldsForm):
-    """The address that somebody signed with."""
+    """The e-mail address that somebody signed with."""
 
     email = EmailAddressField()
 
 
 class NewAddressForm(KnownFieldsForm):
-    """The new address of a signature."""
+    """The new e-mail address of a signature."""
 
     email = EmailAddressField(label=_("Your new email address"))
 
@@ -366,13 +367,13 @@ class NameUseForm(KnownFieldsForm):
         self.wants_updates = wants_updates
 
     def layout(self) -> Iterable[Any]:
-        """What news may name is asked of those who want it."""
+        """Ask what news may name only if the signer wants news."""
         asked = [NewsMayNameField.laid_out()] if self.wants_updates else []
         return Field("name_use"), *asked
 
 
-class ContactForm(LaidOutForm):
-    """Sender, subject, message; the name is optional."""
+class ContactForm(CrispyForm):
+    """The contact form: kind, optional name, e-mail address and message."""
 
     kind = forms.ChoiceField(
         label=_("What is it about?"),
@@ -389,18 +390,18 @@ class ContactForm(LaidOutForm):
         max_length=MAX_MESSAGE,
         help_text=_("Do not include anyone else’s name."),
         widget=forms.Textarea(attrs={"rows": 7, "dir": "auto"}),
-        error_messages={"required": _("Write your message."), **SPOILT_TEXT},
+        error_messages={"required": _("Write your message."), **TEXT_ERRORS},
     )
 
     def clean_message(self) -> str:
-        """Keep line breaks and flags; refuse other control and override characters."""
+        """Keep line breaks and flags, and reject other control and override characters."""
         typed = "\n".join(self.cleaned_data["message"].replace("\t", " ").splitlines())
         parts = typed_text.parts_by_flag(typed)
         parts[::2] = ["\n".join(map(readable, part.split("\n"))) for part in parts[::2]]
         return unicodedata.normalize("NFC", "".join(parts))
 
     def letter(self) -> Letter:
-        """The valid form as the argument of the use case."""
+        """Return the valid data as the argument of the use case."""
         cleaned = self.cleaned_data
         return Letter(
             name=cleaned["name"],

@@ -2,7 +2,7 @@
 
 - `same_origin` for public forms: it needs no cookie, so the public site sets none.
   Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet (fetch metadata).
-- `signed_report` for mail providers' webhooks, which have their signature or our password.
+- `signed_report` for mail providers' webhooks, which send a signature or a password.
 - `token_is_proof` for pages behind a mailed or sealed token, which nobody can forge.
 - Django's CSRF token for everything else, which is the admin.
 """
@@ -27,12 +27,12 @@ class Origin(Enum):
     """The origin of a request, as the browser reports it."""
 
     OURS = "ours"
-    MISSING = "unsaid"  # no header (very old browsers): accepted, and a weak signal of a bot
+    MISSING = "unsaid"  # no header (very old browsers): accepted, but a weak fraud signal
     FOREIGN = "foreign"
 
 
 def origin_of(request: HttpRequest) -> Origin:
-    """Classify by `Sec-Fetch-Site`, or if absent by `Origin`; `Origin: null` is foreign."""
+    """Classify a request by `Sec-Fetch-Site`, or else by `Origin`, where "null" is foreign."""
     site = request.META.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
         return Origin.OURS if site in {"same-origin", "none"} else Origin.FOREIGN
@@ -43,7 +43,7 @@ def origin_of(request: HttpRequest) -> Origin:
 
 
 def same_origin(refused: View) -> Callable[[View], View]:
-    """Decorator: refuse cross-site unsafe requests, which get the answer of the view `refused`."""
+    """Decorator: refuse cross-site unsafe requests, with the response of the view `refused`."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -58,9 +58,9 @@ def same_origin(refused: View) -> Callable[[View], View]:
 
 
 def token_is_proof(view: View) -> View:
-    """Decorator: CSRF-exempt a view whose path has a token, a secret that authorises the request.
+    """Decorator: CSRF-exempt a view whose path has a secret token, which authorises the request.
 
-    Such views are under `/t/`, whose answers are `no-store` and send no referrer.
+    Such views are under `/t/`, whose responses are `no-store` and send no referrer.
     """
     return _exempt(view, "token")
 
@@ -80,7 +80,7 @@ def _exempt(view: View, guard: str) -> View:
 
 
 def _parts(url: str) -> tuple[str, str | None, int | None] | None:
-    """Scheme, host and port (the origin), as browsers compare them; None for an invalid URL."""
+    """Return scheme, host and port (the origin) of a URL, or None if it is invalid."""
     try:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

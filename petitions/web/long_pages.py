@@ -1,9 +1,9 @@
 """Static pages about the site (privacy, help, ...), from Markdown files in `content/` by language.
 
-The files are Django templates: title in the first line, summary in the first paragraph. Values
-that the code decides, such as retention periods, and those entered in the admin are template
+The files are Django templates, with the title in the first line and the summary in the first
+paragraph. Values from the code, such as retention periods, and from the admin are template
 variables, so that page and code cannot disagree. Front matter may hold `reviewed`, the day of the
-last review against the site: the law requires it of the accessibility statement.
+last review, which the law requires in the accessibility statement.
 """
 
 import re
@@ -33,12 +33,12 @@ from petitions.signatures import check_email
 
 NAMES = ("privacy", "safety", "help", "about", "accessibility")
 FOLDER = Path(__file__).parent / "content"
-# Markdown's special characters, to escape.
+# Special characters of Markdown, which are escaped.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
 
 
 class Page(NamedTuple):
-    """A page's title and summary as plain text, and the rest as HTML."""
+    """A page's title and summary as plain text, and its body as HTML."""
 
     title: str
     summary: str
@@ -46,7 +46,7 @@ class Page(NamedTuple):
 
 
 def read(name: str, language: str) -> Page:
-    """Render one of `NAMES` in a language, with the current facts."""
+    """Render one of `NAMES` in a language, with the current `facts`."""
     on = reviewed(name, language)
     values = facts() | {"reviewed": day(on) if on else ""}
     if name == "privacy":
@@ -61,12 +61,12 @@ def read(name: str, language: str) -> Page:
 
 
 def reviewed(name: str, language: str) -> date | None:
-    """The day of a page's last review, from its front matter, if any."""
+    """Return the day of a page's last review from its front matter, or None."""
     return cast("date | None", _file(name, language).get("reviewed"))
 
 
 def written(name: str, language: str) -> str:
-    """The source of a page, without its front matter."""
+    """Return the source of a page, without its front matter."""
     return str(_file(name, language).content)
 
 
@@ -80,7 +80,7 @@ def _file(name: str, language: str) -> frontmatter.Post:
 
 
 def facts() -> dict[str, Any]:
-    """Template variables of the pages, in the active language."""
+    """Return the template variables of the pages, in the active language."""
     of, postcodes_of = organisation(), known.postcodes_of()
     return {
         "organisation": _isolated(of.name or _("the organisation that runs this site")),
@@ -101,8 +101,8 @@ def facts() -> dict[str, Any]:
 
 
 def promises() -> dict[str, str]:
-    """Periods and limits in the active language, from the constants that enforce them."""
-    # A rate limit counter is kept for two of its windows: see `screening.rate_limits`.
+    """Return periods and limits in the active language, from the constants that enforce them."""
+    # A rate limit counter is stored for two windows: see `screening.rate_limits`.
     windows = [2 * rate.get_expiry() for rate in settings.LIMITS.values() if rate]
     digits, tries = tokens.CODE_DIGITS, check_email.CODE_TRIES
     return {
@@ -135,6 +135,6 @@ def _mails(n: int) -> str:
 
 
 def _isolated(name: str) -> str:
-    """Escape a name for Markdown, and isolate its direction by Unicode, for lack of `<bdi>`."""
+    """Escape a name for Markdown, and isolate its direction by Unicode, as `<bdi>` would."""
     plain = _MARKDOWN.sub(r"\\\1", name)
     return f"\N{FIRST STRONG ISOLATE}{plain}\N{POP DIRECTIONAL ISOLATE}"

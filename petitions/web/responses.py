@@ -1,6 +1,4 @@
-"""Responses and their HTTP headers: redirects, CORS, and caching, which the page cache and any CDN
-obey.
-"""
+"""Responses and HTTP headers: redirects, CORS, CSP, and caching by the page cache and any CDN."""
 
 import math
 import time
@@ -17,19 +15,19 @@ from django.utils.http import http_date, parse_http_date_safe
 from django.views.decorators.http import require_http_methods, require_safe
 
 A_DAY = 86_400
-# Of every response whose view has not set its own.
+# For every response whose view has not set its own.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "font-src 'self'; manifest-src 'self'; connect-src 'self'; form-action 'self'; "
-    # Workers, for the challenge. Safari before 15.5 knows only child-src for them, which stands for
-    # frames, too; those stay closed.
+    # Workers, for the challenge. Safari before 15.5 knows only child-src for them, which includes
+    # frames, so frame-src forbids those.
     "worker-src 'self'; child-src 'self'; frame-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-# Source: the HTTP draft "No-Vary-Search". The page varies by this query parameter only.
+# The page varies by this query parameter only. Source: the HTTP draft "No-Vary-Search".
 _BY_SOURCE = 'params, except=("s")'
 
-# Decorator of a view that shows a form and receives it.
+# Decorator for a view that shows and receives a form.
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -40,11 +38,10 @@ class SeeOther(HttpResponseRedirect):
 
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Decorator: a page to GET that is the same for everybody, cacheable by shared caches, also
-    stale while the site is down.
+    """Decorator for pages that are the same for everybody: shared caches may store them.
 
-    A page with an expiry (`turns_at`) is never served stale after it. The end of an embargo needs
-    none: it comes on a full minute, and the page cache keeps no copy across one.
+    Caches may serve them stale while the site is down, but not after an expiry (`turns_at`). The
+    end of an embargo needs no expiry: it is on a full minute, at which the page cache drops copies.
     """
 
     @require_safe
@@ -56,7 +53,7 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
         if left is None:
             stale = {"stale_while_revalidate": 10, "stale_if_error": A_DAY}
         else:
-            # A proxy counts from when it asks us, and our own copy may be as old by then.
+            # A proxy counts from its request, when our own copy may be `fresh` seconds old.
             fresh = max(0, min(fresh, int(left) - fresh))
         patch_cache_control(response, public=True, max_age=0, s_maxage=fresh, **stale)
         return response
@@ -65,47 +62,48 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 
 def turns_at(moment: datetime | None, response: HttpResponse) -> HttpResponse:
-    """Set `Expires` to the moment at which the page becomes wrong, if there is one.
+    """Set `Expires` to the moment at which the page becomes wrong, if any.
 
-    `moment` is the first argument, to be evaluated before the page is rendered: a page rendered
-    while the moment passes is then cached for too short a time, and never too long.
+    Callers must evaluate `moment`, the first argument, before they render the page. A page rendered
+    while the moment passes is then cached too briefly, but never too long.
     """
     if moment is not None:
-        # In whole seconds, rounded down.
+        # Rounded down to whole seconds.
         response["Expires"] = http_date(math.floor(moment.timestamp()))
     return response
 
 
 def seconds_left(response: HttpResponse) -> float | None:
-    """Seconds until the page expires; None without an expiry."""
+    """Return the seconds until the page expires, or None without an expiry."""
     expiry = parse_http_date_safe(response.get("Expires", ""))
     return None if expiry is None else max(0.0, expiry - time.time())
 
 
 def carries_source(response: HttpResponse) -> HttpResponse:
-    """Mark a page whose links pass on the source of its URL: caches vary by that parameter."""
+    """Mark a page whose links keep the URL's source parameter, so that caches vary by it."""
     response["No-Vary-Search"] = _BY_SOURCE
     return response
 
 
 def is_carrying(response: HttpResponse) -> bool:
-    """Whether a page is so marked: see `carries_source`."""
+    """Return whether a page was marked by `carries_source`."""
     return response.get("No-Vary-Search") == _BY_SOURCE
 
 
 def with_frames(response: HttpResponse) -> HttpResponse:
-    """Let a page of the admin hold frames of this site: see `as_frame`."""
+    """Allow a page of the admin to contain frames of this site: see `as_frame`."""
     policy = CONTENT_SECURITY_POLICY.replace("frame-src 'none'", "frame-src 'self'")
     response["Content-Security-Policy"] = policy
     return response
 
 
 def as_frame(response: HttpResponse, *, is_mail: bool = False) -> HttpResponse:
-    """Let pages of this site hold a response in a frame, sandboxed: it runs no script, sends no
-    form, and loads our own styles and pictures alone; a mail, which has its styles inside, nothing.
+    """Allow pages of this site to frame a response, sandboxed, without scripts and forms.
+
+    It may load only our own styles and pictures. A mail, whose styles are inline, loads nothing.
     """
     loads = "style-src 'unsafe-inline'" if is_mail else "style-src 'self'; img-src 'self' data:"
-    # Without the origin, our own styles would be another site's.
+    # Without `allow-same-origin` our own styles would not be 'self'.
     sandbox = "sandbox" if is_mail else "sandbox allow-same-origin"
     policy = f"default-src 'none'; {loads}; frame-ancestors 'self'; {sandbox}"
     response["Content-Security-Policy"] = policy

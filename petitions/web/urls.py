@@ -1,4 +1,4 @@
-"""URLs of the public site: the pages, what is behind a token, and what others show of petitions."""
+"""URLs of the public site: its pages, those behind a token, and those that other sites embed."""
 
 from django.urls import path, re_path
 
@@ -32,8 +32,8 @@ urlpatterns = [
 _confirm, _check = "<str:language>/confirm/<slug:token>/", "<str:language>/check/<slug:token>/"
 _mine = "<str:language>/mine/<slug:token>/"
 _signature = f"{_mine}<str:reference>/"
-# All under one prefix, `/t/`: one proxy rule keeps them out of its logs. The most requested first.
-# What no token can hold falls through to `mail.mend`.
+# All have the prefix `/t/`, so that one proxy rule keeps them out of its logs. The most requested
+# come first. Invalid tokens fall through to `mail.repair_link`.
 links = [
     path(_confirm, confirming.confirm, name="confirm"),
     path(f"{_confirm}news/", confirming.choose_news, name="news"),
@@ -55,8 +55,8 @@ links = [
     path(f"{_signature}address/", self_service.new_address, name="new_address"),
     path(f"{_signature}address/code/", self_service.address_code, name="address_code"),
     path(f"{_signature}withdraw/", self_service.withdraw, name="withdraw"),
-    # Last: whatever else came of a mailed link, line breaks within it, too.
-    re_path(r"^(?P<rest>[\s\S]*)$", mail.mend, name="broken"),
+    # Last: every other path, with line breaks too, that a damaged link may have.
+    re_path(r"^(?P<rest>[\s\S]*)$", mail.repair_link, name="broken"),
 ]
 
 shared = [

@@ -1,6 +1,4 @@
-"""Views of confirmation (double opt-in): the page of the mailed link, the question whose signature
-it is, and the thank-you page; and "this was not me".
-"""
+"""Views of confirmation (double opt-in): the mailed link, its outcomes, and "this was not me"."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,7 +26,7 @@ from petitions.web.forms import SignForm
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
 
-# For how long a used link still shows its thank-you page: enough for a second click.
+# How long a used link still shows its thank-you page, which allows for a second click.
 SHOWN_AGAIN_FOR = timedelta(minutes=10)
 _MEMBERS = "https://members.parliament.uk"
 
@@ -36,7 +34,7 @@ _MEMBERS = "https://members.parliament.uk"
 @token_is_proof
 @get_or_post
 def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Show one button (GET) or confirm (POST). GET is safe, as mail scanners open every link."""
+    """Show a button (GET), because mail scanners open every link, or confirm (POST)."""
     try:
         link = tokens.read_link(tokens.CONFIRM, token)
     except tokens.BadToken:
@@ -46,49 +44,49 @@ def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
     signature = confirming.find(link.signature_id, link.epoch)
     if signature is None:
         return _dead_link(request, check_email.newer_mail(link.signature_id))
-    # A used link invites to sign, and says nothing of who signed.
+    # The page of a used link invites people to sign, and does not show who has signed.
     is_waiting = signature.state == Signature.State.PENDING
     template = "petitions/confirm.html" if is_waiting else "petitions/used_link.html"
     return _respond(request, template, signature)
 
 
 def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
-    """Confirm, and respond: for the button, and for the one-time code that replaces its link."""
+    """Confirm and respond, for the button and for the one-time code."""
     is_chosen = request.POST.get("chosen") == "yes"
-    pressed = confirming.confirm(
+    result = confirming.confirm(
         signature_id=link.signature_id, epoch=link.epoch, is_chosen=is_chosen
     )
-    outcome, signature = pressed.outcome, pressed.signature
+    outcome, signature = result.outcome, result.signature
     if signature is None:
         return _dead_link(request, check_email.newer_mail(link.signature_id))
     if outcome is Outcome.CHOOSE:
-        people = [(person, _path("confirm", _token(person.link))) for person in pressed.people]
+        people = [(person, _path("confirm", _token(person.link))) for person in result.people]
         return _respond(
-            request, "petitions/choose.html", signature, people=people, joins=pressed.joins
+            request, "petitions/choose.html", signature, people=people, joins=result.joins
         )
-    if pressed.not_me:
-        return _which_was_meant(request, pressed.not_me)
+    if result.not_me:
+        return _which_was_meant(request, result.not_me)
     if signature.pk == link.signature_id:
         used_at = signature.confirmed_at
         if used_at is not None and used_at < timezone.now() - SHOWN_AGAIN_FOR:
-            # It stays in the browser's history, where somebody else could find and press it.
+            # The link stays in the browser's history, where somebody else could find it.
             return _respond(request, "petitions/used_link.html", signature)
         if outcome is Outcome.ALREADY:
-            # Idempotent: the same link, pressed again or twice at once, has the same success.
+            # Idempotent: a second press of the same link shows the same success.
             outcome = Outcome.CONFIRMED
     if outcome not in {Outcome.CONFIRMED, Outcome.ALREADY}:
         template, conflict = "petitions/not_counted.html", HTTPStatus.CONFLICT
         return _respond(request, template, signature, conflict, outcome=outcome.value)
-    # The thank-you page, rendered for its signer only: never cache or share it. What it offers is
-    # behind the link's token, also after a code.
+    # The thank-you page is only for its signer: never cache or share it. Its buttons need the
+    # link's token, also after a code.
     own = _token(tokens.Link(signature.pk, signature.link_epoch))
     return _respond(
         request,
         "petitions/thanks.html",
         signature,
         outcome=outcome.value,
-        person=pressed.people[0] if pressed.people else None,
-        is_narrowed=pressed.is_narrowed,
+        person=result.people[0] if result.people else None,
+        is_narrowed=result.is_narrowed,
         home=home(signature.place_id),
         news=_path("news", own),
         may_name=SignForm.base_fields["news_may_name"],
@@ -97,9 +95,9 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
 
 
 def home(place_id: str) -> str:
-    """HTML with the place where a signature counts, and how to write to the MP there; no query.
+    """Return HTML with the place where a signature counts, and a link to its MP, without a query.
 
-    The link to Parliament's site holds the constituency's name, which identifies nobody.
+    The link to Parliament's site contains the constituency's name, which identifies nobody.
     """
     place = known.place(place_id)
     language = get_language()
@@ -110,8 +108,8 @@ def home(place_id: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _rendered_home(language: str, kind: str, name: str, english: str) -> str:
-    """One entry per place and language: fewer than a thousand are ever asked for twice."""
-    # Parliament's search takes the English names.
+    """Render the HTML, cached per place and language."""
+    # Parliament's search needs the English names.
     search = f"/members/Commons?{urlencode({'SearchText': english})}" if english else "/FindYourMP"
     context = {
         "kind": kind,
@@ -127,18 +125,18 @@ def _token(link: tokens.Link) -> str:
 
 
 def _path(name: str, token: str) -> str:
-    """The path of a view behind a link's token."""
+    """Return the path of a view behind a link's token."""
     return reverse(f"links:{name}", args=[get_language(), token])
 
 
 @token_is_proof
 @get_or_post
 def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """ "It was not me": show one button (GET), or opt out or back in (POST).
+    """ "It was not me": show a button (GET), or opt out or back in (POST).
 
-    The answer does not reveal whether anything was pending, confirmed or never there: somebody
-    else may read the mail. Only to who presses within a minute of confirming it asks which of the
-    two was meant, and for ten minutes the other link says more.
+    The response does not reveal whether a signature was pending, confirmed or never there, because
+    somebody else may read the mail. Only within a minute of confirming it asks which of the two was
+    meant, and for ten minutes the confirmation link shows more.
     """
     try:
         mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
@@ -160,7 +158,7 @@ def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
 
 
 def _which_was_meant(request: HttpRequest, mailbox: tokens.Mailbox) -> HttpResponse:
-    """Ask whoever pressed both buttons of a mail, or whose mail was checked by a program."""
+    """Ask which button of the mail was meant. A mail scanner may have pressed the other one."""
     paths = {
         "confirm": _path("confirm", _token(tokens.Link(mailbox.signature_id, mailbox.epoch))),
         "not_me": _path("not_me", tokens.mailbox_link(tokens.NOT_ME, mailbox)),
@@ -171,8 +169,9 @@ def _which_was_meant(request: HttpRequest, mailbox: tokens.Mailbox) -> HttpRespo
 @token_is_proof
 @get_or_post
 def take_back(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Withdraw what was just confirmed, while the link shows its thank-you page; else that link's
-    own view answers.
+    """Withdraw the signature just confirmed, while its link shows the thank-you page.
+
+    Otherwise redirect to that link.
     """
     own_page = SeeOther(reverse("links:confirm", args=[get_language(), token]))
     if request.method != "POST":
@@ -190,9 +189,7 @@ def take_back(request: HttpRequest, language: str, token: str) -> HttpResponse:
 @token_is_proof
 @get_or_post
 def choose_news(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Opt in to news, or out, while the link shows its thank-you page; else that link's own view
-    answers.
-    """
+    """Opt in to news, or out, while the link shows its thank-you page. Otherwise redirect to it."""
     own_page = SeeOther(reverse("links:confirm", args=[get_language(), token]))
     if request.method != "POST":
         return own_page
@@ -230,6 +227,6 @@ def _respond(
 
 
 def _dead_link(request: HttpRequest, newer: datetime | None = None) -> HttpResponse:
-    """`newer` is when a newer message was sent, whose link works."""
+    """Render the 404 page. `newer` is when a newer mail with a valid link was sent."""
     context = {"newer": newer}
     return render(request, "petitions/dead_link.html", context, status=HTTPStatus.NOT_FOUND)

@@ -1,4 +1,4 @@
-"""Views of what comes back from our mails: unsubscribing, broken links, and providers' reports."""
+"""Views for replies to our mails: unsubscribing, broken links, and mail providers' webhooks."""
 
 import logging
 import re
@@ -22,15 +22,15 @@ from petitions.web.responses import get_or_post
 
 logger = logging.getLogger(__name__)
 
-# What mail programs put into a long link where they break its line, if more of it follows. Without
-# backtracking: else a path of nothing but "=" takes a third of a second.
-_PUT_IN = r"[\s=\u00ad\u200b-\u200f\u2060\ufeff]"
-_BREAK = re.compile(rf"(?<!{_PUT_IN}){_PUT_IN}++(?=[\w-]++/)")
-# What links are made of; anything else, and all behind it, was stuck on.
-_OF_A_LINK = re.compile(r"[\w./-]*", re.ASCII)
-# "/t/", the language and the kind of link; tokens and references tell capitals apart.
-_IN_SMALL_LETTERS = 4
-# Lazy imports: this code takes a tenth of a process's memory, and most sites do not use it.
+# Characters that mail programs insert into a long link at a line break. Possessive quantifiers,
+# because with backtracking a path of only "=" takes a third of a second.
+_INSERTED = r"[\s=\u00ad\u200b-\u200f\u2060\ufeff]"
+_LINE_BREAK = re.compile(rf"(?<!{_INSERTED}){_INSERTED}++(?=[\w-]++/)")
+# The characters of links. Everything from the first other character was appended to the link.
+_LINK_START = re.compile(r"[\w./-]*", re.ASCII)
+# "/t/", the language and the kind of link. Tokens and references are case-sensitive.
+_LOWER_CASE_PARTS = 4
+# Imported lazily: these views take a tenth of a process's memory, and most sites do not use them.
 _WEBHOOKS = {
     "mailgun": "anymail.webhooks.mailgun.MailgunTrackingWebhookView",
     "postmark": "anymail.webhooks.postmark.PostmarkTrackingWebhookView",
@@ -40,10 +40,10 @@ _WEBHOOKS = {
 @token_is_proof
 @get_or_post
 def no_news(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Show one button (GET), for scanners follow links; unsubscribe by any POST.
+    """Show a button (GET, because scanners follow links), or unsubscribe (any POST).
 
-    A mail program sends `List-Unsubscribe=One-Click`, without cookies and from anywhere; the page's
-    second button, `no_mail`, ends all other mail as well. The answer never says whose it is.
+    Mail programs POST `List-Unsubscribe=One-Click`, without cookies and from anywhere. The page's
+    second button, `no_mail`, opts out of all mail. The response never shows whose mailbox it is.
     """
     try:
         to = tokens.read_subscription_link(token)
@@ -62,49 +62,50 @@ def no_news(request: HttpRequest, language: str, token: str) -> HttpResponse:
 
 @token_is_proof
 @require_safe
-def mend(request: HttpRequest, rest: str) -> HttpResponse:
-    """Redirect to the link that was meant, or answer 404 with the ways to a new one.
+def repair_link(request: HttpRequest, rest: str) -> HttpResponse:
+    """Redirect a damaged link to the correct one, or respond 404 with ways to get a new link.
 
-    For links as mail programs and people break them: with a bracket or a full stop stuck on, a line
-    break within, in capitals, or cut off. Whether one has expired or was used, its own view says.
+    Mail programs and people append a bracket or a full stop, insert a line break, change case, or
+    cut links off. The link's own view tells whether it has expired or was used.
     """
-    meant = mended(request.path_info)
+    meant = repaired(request.path_info)
     if meant != request.path_info and _is_known(meant):
         return HttpResponseRedirect(meant)
     return render(request, "petitions/broken_link.html", status=404)
 
 
-def mended(path: str) -> str:
-    """The path without what was stuck on or put in, with its fixed parts in small letters."""
-    found = _OF_A_LINK.match(_BREAK.sub("", re.sub("/{2,}", "/", path)))
+def repaired(path: str) -> str:
+    """Return the path without appended and inserted characters, its fixed parts in lower case."""
+    found = _LINK_START.match(_LINE_BREAK.sub("", re.sub("/{2,}", "/", path)))
     link = found[0] if found else ""
-    # A token may end in a sign; behind its slash one was stuck on.
+    # A token may end in punctuation. After the slash, punctuation was appended.
     bare = link.rstrip("._/-")
     parts = (bare + link[len(bare) :].partition("/")[0].rstrip(".")).split("/")
-    parts[:_IN_SMALL_LETTERS] = [part.lower() for part in parts[:_IN_SMALL_LETTERS]]
+    parts[:_LOWER_CASE_PARTS] = [part.lower() for part in parts[:_LOWER_CASE_PARTS]]
     return "/".join(parts) + "/"
 
 
 def _is_known(path: str) -> bool:
     try:
-        return resolve(path).func is not mend
+        return resolve(path).func is not repair_link
     except Resolver404:
         return False
 
 
 @signed_report
 def report(request: HttpRequest) -> HttpResponse:
-    """Webhook for a provider's report of a bounce or complaint: 400 if its signature is not valid,
-    404 if no webhook is configured. One URL for any provider.
+    """Webhook for bounce and complaint reports of any mail provider.
+
+    Respond 400 if the signature is invalid, and 404 if no webhook is configured.
     """
     view = _WEBHOOKS.get(settings.MAIL_PROVIDER)
     if view is None or not settings.MAIL_WEBHOOK_SECRET:
-        # Without a secret anybody could have any mailbox suppressed.
+        # Without a secret anybody could suppress any mailbox.
         raise Http404
     try:
         answer: HttpResponse = import_string(view).as_view()(request)
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        # The body is parsed before its signature is checked, so it may be junk.
+        # The body may be invalid, because it is parsed before its signature is checked.
         logger.warning("a report of the mail provider cannot be read (%s)", type(error).__name__)
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
     return answer

@@ -1,4 +1,4 @@
-"""Views of a petition's further pages: its progress, its public names, the history of its text."""
+"""Views of a petition's other pages: its progress, its public names, the history of its text."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -32,7 +32,7 @@ P = ParamSpec("P")
 def page_of_petition(
     view: Callable[Concatenate[HttpRequest, PetitionText, P], HttpResponse],
 ) -> View:
-    """Decorator: pass the petition's text to the view; a removed petition's page says why, 410."""
+    """Decorator: pass the petition's text to the view. Respond 410 if the petition is removed."""
 
     @public_page
     @wraps(view)
@@ -48,9 +48,9 @@ def page_of_petition(
 
 @page_of_petition
 def names(request: HttpRequest, text: PetitionText, number: int = 1) -> HttpResponse:
-    """List the people who let their name be shown, a page of the alphabet at a time.
+    """List the public names of signers, one page of the alphabet at a time.
 
-    Never served stale, and unknown to search engines: a name that is taken off is gone at once.
+    It is never served stale nor indexed by search engines, so that a removed name is gone at once.
     """
     page = name_list.page(text.petition, number)
     if page is None:
@@ -63,7 +63,7 @@ def names(request: HttpRequest, text: PetitionText, number: int = 1) -> HttpResp
 
 @page_of_petition
 def history(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """Show every public version in the reader's language, the newest first; nobody's name."""
+    """Show all public versions in the reader's language, newest first, without any names."""
     versions = text.petition.texts.published().filter(language=text.language).order_by("-version")
     shown = {
         "text": text,
@@ -76,7 +76,7 @@ def history(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 @page_of_petition
 def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """Show a petition's time series, regional breakdown and milestones, as far as published."""
+    """Show a petition's published time series, regional breakdown and milestones."""
     petition = text.petition
     statistics = breakdowns.statistics_of(petition)
     spans = breakdowns.downsample(statistics.spans)

@@ -1,5 +1,5 @@
-"""Views of what others show of a petition: share image (Open Graph), badge, poster and leaflets;
-the frame for partners' sites, their page of embed codes, and oEmbed.
+"""Views for sharing a petition: share image (Open Graph), badge, poster, leaflets, the frame for
+partners' sites, the page of embed codes, and oEmbed.
 """
 
 import re
@@ -26,7 +26,7 @@ from petitions.web.responses import allow_any_origin, public_page, turns_at
 
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _NO_LIMIT = 99_999
-# CSP: our pages cannot be framed, and frame nothing; this one may frame its previews.
+# Unlike our other pages, the page of embed codes may frame its previews.
 _PREVIEWS_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "font-src 'self'; manifest-src 'self'; frame-src 'self'; form-action 'self'; "
@@ -35,9 +35,9 @@ _PREVIEWS_POLICY = (
 
 
 def of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> View:
-    """Decorator: pass the petition's text to a view whose URL machines fetch, from any site.
+    """Decorator: pass the petition's text to a view that any site may use. 410 if removed.
 
-    A removed petition says why on its own page, for people.
+    The reason is only on the petition's own page, for people.
     """
 
     @public_page
@@ -53,7 +53,7 @@ def of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> Vi
 
 @of_petition
 def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """The share image (Open Graph), with the same count as the page."""
+    """Return the share image (Open Graph), with the same count as the page."""
     opens_at = text.petition.turns_at
     count = tallies.total(text.petition_id)
     content = cards.card(text, count=count, organisation=organisation().name)
@@ -62,7 +62,7 @@ def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 @of_petition
 def badge(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """The badge: the count as a small image, embeddable by any site."""
+    """Return the badge: the count as a small image that any site may embed."""
     opens_at = text.petition.turns_at
     made = cards.badge(text, count=tallies.total(text.petition_id))
     response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
@@ -71,18 +71,18 @@ def badge(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 @of_petition
 def poster(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """A poster to print."""
+    """Return the poster as a PDF."""
     return _paper(cards.poster(text, organisation=organisation().name))
 
 
 @of_petition
 def leaflets(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """Leaflets to print and cut out."""
+    """Return the leaflets to cut out, as a PDF."""
     return _paper(cards.leaflets(text, organisation=organisation().name))
 
 
 def _paper(content: bytes) -> HttpResponse:
-    # Opens in the browser's viewer, which prints it.
+    # The browser's viewer opens it, and can print it.
     inline = {"Content-Disposition": "inline"}
     return HttpResponse(content, content_type="application/pdf", headers=inline)
 
@@ -90,7 +90,7 @@ def _paper(content: bytes) -> HttpResponse:
 @public_page
 @xframe_options_exempt
 def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
-    """The iframe for a registered partner's site: a petition's count and a link to sign."""
+    """Show the iframe for a registered partner's site: a petition's count and a link to sign."""
     partner, text = _partner(code), find_text(slug)
     petition = text.petition
     page = standing(petition, tallies.total(petition.pk)) | {
@@ -109,7 +109,7 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
 
 @public_page
 def partner_page(request: HttpRequest, code: str) -> HttpResponse:
-    """Embed codes of a partner for each petition open to signing. Unlisted, but no secret."""
+    """Show a partner's embed codes for all petitions open to signing. Unlisted, not secret."""
     partner = _partner(code)
     texts = PetitionText.objects.to_sign(get_language() or settings.LANGUAGE_CODE)
     page = {
@@ -124,11 +124,11 @@ def partner_page(request: HttpRequest, code: str) -> HttpResponse:
     return response
 
 
-# Not `public`: the page cache ignores the query string, and would serve one answer for all.
+# Not `public`, because the page cache ignores the query string, and would mix up responses.
 @cache_control(max_age=60)
 @require_safe
 def oembed(request: HttpRequest) -> HttpResponse:
-    """The oEmbed endpoint. JSON only: 501 for another format, 404 for a URL that is not ours."""
+    """Respond as oEmbed endpoint, JSON only: 501 for other formats, 404 for other sites' URLs."""
     asked = embeds.parse_url(request.GET.get("url", ""))
     if request.GET.get("format", "json") != "json":
         return allow_any_origin(HttpResponse(status=HTTPStatus.NOT_IMPLEMENTED))
@@ -156,6 +156,6 @@ def _partner(code: str) -> Source:
 
 
 def _limit(request: HttpRequest, name: str) -> int:
-    """Parse a limit in pixels; an invalid one is no limit."""
+    """Parse a limit in pixels. An invalid one means no limit."""
     written = request.GET.get(name, "")
     return int(written) if _NUMBER.fullmatch(written) else _NO_LIMIT

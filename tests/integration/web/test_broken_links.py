@@ -8,7 +8,7 @@ from django.test import Client
 
 from petitions.mail import outbox
 from petitions.models import Petition
-from petitions.web.views.mail import mended
+from petitions.web.views.mail import repaired
 from tests.checking import link_in
 from tests.people import AMINA, sign
 
@@ -101,7 +101,7 @@ def test_a_link_cut_off_or_all_in_capitals_offers_the_code_and_a_new_link(
 def test_a_path_of_nothing_but_signs_costs_no_time(filler: str) -> None:
     """As long as a request's first line may be."""
     path, began = "/t/en/confirm/" + filler * (4000 // len(filler)), time.process_time()
-    mended(path)
+    repaired(path)
     assert time.process_time() - began < 0.01
 
 
