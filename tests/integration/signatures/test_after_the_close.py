@@ -1,4 +1,4 @@
-"""What a link may still do once the petition has closed."""
+"""Confirmation links after the petition has closed."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tests.people import confirm, sign
 
 
 def test_a_link_mailed_after_the_close_does_not_confirm(petition: Petition) -> None:
-    """As when a close is set back to a time that has passed: who signed since then is late."""
+    """The close may be moved to the past. Whoever signed after that time is too late."""
     signature_id = sign(petition)
     Petition.objects.update(closes_at=timezone.now() - timedelta(hours=1))
 

@@ -1,4 +1,4 @@
-""" "Check your email": asking for the message again, and that the answer tells nothing."""
+""" "Check your email": requesting the mail again reveals nothing about the attempt."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,9 +28,7 @@ from tests.people import AMINA, confirm, sign
 NO_MORE = "You cannot ask for more messages today"
 
 
-def test_asking_again_sends_another_mail_with_the_same_link_and_code(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_resend_has_the_same_link_and_code(petition: Petition, browser: Client) -> None:
     check = signed(browser)
     (first,) = mailed()
 
@@ -43,9 +41,7 @@ def test_asking_again_sends_another_mail_with_the_same_link_and_code(
     assert first.extra_headers["Message-ID"] != second.extra_headers["Message-ID"]
 
 
-def test_opening_the_addresses_of_the_buttons_changes_nothing(
-    petition: Petition, browser: Client
-) -> None:
+def test_get_requests_to_the_buttons_change_nothing(petition: Petition, browser: Client) -> None:
     check = signed(browser)
     for path in (check + "again/", check + "code/", check + "meant/", correct_path(check)):
         assert browser.get(path).status_code == 303
@@ -54,9 +50,7 @@ def test_opening_the_addresses_of_the_buttons_changes_nothing(
     assert Signature.objects.get().code_tries == 0
 
 
-def test_after_five_requests_for_mail_a_page_says_no_more_today(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_page_allows_five_mails(petition: Petition, browser: Client) -> None:
     check = signed(browser)
     for _ in range(MAILS_PER_PAGE - 1):
         assert NO_MORE not in browser.get(check).content.decode()
@@ -69,19 +63,17 @@ def test_after_five_requests_for_mail_a_page_says_no_more_today(
     assert Mail.objects.count() == MAILS_PER_PAGE
 
 
-def test_going_back_to_an_earlier_page_gives_no_more_mails(
-    petition: Petition, browser: Client
-) -> None:
+def test_an_earlier_page_allows_no_more_mails(petition: Petition, browser: Client) -> None:
     check = signed(browser)
     for _ in range(2 * MAILS_PER_PAGE):
         browser.post(check + "again/")
         check_email.settle()
-    # One for signing, and one for this step of the page, however often it is pressed.
+    # One for signing, and one for this step of the page, although pressed repeatedly.
     assert Mail.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition) -> None:
+def test_concurrent_requests_allow_no_more_mails(petition: Petition) -> None:
     page = Page(sign(petition), petition.slug, AMINA)
     at_once(*[lambda: check_email.request_resend(page=page)] * 12)
     at_once(*[check_email.settle] * 3)
@@ -89,10 +81,10 @@ def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition
     assert Mail.objects.count() == 2
 
 
-def test_everybody_reads_the_same_whatever_became_of_the_attempt(
+def test_the_page_is_the_same_in_every_state_of_the_attempt(
     petition: Petition, browser: Client
 ) -> None:
-    """The pages of a pending, a confirmed, a refused and an erased attempt, token aside."""
+    """Compare the pages of a pending, confirmed, refused and erased attempt, except tokens."""
     seen: list[list[Any]] = []
     for number, happens in enumerate(FATES):
         check = signed(browser, email=f"amina{number}@example.org")
@@ -138,7 +130,7 @@ FATES: tuple[Callable[[UUID], None], ...] = (pending, confirmed, refused, erased
 
 
 @pytest.mark.parametrize("happens", FATES[1:])
-def test_only_a_pending_attempt_is_mailed_again(
+def test_only_a_pending_attempt_gets_a_resend(
     petition: Petition, browser: Client, happens: Callable[[UUID], None]
 ) -> None:
     check = signed(browser)
@@ -150,7 +142,7 @@ def test_only_a_pending_attempt_is_mailed_again(
     assert mailed() == []
 
 
-def test_a_mailbox_that_has_had_enough_is_answered_alike_and_mailed_no_more(
+def test_a_mailbox_over_its_limit_gets_the_same_response_and_no_mail(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_MAILBOX": limit(1)}
@@ -165,7 +157,7 @@ def test_a_mailbox_that_has_had_enough_is_answered_alike_and_mailed_no_more(
     assert len(mailed()) == 1
 
 
-def test_a_network_that_asks_too_often_is_told_to_wait(
+def test_a_network_over_its_limit_must_wait(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_NETWORK": limit(1)}

@@ -1,4 +1,4 @@
-"""A signature moves to another address once its owner has typed the code that was mailed there."""
+"""Moving a signature to another address, by the code that was mailed to it."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def ask(browser: Client, signature: Signature, address: str = NEW, **where: str)
 
 
 def code() -> str:
-    """The code that goes out."""
+    """Return the code in the mail that is sent."""
     outbox.deliver()
     (message,) = sent.outbox
     (found,) = re.findall(r"^\d{4}-\d{4}$", str(message.body), flags=re.MULTILINE)
@@ -72,7 +72,7 @@ def held(address: str) -> list[str]:
     return [one.signature.reference for one in self_service.own_signatures(recipient=recipient)]
 
 
-def test_the_code_of_the_new_address_moves_the_signature_and_nothing_else_changes(
+def test_the_code_moves_the_signature_and_changes_nothing_else(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     before = Signature.objects.values().get(pk=mine.pk)
@@ -91,7 +91,7 @@ def test_the_code_of_the_new_address_moves_the_signature_and_nothing_else_change
     after = Signature.objects.values().get(pk=mine.pk)
     assert after == {**before, "link_epoch": before["link_epoch"] + 1}
     assert tallies.total(petition.pk) == 1
-    # The signer's row is as if they had signed with it.
+    # The signer's row is the same as if they had signed with the new address.
     signer = Signer.objects.get(pk=mine.pk)
     expected = sealing.indexes(petition.pk, replace(AMINA, email=NEW), is_pending=False)
     assert sealing.stored(signer)[:3] == expected[:3]
@@ -99,7 +99,7 @@ def test_the_code_of_the_new_address_moves_the_signature_and_nothing_else_change
     assert not Mail.objects.filter(sealed__isnull=False).exists()
     indexes = Mail.objects.filter(signature=mine.pk).values_list("global_mailbox_ix", flat=True)
     assert {bytes(ix) for ix in indexes} == {expected.global_mailbox}
-    # Who signs again with the new address is the same person.
+    # Signing again with the new address is the same person.
     assert confirm(sign(petition, replace(AMINA, email=NEW))) is Outcome.ALREADY
     assert tallies.total(petition.pk) == 1
 
@@ -132,7 +132,7 @@ def test_the_mail_names_nothing_and_has_no_link(
 
 
 def nothing(petition: Petition) -> None:
-    """An address that nobody has typed yet."""
+    """Leave the address unknown to the site."""
 
 
 def pending(petition: Petition) -> None:
@@ -148,7 +148,7 @@ def withdrawn(petition: Petition) -> None:
 
 
 @pytest.mark.parametrize("fate", [nothing, pending, signed, withdrawn])
-def test_asking_tells_nothing_of_the_new_address(
+def test_a_request_reveals_nothing_about_the_new_address(
     petition: Petition, browser: Client, mine: Signature, fate: Callable[[Petition], None]
 ) -> None:
     reference = ask(browser, mine, "someone@new.example").content.decode()
@@ -183,10 +183,10 @@ def bounced(_petition: Petition) -> None:
 
 
 @pytest.mark.parametrize("fate", [nothing, wants_none, said_not_me, bounced])
-def test_what_is_downloaded_tells_nothing_of_the_new_address(
+def test_the_download_reveals_nothing_about_the_new_address(
     petition: Petition, browser: Client, mine: Signature, fate: Callable[[Petition], None]
 ) -> None:
-    """Anybody who has signed can ask for a code to anybody's address, and download at once."""
+    """Any signer can request a code to any address, and download their data at once."""
     fate(petition)
     ask(browser, mine)
     outbox.deliver()
@@ -229,7 +229,7 @@ def test_a_code_that_was_never_mailed_or_is_old_or_used_is_wrong(
     assert browser.post(page_of(mine, NEW) + "address/code/", {"code": typed}).status_code == 422
 
 
-def test_the_code_does_nothing_for_who_reads_the_new_address_alone(
+def test_the_code_is_useless_without_the_link_to_the_old_address(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     ask(browser, mine)
@@ -271,7 +271,7 @@ def test_the_rules_of_a_confirmation_hold_for_the_new_mailbox(
     assert tallies.total(petition.pk) == 1 + len(there)
 
 
-def test_one_more_of_the_home_takes_the_second_place(
+def test_a_second_person_of_the_home_takes_the_second_slot(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     other = replace(BASHIR, email=NEW, postcode=AMINA.postcode, country=AMINA.country)
@@ -281,7 +281,7 @@ def test_one_more_of_the_home_takes_the_second_place(
     assert Signer.objects.get(pk=mine.pk).slot == 2
 
 
-def test_what_waits_at_the_old_address_cannot_count_the_same_person_again(
+def test_pending_forms_of_the_old_address_cannot_count_the_same_person_again(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     twin = sign(petition, AMINA)
@@ -293,10 +293,10 @@ def test_what_waits_at_the_old_address_cannot_count_the_same_person_again(
     assert confirm(twin) is Outcome.GONE
 
 
-def test_a_form_that_a_moderator_has_removed_does_not_go_when_its_person_moves(
+def test_a_removed_form_stays_when_its_person_moves(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
-    """They may have sent it themselves, and neither "not me" nor a confirmation lets it go."""
+    """The moderator may have sent it. Neither "not me" nor a confirmation deletes it either."""
     form = sign(petition, AMINA)
     decisions.decide(
         kind=Decision.Kind.REMOVE,
@@ -312,7 +312,7 @@ def test_a_form_that_a_moderator_has_removed_does_not_go_when_its_person_moves(
     assert Signature.objects.get(pk=form).disowned_at is None
 
 
-def test_a_withdrawal_takes_the_new_address_along(
+def test_a_withdrawal_erases_the_new_address(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     ask(browser, mine)
@@ -337,7 +337,7 @@ def test_a_new_address_is_forgotten_after_an_hour(
     assert not Mail.objects.filter(signature=mine.pk, kind=Mail.Kind.ADDRESS).exists()
 
 
-def test_the_present_address_and_none_are_told_what_to_do(
+def test_the_current_address_and_an_empty_one_get_an_error(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     for typed, says in (
@@ -351,9 +351,7 @@ def test_the_present_address_and_none_are_told_what_to_do(
     assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
 
 
-def test_what_is_not_confirmed_has_its_own_way_to_correct(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_pending_signature_cannot_be_moved(petition: Petition, browser: Client) -> None:
     waiting = Signature.objects.get(pk=sign(petition, AMINA))
 
     assert ask(browser, waiting).status_code == 409
@@ -374,7 +372,7 @@ def test_too_many_requests_send_nothing(
 def test_a_stranger_gets_five_codes_a_day_however_often_the_sender_withdraws(
     petition: Petition, browser: Client
 ) -> None:
-    """A withdrawal takes the rows along by which the outbox limits mails to a mailbox."""
+    """A withdrawal anonymises the rows by which the outbox limits mails to a mailbox."""
     codes = 0
     for one in (BASHIR, replace(BASHIR, email="b2@example.net")):
         signature = sign_and_confirm(petition, one)
@@ -389,7 +387,7 @@ def test_a_stranger_gets_five_codes_a_day_however_often_the_sender_withdraws(
     assert codes == 5
 
 
-def test_news_mailed_before_keeps_no_index_of_the_old_address(
+def test_earlier_news_mails_lose_the_index_of_the_old_address(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     old = sealing.stored_index(Use.NEWS, sealing.inbox_of(AMINA.email))
@@ -413,7 +411,7 @@ def test_news_mailed_before_keeps_no_index_of_the_old_address(
 
 @pytest.mark.parametrize("action", [Rule.Action.BLOCK, Rule.Action.HOLD])
 @pytest.mark.parametrize("kind", [Rule.Kind.DOMAIN, Rule.Kind.ADDRESS])
-def test_a_rule_catches_who_moves_to_what_it_names_and_they_are_told_nothing(
+def test_moving_to_an_address_under_a_rule_is_held_silently(
     petition: Petition, browser: Client, mine: Signature, action: str, kind: str
 ) -> None:
     uncaught = sign_and_confirm(petition, replace(CARYS, email="carys@example.net"))
@@ -440,7 +438,7 @@ def test_a_rule_catches_who_moves_to_what_it_names_and_they_are_told_nothing(
 
 
 @pytest.mark.parametrize("is_approved", [False, True])
-def test_who_moves_to_a_throwaway_address_is_held_as_at_signing_and_told_nothing(
+def test_moving_to_a_disposable_address_is_held_silently(
     petition: Petition, browser: Client, mine: Signature, is_approved: bool
 ) -> None:
     if is_approved:

@@ -1,4 +1,4 @@
-""" "Check your email": the page itself, its advice, and what becomes of old ones."""
+""" "Check your email": the page, its advice, and expired pages."""
 
 import re
 import time
@@ -19,7 +19,7 @@ from tests.checking import CORRECTION, correct_path, corrected, mailed, signed
 from tests.people import AMINA, BASHIR, typed
 
 
-def test_the_address_of_the_correction_shows_nothing_until_a_button_is_pressed(
+def test_the_correction_page_shows_personal_data_only_after_a_post(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -57,7 +57,7 @@ def test_a_correction_is_checked_like_a_signing_and_keeps_what_was_typed(
     assert Signature.objects.count() == 1
 
 
-def test_somebody_abroad_and_somebody_without_postcode_find_what_they_chose(
+def test_the_correction_form_keeps_a_country_or_a_missing_postcode(
     petition: Petition, browser: Client
 ) -> None:
     abroad = signed(browser, residence="abroad", country="TR", postcode="")
@@ -68,7 +68,7 @@ def test_somebody_abroad_and_somebody_without_postcode_find_what_they_chose(
     assert re.search(r'<input[^>]*name="postcode_unsaid"[^>]*checked', page)
 
 
-def test_a_slip_in_the_domain_is_asked_about_and_one_press_mends_it(
+def test_a_typo_in_the_domain_is_corrected_by_one_button(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser, email="amina@gmial.com")
@@ -81,7 +81,7 @@ def test_a_slip_in_the_domain_is_asked_about_and_one_press_mends_it(
     assert [message.to for message in mailed()] == [["amina@gmail.com"]]
 
 
-def test_a_slip_blocks_nothing_and_a_good_address_is_asked_nothing(
+def test_a_typo_blocks_nothing_and_a_good_address_gets_no_suggestion(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser, email="amina@gmial.com")
@@ -101,7 +101,7 @@ def test_a_slip_blocks_nothing_and_a_good_address_is_asked_nothing(
         ("amina@example.org", "spam or junk"),
     ],
 )  # fmt: skip
-def test_each_provider_has_its_own_words_for_where_to_look(
+def test_each_provider_has_its_own_advice_on_spam_folders(
     petition: Petition, browser: Client, address: str, words: str
 ) -> None:
     assert words in browser.get(signed(browser, email=address)).content.decode()
@@ -130,10 +130,10 @@ def test_a_damaged_or_old_page_is_explained(
     assert browser.get(check + path).status_code == 410
 
 
-def test_what_follows_from_a_page_is_good_for_no_longer_than_the_page(
+def test_following_pages_expire_with_the_first_one(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else each mail that is asked for would show for one more hour what was typed."""
+    """Otherwise each resend would show the typed data for another hour."""
     began = time.time()
     pages = [signed(browser)]
     forward(monkeypatch, began + tokens.ATTEMPT_SECONDS - 60)
@@ -165,13 +165,13 @@ def test_a_page_of_an_earlier_version_of_the_site_has_expired(
 AMINA_ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001")
 
 
-# All that a form may be suspected of and that no correction mends.
+# All signals that a correction cannot clear.
 WORST = ("honeypot", "pace", "burst:1000000", "no-origin")
 
 
-def test_the_longest_that_can_be_typed_makes_a_page_of_the_usual_length() -> None:
+def test_the_longest_input_makes_a_token_of_the_usual_length() -> None:
     usual = Page(AMINA_ID, "p", AMINA)
-    # An address of 254 characters, as long as a domain of such letters gets in ASCII: 253.
+    # An address of 254 characters, because a domain of such letters has at most 253 in ASCII.
     labels = ["𐌰" * 52, "𐌱" * 52, "𐌲" * 52, "𐌳" * 30]
     longest = Page(
         AMINA_ID,
@@ -188,12 +188,12 @@ def test_the_longest_that_can_be_typed_makes_a_page_of_the_usual_length() -> Non
     )
     assert len(longest.seal()) == len(usual.seal())
     assert Page.open(longest.seal()) == longest
-    # gunicorn refuses a first line of a request that is longer than 4094 bytes.
+    # gunicorn refuses a request whose first line is longer than 4094 bytes.
     assert len(f"POST /t/ar/check/{usual.seal()}/again/ HTTP/1.1") < 4000
 
 
-def test_a_page_keeps_of_what_was_suspected_only_what_no_correction_mends() -> None:
-    """All signs there are, so that a new one that no correction mends is looked at here."""
+def test_a_page_keeps_only_signals_that_a_correction_cannot_clear() -> None:
+    """Test all signals, so that new ones that a correction cannot clear are noticed here."""
     sealed = Page(AMINA_ID, "p", AMINA, signals=(*fraud_signals._RULES, *WORST)).seal()
     kept = {signal.partition(":")[0] for signal in Page.open(sealed).signals}
     assert kept == {signal.partition(":")[0] for signal in WORST} | {"same-mailbox"}
@@ -208,7 +208,7 @@ def test_a_page_keeps_of_what_was_suspected_only_what_no_correction_mends() -> N
         ("/cy/", "gallai botwm “yn ôl” y porwr ddangos yr hyn a deipiwyd gennych."),
     ],
 )
-def test_whoever_has_no_javascript_is_told_to_close_the_window_on_a_shared_device(
+def test_without_javascript_the_page_advises_to_close_the_window(
     petition: Petition, browser: Client, home: str, words: str
 ) -> None:
     check = browser.post(f"{home}petitions/protect/", typed())["Location"]

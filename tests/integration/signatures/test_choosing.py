@@ -1,6 +1,6 @@
-"""Whose signature a press adds: anybody can type anybody's address under any name.
+"""Choosing a person at confirmation, because anybody can type anybody's address and any name.
 
-Mallory types Amina's address under names of her own making, and hopes that Amina presses a link.
+Mallory types Amina's address under invented names, and hopes that Amina presses a link.
 """
 
 import re
@@ -38,7 +38,7 @@ def link(signature_id: UUID, language: str = "en") -> str:
 
 
 def choices(page: str) -> dict[str, str]:
-    """The paths that the question offers, by name."""
+    """Return the paths that the question offers, by name."""
     return {name: path for path, name in _ADD.findall(page)}
 
 
@@ -46,7 +46,7 @@ def waiting() -> set[UUID]:
     return set(Signature.objects.filter(state="pending").values_list("pk", flat=True))
 
 
-def test_where_several_people_wait_a_press_asks_and_counts_nobody(
+def test_with_several_pending_people_a_press_asks_and_counts_nobody(
     petition: Petition, client: Client
 ) -> None:
     hers, forged = sign(petition, AMINA), sign(petition, ANOTHER_HOME)
@@ -66,7 +66,7 @@ def test_where_several_people_wait_a_press_asks_and_counts_nobody(
         ("cy", "Yna mae’r llall yn llofnodi eto, ac anfonwn neges newydd."),
     ],
 )
-def test_a_household_of_two_is_told_that_the_other_one_signs_again_and_can(
+def test_the_other_person_of_a_household_can_sign_again(
     petition: Petition, client: Client, language: str, says: str
 ) -> None:
     hers, his = sign(petition, AMINA), sign(petition, BASHIR)
@@ -78,10 +78,10 @@ def test_a_household_of_two_is_told_that_the_other_one_signs_again_and_can(
     assert tallies.total(petition.pk) == 2
 
 
-def test_who_is_chosen_counts_and_the_links_of_the_others_die(
+def test_the_chosen_person_counts_and_the_other_links_become_invalid(
     petition: Petition, client: Client
 ) -> None:
-    """The press of a stranger's link, too, adds the owner, once."""
+    """Pressing a stranger's link also adds the owner, once."""
     hers, forged = sign(petition, WITHOUT_HER_NAME), sign(petition, ONE_LETTER_CHANGED)
     path = choices(client.post(link(forged)).content.decode())["Amina Example"]
 
@@ -95,7 +95,7 @@ def test_who_is_chosen_counts_and_the_links_of_the_others_die(
     assert client.post(link(forged)).status_code == 404
 
 
-def test_nothing_is_asked_where_one_person_sent_several_forms(petition: Petition) -> None:
+def test_several_forms_of_one_person_need_no_choice(petition: Petition) -> None:
     first = sign(petition, AMINA)
     sign(petition, replace(AMINA, name="AMINA  exámple"))
 
@@ -107,7 +107,7 @@ def test_nothing_is_asked_where_one_person_sent_several_forms(petition: Petition
 def test_no_other_spelling_of_the_mailbox_is_shown_or_deleted(
     petition: Petition, client: Client
 ) -> None:
-    """Whoever reads one address has not proved to read the other."""
+    """Reading one address does not prove that somebody reads the other."""
     other = sign(petition, replace(BASHIR, email="amina+b@example.org"))
 
     page = client.post(link(sign(petition, AMINA))).content.decode()
@@ -116,10 +116,10 @@ def test_no_other_spelling_of_the_mailbox_is_shown_or_deleted(
     assert waiting() == {other}
 
 
-def test_one_more_person_joins_those_who_signed_only_by_choice(
+def test_another_person_joins_confirmed_ones_only_by_choice(
     petition: Petition, client: Client
 ) -> None:
-    """One letter changed in her own name counted her twice."""
+    """Otherwise changing one letter of her own name would count her twice."""
     sign_and_confirm(petition, AMINA)
     path = link(sign(petition, ONE_LETTER_CHANGED))
 
@@ -157,7 +157,7 @@ def test_a_form_that_is_not_chosen_narrows_the_use_of_a_name_and_the_page_says_s
     assert "Another form that was sent with this email address allows less" in page
 
 
-def test_a_form_from_another_home_that_is_not_chosen_refuses_nobody(petition: Petition) -> None:
+def test_an_unchosen_form_from_another_home_blocks_nobody(petition: Petition) -> None:
     sign(petition, ANOTHER_HOME)
     assert confirm(sign(petition, AMINA)) is Outcome.CONFIRMED
     assert tallies.total(petition.pk) == 1
@@ -167,7 +167,7 @@ def test_a_form_from_another_home_that_is_not_chosen_refuses_nobody(petition: Pe
 def test_the_thank_you_page_names_who_was_added_and_takes_it_back_by_one_button(
     petition: Petition, client: Client, language: str
 ) -> None:
-    """A stranger's form that waits alone is added by a press; its owner sees whose it is."""
+    """A stranger's form may be the only pending one. After the press the owner sees its name."""
     page = client.post(link(sign(petition, ANOTHER_HOME), language)).content.decode()
     assert "<bdi>Rana Forged</bdi>" in page
     (back,) = re.findall(r'action="(/t/\w+/confirm/[\w.-]+/back/)"', page)
@@ -178,11 +178,11 @@ def test_the_thank_you_page_names_who_was_added_and_takes_it_back_by_one_button(
     assert "Rana" not in answer.content.decode()
     assert tallies.total(petition.pk) == 0
     assert Signature.objects.get().state == Signature.State.WITHDRAWN
-    # Now nothing refuses her own, of another home.
+    # Now her own form, from another home, is not refused.
     assert confirm(sign(petition, AMINA)) is Outcome.CONFIRMED
 
 
-def test_a_link_found_later_takes_nothing_back(petition: Petition, client: Client) -> None:
+def test_an_old_link_withdraws_nothing(petition: Petition, client: Client) -> None:
     signature = sign_and_confirm(petition, AMINA)
     Signature.objects.update(confirmed_at=signature.created_at.replace(year=2020))
 
@@ -192,7 +192,7 @@ def test_a_link_found_later_takes_nothing_back(petition: Petition, client: Clien
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_page_that_was_only_opened_names_nobody(petition: Petition, client: Client) -> None:
+def test_a_get_request_names_nobody(petition: Petition, client: Client) -> None:
     path = link(sign(petition, AMINA))
     alone = client.get(path).content
     sign(petition, ANOTHER_HOME)
@@ -201,10 +201,8 @@ def test_a_page_that_was_only_opened_names_nobody(petition: Petition, client: Cl
     assert alone == together
 
 
-def test_a_flood_of_forms_for_one_address_costs_a_press_no_more(
-    petition: Petition, client: Client
-) -> None:
-    """The question names twenty people at most, the pressed one among them."""
+def test_a_flood_of_forms_does_not_slow_confirmation(petition: Petition, client: Client) -> None:
+    """The question names at most twenty people, including the one of the pressed link."""
     first = sign(petition, AMINA)
     sign(petition, ANOTHER_HOME)
     client.post(link(first))
@@ -222,12 +220,12 @@ def test_a_flood_of_forms_for_one_address_costs_a_press_no_more(
     assert len(queries) == len(before), [query["sql"][:90] for query in queries]
 
 
-def test_a_flood_of_forms_for_its_other_spellings_hides_no_question(
+def test_a_flood_of_forms_for_other_spellings_does_not_suppress_the_choice(
     petition: Petition, client: Client
 ) -> None:
-    """Who presses the link of a stranger's form would be counted under its name, unasked."""
+    """Otherwise pressing a stranger's link would count the owner under that name, unasked."""
     hers, forged = sign(petition, AMINA), sign(petition, ANOTHER_HOME)
-    # A test's transaction has but one moment, and the newest forms are read.
+    # `now()` is constant in a test's transaction, and the newest forms are read.
     Signature.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     for number in range(signing_sql.MAX_ROWS):
         sign(petition, replace(ANOTHER_HOME, email=f"amina+{number}@example.org"))

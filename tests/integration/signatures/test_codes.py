@@ -1,4 +1,4 @@
-""" "Check your email": the code of the message, and how few guesses it takes."""
+""" "Check your email": the one-time code of the mail, and the limit of guesses."""
 
 import threading
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_code_and_link_of_one_mail_count_once(petition: Petition, browser: Clien
     assert tallies.total(petition.pk) == 1
 
 
-def test_the_code_of_a_used_link_thanks_for_ten_minutes_and_no_longer(
+def test_the_code_of_a_used_link_shows_the_thank_you_page_for_ten_minutes(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -79,7 +79,7 @@ def test_the_code_of_a_used_link_thanks_for_ten_minutes_and_no_longer(
     assert Signature.objects.get().spoken_reference not in page
 
 
-def test_whoever_opens_the_address_of_the_thanks_is_invited_to_sign(
+def test_a_get_request_to_the_code_page_leads_to_the_petition(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -121,9 +121,7 @@ def test_after_five_wrong_codes_the_right_one_is_refused_too_but_not_the_link(
 @pytest.mark.parametrize(
     "nonsense", ["", "1234567", "123456789", "1234567x", "١٢٣٤", "x" * 50, "12\x0034", "²²²²²²²²"]
 )
-def test_what_cannot_be_a_code_costs_no_try(
-    petition: Petition, browser: Client, nonsense: str
-) -> None:
+def test_an_invalid_code_costs_no_try(petition: Petition, browser: Client, nonsense: str) -> None:
     answer = browser.post(signed(browser) + "code/", {"code": nonsense})
 
     assert answer.status_code == 422
@@ -131,7 +129,7 @@ def test_what_cannot_be_a_code_costs_no_try(
     assert Signature.objects.get().code_tries == 0
 
 
-def test_a_right_code_is_refused_where_no_mail_went_out(
+def test_the_right_code_is_refused_until_its_mail_was_sent(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -160,7 +158,7 @@ def test_a_refused_attempt_has_no_code(petition: Petition, browser: Client) -> N
     assert tallies.total(petition.pk) == 0
 
 
-def test_the_code_of_one_attempt_is_none_for_another_of_the_same_person(
+def test_a_code_is_valid_for_one_attempt_of_a_person_only(
     petition: Petition, browser: Client
 ) -> None:
     mine, other = signed(browser), signed(browser)
@@ -176,7 +174,7 @@ def test_the_code_of_one_attempt_is_none_for_another_of_the_same_person(
 def test_of_fifty_codes_guessed_at_once_at_most_five_are_looked_at(
     petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where tries are read first and counted afterwards, all fifty are looked at."""
+    """If tries were read first and counted afterwards, all fifty would be compared."""
     page = Page(sign(petition), petition.slug, AMINA)
     Mail.objects.update(state=Mail.State.SENT)
     looked_at: list[str] = []

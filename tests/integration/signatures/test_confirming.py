@@ -1,4 +1,4 @@
-"""Confirming: counted once, whoever presses how often, and by which rules."""
+"""Confirmation: its rules, and that a signature is counted only once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -60,7 +60,7 @@ def test_confirming_unseals_its_signer_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_signer_sealed_anew_before_the_lock_is_taken_is_judged_as_they_stand(
+def test_a_signer_resealed_before_the_lock_is_judged_again(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature_id, read = sign(petition), signing_sql.read_under_lock
@@ -68,7 +68,7 @@ def test_a_signer_sealed_anew_before_the_lock_is_taken_is_judged_as_they_stand(
 
     def moves_first(*args: Any, **options: Any) -> Any:
         monkeypatch.setattr(signing_sql, "read_under_lock", read)
-        # In a transaction of its own, which is not rolled back with the first judgement.
+        # In a separate transaction, which is not rolled back with the first judgement.
         at_once(lambda: Signer.objects.update(sealed=sealing.seal_again(moved, signature_id)))
         return read(*args, **options)
 
@@ -77,9 +77,7 @@ def test_a_signer_sealed_anew_before_the_lock_is_taken_is_judged_as_they_stand(
     assert [person.name for person in pressed.people] == ["Amina Moved"]
 
 
-def test_pressing_twice_is_the_same_success_and_counts_once(
-    petition: Petition, client: Client
-) -> None:
+def test_confirming_twice_succeeds_and_counts_once(petition: Petition, client: Client) -> None:
     address = link(sign(petition))
 
     answers = [client.post(address) for _ in range(2)]
@@ -93,7 +91,7 @@ def _confirmed_ago(signature_id: UUID, **ago: int) -> None:
     Signature.objects.filter(pk=signature_id).update(confirmed_at=moment)
 
 
-def test_for_ten_minutes_a_used_link_says_again_what_it_said(
+def test_a_used_link_shows_the_same_page_for_ten_minutes(
     petition: Petition, client: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -104,10 +102,10 @@ def test_for_ten_minutes_a_used_link_says_again_what_it_said(
 
 
 @pytest.mark.parametrize("state", ["confirmed", "held", "removed"])
-def test_after_ten_minutes_pressing_a_used_link_tells_no_more_than_opening_it(
+def test_after_ten_minutes_a_used_link_reveals_nothing(
     petition: Petition, client: Client, state: str
 ) -> None:
-    """It stays in the history of a telephone that others use, or take away."""
+    """The link stays in the history of a phone that others may use or seize."""
     signature = sign_and_confirm(petition)
     Signature.objects.update(state=state)
     _confirmed_ago(signature.pk, minutes=11)
@@ -123,7 +121,7 @@ def test_after_ten_minutes_pressing_a_used_link_tells_no_more_than_opening_it(
 def test_pressing_a_used_link_later_costs_no_more_than_at_once(
     petition: Petition, client: Client, settings: Settings
 ) -> None:
-    # What is read every few seconds is there by then.
+    # Fills the caches of data that is read every few seconds.
     settings.PAGE_CACHE_SECONDS = 60
     signature = sign_and_confirm(petition)
     client.get(link(signature.pk))
@@ -140,7 +138,7 @@ def test_pressing_a_used_link_later_costs_no_more_than_at_once(
 def test_confirming_takes_three_statements_in_a_transaction(
     petition: Petition, settings: Settings
 ) -> None:
-    # What is planned once a connection, and read every few seconds, is there by then.
+    # Prepares the statements, and fills the caches of data that is read every few seconds.
     settings.PAGE_CACHE_SECONDS = 60
     sign_and_confirm(petition, DAVID)
     signature_id = sign(petition)
@@ -185,7 +183,7 @@ def _close(_signature_id: UUID) -> None:
         _close,
     ],
 )
-def test_what_anything_speaks_against_is_not_counted(
+def test_a_signature_that_may_not_count_is_not_counted(
     petition: Petition, speaks_against: Callable[[UUID], None]
 ) -> None:
     signature_id = sign(petition)
@@ -219,7 +217,7 @@ def test_the_page_behind_the_link_shows_no_name_and_no_address(
     assert "example.org" not in page.replace("privacy@example.org", "")
 
 
-def test_pages_behind_a_link_are_kept_by_nobody_and_tell_no_other_site(
+def test_pages_behind_a_link_are_not_stored_and_send_no_referrer(
     petition: Petition, client: Client
 ) -> None:
     response = client.get(link(sign(petition)))
@@ -246,14 +244,16 @@ def test_a_broken_link_opens_a_helpful_page(
     assert "Sign again to get a new link" in response.content.decode()
 
 
-def test_a_failure_behind_a_link_is_as_quiet(petition: Petition, client: Client) -> None:
+def test_an_error_page_behind_a_link_is_not_stored_and_sends_no_referrer(
+    petition: Petition, client: Client
+) -> None:
     response = client.get("/t/en/nonesuch/token/")
     assert response.status_code == 404
     assert response["Referrer-Policy"] == "no-referrer"
     assert response["Cache-Control"] == "no-store"
 
 
-def test_the_same_person_again_is_told_so_only_behind_the_link(
+def test_a_repeated_signing_is_revealed_only_behind_the_link(
     petition: Petition, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -276,7 +276,7 @@ def test_the_same_person_again_is_told_so_only_behind_the_link(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_second_link_tells_neither_reference_nor_place_of_what_stands(
+def test_a_second_link_reveals_neither_reference_nor_place(
     petition: Petition, client: Client
 ) -> None:
     standing = sign_and_confirm(petition)
@@ -291,7 +291,7 @@ def test_a_second_link_tells_neither_reference_nor_place_of_what_stands(
     assert confirming_views.home(standing.place_id) not in page
 
 
-def test_signing_again_to_keep_the_name_back_withholds_it(petition: Petition) -> None:
+def test_signing_again_can_withhold_the_name(petition: Petition) -> None:
     shown = sign_and_confirm(petition, DAVID)
     again = sign(
         petition,
@@ -363,13 +363,13 @@ def test_a_link_mailed_before_the_close_confirms_for_a_day_after_it(
     assert confirm(second) is Outcome.CLOSED
 
 
-def test_a_link_of_an_older_epoch_is_dead(petition: Petition) -> None:
+def test_a_link_of_an_older_epoch_is_invalid(petition: Petition) -> None:
     signature_id = sign(petition)
     Signature.objects.filter(pk=signature_id).update(link_epoch=1)
     assert confirm(signature_id) is Outcome.GONE
 
 
-def test_a_link_of_somebody_who_withdrew_is_dead(petition: Petition) -> None:
+def test_a_link_is_invalid_after_withdrawal(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
 
     assert withdraw.withdraw(signature_id=signature.pk)

@@ -1,4 +1,4 @@
-""" "Check your email": correcting what was typed, and that it redirects nothing of another's."""
+""" "Check your email": corrections, which must not affect other people's attempts."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -75,10 +75,10 @@ def test_a_correction_is_mailed_to_the_new_address_and_the_old_link_dies(
         ("cy", "Mae neges fwy newydd. Fe’i hanfonwyd gennym am 14:05 ar {day}."),
     ],
 )
-def test_the_old_link_of_a_thread_tells_when_the_newer_message_was_sent(
+def test_an_old_link_shows_when_the_newer_mail_was_sent(
     petition: Petition, browser: Client, language: str, says: str
 ) -> None:
-    """Mail programs fold messages of one subject, and show the first."""
+    """Mail programs group messages with one subject, and show the first."""
     check = signed(browser)
     (old,) = mailed()
     corrected(browser, check, name="Amina B. Example", email=AMINA.email)
@@ -95,12 +95,12 @@ def test_the_old_link_of_a_thread_tells_when_the_newer_message_was_sent(
         assert answer.status_code == 404
         assert said in answer.content.decode()
 
-    # Once the newer one is used, nothing is told of it.
+    # Once the newer link is used, the page does not mention it.
     browser.post(link_in(new))
     assert says.partition(".")[0] not in browser.get(path).content.decode()
 
 
-def test_the_old_link_tells_nothing_of_a_message_to_another_address(
+def test_an_old_link_reveals_nothing_about_mail_to_another_address(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser, email="amina@exampel.org")
@@ -124,7 +124,7 @@ def test_a_correction_keeps_every_other_choice(petition: Petition, browser: Clie
     assert signature.text_version == 1
 
 
-def test_what_was_corrected_leaves_nothing_personal_and_its_queued_mail_is_cancelled(
+def test_a_corrected_attempt_is_erased_and_its_queued_mail_cancelled(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser, email="amina@exampel.org")
@@ -139,17 +139,17 @@ def test_what_was_corrected_leaves_nothing_personal_and_its_queued_mail_is_cance
     assert not Correction.objects.exists()
 
 
-def test_what_was_corrected_is_not_mailed_by_a_worker_that_is_busy_sending(
+def test_a_busy_worker_does_not_mail_a_corrected_attempt(
     petition: Petition, browser: Client
 ) -> None:
-    """It took back what there was when it began, and finds the mail and the correction later."""
+    """It withdraws what was corrected before it began, and later finds the mail and correction."""
     corrected(browser, signed(browser, email="amina@exampel.org"))
     sent.outbox.clear()
     outbox.deliver()
     assert [message.to for message in sent.outbox] == [["amina@example.net"]]
 
 
-def test_the_old_code_is_dead_too(petition: Petition, browser: Client) -> None:
+def test_the_code_of_a_corrected_attempt_is_invalid(petition: Petition, browser: Client) -> None:
     check = signed(browser)
     code = code_in(mailed()[0])
     new_check = corrected(browser, check)
@@ -163,7 +163,7 @@ def test_the_old_code_is_dead_too(petition: Petition, browser: Client) -> None:
 def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
     petition: Petition, browser: Client
 ) -> None:
-    """The mail to one's own address must not open the code of somebody else's."""
+    """The mail to one's own address must not make the code of another address valid."""
     check = signed(browser)
     mailed()
     page = page_at(corrected(browser, check, email="victim@example.net"))
@@ -174,7 +174,7 @@ def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
 FATES_OF_A_VICTIM = ["new", "pending", "confirmed", "blocked", "confirmed meanwhile", "erased"]
 
 
-def test_the_inbox_looks_the_same_whatever_the_corrected_address_had_done(
+def test_the_mails_are_the_same_whatever_the_corrected_address_has_done(
     petition: Petition, browser: Client, moderator: Any
 ) -> None:
     """Somebody signs with another's name and address, then corrects it to their own."""
@@ -206,7 +206,7 @@ def test_the_inbox_looks_the_same_whatever_the_corrected_address_had_done(
             message.subject,
             len(message.body),
             tuple(sorted(message.message().keys())),
-            # The link tells by itself whether it is an older attempt's.
+            # The link alone shows whether it belongs to an older attempt.
             link.epoch,
             link.signature_id == before,
             opened.status_code,
@@ -216,7 +216,7 @@ def test_the_inbox_looks_the_same_whatever_the_corrected_address_had_done(
 
 
 def prepare(petition: Petition, victim: Any, fate: str) -> None:
-    """Let something have happened to somebody's address before."""
+    """Create an earlier state of somebody's address."""
     if fate == "pending":
         sign(petition, victim)
     if fate == "confirmed":
@@ -229,7 +229,7 @@ def prepare(petition: Petition, victim: Any, fate: str) -> None:
         rules.invalidate()
 
 
-def test_asking_again_on_the_page_of_before_a_correction_mails_nobody(
+def test_a_resend_from_the_page_before_a_correction_mails_nobody(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -241,7 +241,7 @@ def test_asking_again_on_the_page_of_before_a_correction_mails_nobody(
     assert mailed() == []
 
 
-def test_a_correction_of_what_was_confirmed_is_a_new_signing_and_takes_nothing_back(
+def test_correcting_a_confirmed_signature_is_a_new_signing(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -258,7 +258,7 @@ def test_a_correction_of_what_was_confirmed_is_a_new_signing_and_takes_nothing_b
 def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
     petition: Petition, browser: Client
 ) -> None:
-    """Otherwise one challenge, solved once, would do for any number of signings."""
+    """Otherwise one solved challenge would allow any number of signings."""
     check = signed(browser)
     corrected(browser, check)
     number = Signature.objects.count()
@@ -269,7 +269,7 @@ def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
     assert Signature.objects.count() == number
 
 
-def test_a_correction_that_the_database_did_not_take_is_taken_when_pressed_again(
+def test_a_correction_that_failed_in_the_database_can_be_sent_again(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = signed(browser)
@@ -293,15 +293,13 @@ def test_corrections_count_against_the_network_like_signings(
     assert browser.post(PAGE, typed()).status_code == 429
 
 
-def test_a_correction_does_not_wash_off_what_was_suspicious(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_correction_does_not_clear_lasting_signals(petition: Petition, browser: Client) -> None:
     check = signed(browser, email="amina@mailinator.com", pace="3")
 
     page = page_at(corrected(browser, check))
 
     signature = Signature.objects.get(pk=page.attempt_id)
-    # The other address is judged by itself; how the form was filled in is not mended.
+    # The new address is judged again. Signals of how the form was filled in stay.
     assert (signature.verdict, signature.signals) == (Signature.Verdict.HOLD, ["pace"])
 
 
@@ -314,14 +312,14 @@ def test_a_correction_does_not_wash_off_what_was_suspicious(
         "not taken by the database",
     ],
 )
-def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
+def test_failed_corrections_use_up_no_quota_of_the_mailbox(
     petition: Petition,
     browser: Client,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     how: str,
 ) -> None:
-    """Its owner would be silenced, and no mail would say why."""
+    """Otherwise its owner would be silenced, without any mail."""
     settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
     check = signed(browser)
     if how == "pressed again and again":
@@ -351,7 +349,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
 
 
 @pytest.mark.parametrize("happens", ["nothing", "objected", "withdrawn", "deleted"])
-def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_attempt(
+def test_the_result_of_a_correction_does_not_depend_on_the_attempts_state(
     petition: Petition, browser: Client, happens: str
 ) -> None:
     """A form filled in by a machine, in another's name, corrected to an address of one's own,
@@ -380,14 +378,14 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     assert tallies.total(petition.pk) == 0
 
 
-def test_noting_a_correction_reads_nothing_of_the_attempt(petition: Petition) -> None:
+def test_recording_a_correction_does_not_read_the_attempt(petition: Petition) -> None:
     with CaptureQueriesContext(connection) as queries:
         check_email.record_correction(sign(petition, AMINA))
     assert "petitions_signature" not in queries[-1]["sql"]
     assert Correction.objects.count() == 1
 
 
-def test_a_correction_to_a_blocked_address_is_of_nobody_and_looks_alike(
+def test_a_correction_to_a_blocked_address_is_a_decoy_row(
     petition: Petition, browser: Client
 ) -> None:
     Rule.objects.create(kind="domain", action="block", pattern="blocked.example", note="x")
@@ -403,7 +401,7 @@ def test_a_correction_to_a_blocked_address_is_of_nobody_and_looks_alike(
     assert [message.to for message in mailed()] == [["amina@example.net"]]
 
 
-def test_a_petition_that_has_closed_takes_no_correction_and_the_old_link_lives(
+def test_a_closed_petition_takes_no_correction_and_the_old_link_stays_valid(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -417,7 +415,7 @@ def test_a_petition_that_has_closed_takes_no_correction_and_the_old_link_lives(
     assert THANKS in browser.post(link_in(message)).content.decode()
 
 
-def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> None:
+def test_a_close_during_the_correction_withdraws_nothing(petition: Petition) -> None:
     attempt_id = sign(petition)
     petition.closes_at = timezone.now() - timedelta(seconds=1)
     page = Page(attempt_id, petition.slug, AMINA)
@@ -426,7 +424,7 @@ def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> No
     assert Signature.objects.get().state == Signature.State.PENDING
 
 
-def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
+def test_corrected_attempts_are_deleted_with_unconfirmed_ones(petition: Petition) -> None:
     attempt_id = sign(petition)
     correct(Page(attempt_id, petition.slug, AMINA), petition, DAVID)
     check_email.withdraw_corrected()
@@ -437,7 +435,7 @@ def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Peti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_correcting_and_confirming_at_once_never_counts_what_was_corrected(
+def test_concurrent_correction_and_confirmation_never_count_the_corrected_attempt(
     petition: Petition,
 ) -> None:
     for number in range(5):

@@ -1,4 +1,4 @@
-"""A program that checks mail presses both of its buttons, "confirm" and "this was not me"."""
+"""Mail scanners may press both buttons of a mail, "confirm" and "this was not me"."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ BOTH_ORDERS = pytest.mark.parametrize("order", [(CONFIRM, NOT_ME), (NOT_ME, CONF
 
 
 def mailed_links(kinds: tuple[str, ...]) -> list[str]:
-    """The links of the mail that goes out now, in this order."""
+    """Return the "confirm" and "not me" links of the mail that is sent now."""
     sent.outbox.clear()
     outbox.deliver()
     (message,) = sent.outbox
@@ -35,14 +35,14 @@ def mailed_links(kinds: tuple[str, ...]) -> list[str]:
 
 
 def pressed_both(petition: Petition, browser: Client, order: tuple[str, ...]) -> str:
-    """Amina signs, and a program presses both buttons: the page that it gets the second time."""
+    """Sign as Amina, press both buttons, and return the page after the second press."""
     sign(petition)
     pages = [browser.post(link).content.decode() for link in mailed_links(order)]
     return pages[1]
 
 
 def rows(signature: Signature) -> dict[str, Any]:
-    """All columns of a signature, its signer and its mails."""
+    """Return all columns of a signature, its signer and its mails."""
     signer = Signer.objects.filter(pk=signature.pk).values().get()
     mails = Mail.objects.filter(signature=signature).order_by("id").values()
     row = Signature.objects.filter(pk=signature.pk).values().get()
@@ -50,7 +50,7 @@ def rows(signature: Signature) -> dict[str, Any]:
 
 
 @BOTH_ORDERS
-def test_neither_of_both_presses_stands_and_nothing_is_lost(
+def test_contradicting_presses_cancel_each_other_and_lose_nothing(
     petition: Petition, browser: Client, order: tuple[str, ...]
 ) -> None:
     signature_id = sign(petition)
@@ -82,7 +82,7 @@ def test_the_page_asks_which_was_meant_and_names_nobody(
 
 @BOTH_ORDERS
 @pytest.mark.parametrize("where", ["page", "mail"])
-def test_its_owner_signs_by_one_press(
+def test_the_owner_can_sign_by_one_press(
     petition: Petition, browser: Client, order: tuple[str, ...], where: str
 ) -> None:
     sign(petition)
@@ -102,7 +102,7 @@ def test_its_owner_signs_by_one_press(
 
 @BOTH_ORDERS
 @pytest.mark.parametrize("where", ["page", "mail"])
-def test_whoever_never_signed_ends_it_by_one_press(
+def test_somebody_who_never_signed_can_disown_by_one_press(
     petition: Petition, browser: Client, order: tuple[str, ...], where: str
 ) -> None:
     sign(petition)
@@ -145,10 +145,8 @@ def test_disowning_twice_keeps_the_form_no_longer(petition: Petition) -> None:
     assert Signature.objects.get().disowned_at == earlier
 
 
-def test_a_confirmation_of_more_than_a_minute_ago_stays(
-    petition: Petition, browser: Client
-) -> None:
-    """Somebody else may read the mail later, and is told nothing of it."""
+def test_a_confirmation_older_than_a_minute_stays(petition: Petition, browser: Client) -> None:
+    """Somebody else may read the mail later, and must not learn of the confirmation."""
     sign(petition)
     confirm_link, not_me = mailed_links((CONFIRM, NOT_ME))
     browser.post(confirm_link)
@@ -159,7 +157,7 @@ def test_a_confirmation_of_more_than_a_minute_ago_stays(
     assert tallies.total(petition.pk) == 1
 
 
-def test_taking_it_back_saves_the_form(petition: Petition, browser: Client) -> None:
+def test_taking_back_not_me_saves_the_form(petition: Petition, browser: Client) -> None:
     sign(petition)
     confirm_link, not_me = mailed_links((CONFIRM, NOT_ME))
     browser.post(not_me)
@@ -168,9 +166,7 @@ def test_taking_it_back_saves_the_form(petition: Petition, browser: Client) -> N
     assert "Your signature is confirmed" in browser.post(confirm_link).content.decode()
 
 
-def test_what_a_moderator_has_decided_is_not_undone_by_it(
-    petition: Petition, moderator: Any
-) -> None:
+def test_not_me_does_not_undo_a_moderators_decision(petition: Petition, moderator: Any) -> None:
     signature = sign_and_confirm(petition)
     decision = Decision.objects.create(
         petition=petition, kind="hold", reason="suspicious", actor=moderator
@@ -181,7 +177,7 @@ def test_what_a_moderator_has_decided_is_not_undone_by_it(
     assert Signature.objects.get().state == State.HELD
 
 
-def test_one_that_was_held_waits_again_and_is_held_again(petition: Petition) -> None:
+def test_a_held_signature_becomes_pending_and_is_held_again(petition: Petition) -> None:
     signature_id = sign(petition)
     Signature.objects.update(verdict="hold", signals=["honeypot"])
     confirm(signature_id)
@@ -195,8 +191,8 @@ def test_one_that_was_held_waits_again_and_is_held_again(petition: Petition) -> 
     assert tallies.total(petition.pk) == 0
 
 
-def test_an_undone_confirmation_leaves_its_place_in_the_mailbox(petition: Petition) -> None:
-    """Its slot is free, and its blind indexes are those of who waits."""
+def test_an_undone_confirmation_frees_its_slot(petition: Petition) -> None:
+    """Its slot is free, and it has the blind indexes of pending signatures."""
     signature = sign_and_confirm(petition)
     disown.disown(mailbox=sealing.mailbox_of(signature, AMINA.email))
 
@@ -206,10 +202,10 @@ def test_an_undone_confirmation_leaves_its_place_in_the_mailbox(petition: Petiti
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_disowned_form_has_no_say_in_what_others_of_the_mailbox_confirm(
+def test_a_disowned_form_does_not_affect_other_confirmations(
     petition: Petition,
 ) -> None:
-    """It is not offered to choose from, and does not narrow the use of a name."""
+    """It is no choice, and does not narrow the use of a name."""
     disowned = sign(petition, BASHIR)
     mine = sign(petition)
     disown.disown(mailbox=sealing.mailbox_of(Signature.objects.get(pk=disowned), AMINA.email))
@@ -234,10 +230,10 @@ def test_the_second_press_reads_no_other_signature(
     assert Signature.objects.get().state == State.PENDING
 
 
-def test_a_press_opens_no_other_form_of_the_same_person(
+def test_a_press_unseals_no_other_form_of_the_same_person(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever sends their own mailbox hundreds a day makes no press slow."""
+    """Hundreds of forms a day for one's own mailbox must not make confirmations slow."""
     mailbox = _mailbox(sign(petition))
     for _ in range(3):
         sign(petition)

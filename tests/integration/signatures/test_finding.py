@@ -1,4 +1,4 @@
-""" "Find my signature": everybody is told the same, and the mailbox alone learns more."""
+""" "Find my signature": the same response for everybody. Only the mailbox learns more."""
 
 import logging
 import re
@@ -51,7 +51,7 @@ def link_for(address: str = AMINA.email) -> str:
 
 
 def asked(browser: Client, address: str = AMINA.email, path: str = FIND) -> list[Any]:
-    """What the mailboxes get when somebody types an address."""
+    """Return the mails that are sent when somebody types an address."""
     sent.outbox.clear()
     assert browser.post(path, {"email": address}).status_code == 303
     finding.settle()
@@ -85,7 +85,7 @@ def test_the_page_is_in_every_footer_and_the_same_for_everybody(
 
 
 def nothing(petition: Petition, victim: Attempt) -> None:
-    """An address that nobody has typed yet."""
+    """Leave the address unknown to the site."""
 
 
 def sign_twice(petition: Petition, victim: Attempt) -> None:
@@ -119,7 +119,7 @@ FATES: dict[str, Callable[[Petition, Attempt], Any]] = {
 }
 
 
-def test_everybody_is_answered_alike_byte_for_byte_and_by_the_same_statements(
+def test_all_requests_get_the_same_bytes_by_the_same_statements(
     petition: Petition, browser: Client
 ) -> None:
     seen = {}
@@ -145,16 +145,14 @@ def test_everybody_is_answered_alike_byte_for_byte_and_by_the_same_statements(
         assert answers == seen["new"], name
 
 
-def test_what_was_typed_is_sealed_until_the_worker_has_looked(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_request_is_sealed_until_the_worker_reads_it(petition: Petition, browser: Client) -> None:
     browser.post(FIND, {"email": AMINA.email})
     assert b"amina" not in bytes(FindRequest.objects.get().sealed).lower()
     tasks.deliver_mail()
     assert not FindRequest.objects.exists()
 
 
-def test_a_request_that_does_not_open_is_dropped(petition: Petition, browser: Client) -> None:
+def test_a_request_that_cannot_be_unsealed_is_dropped(petition: Petition, browser: Client) -> None:
     browser.post(FIND, {"email": AMINA.email})
     FindRequest.objects.update(sealed=b"\1\1" + b"x" * 60)
     finding.settle()
@@ -190,7 +188,7 @@ def test_too_many_from_one_network_are_told_to_come_back(
     assert FindRequest.objects.count() == 1
 
 
-def test_what_everybody_asks_together_brings_a_challenge_and_refuses_nobody(
+def test_many_requests_in_all_require_a_challenge_and_refuse_nobody(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {"FIND_PETITION_CHALLENGE": parse("1/hour")}
@@ -203,7 +201,7 @@ def test_what_everybody_asks_together_brings_a_challenge_and_refuses_nobody(
     assert FindRequest.objects.count() == 2
 
 
-def test_too_many_for_one_mailbox_are_not_told_and_mail_nobody(
+def test_a_mailbox_over_its_limit_is_silenced(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("1/hour")}
@@ -235,7 +233,7 @@ def test_whoever_signed_gets_one_mail_for_all_their_signatures(
 def test_the_address_typed_gets_the_same_mail_and_the_outbox_the_same_row_whatever_it_has_done(
     petition: Petition, browser: Client, fate: str
 ) -> None:
-    """Nobody who reads over a shoulder, and nobody of the staff, learns whether it has signed."""
+    """Neither people who see the screen nor staff may learn whether it has signed."""
 
     def found(address: str) -> tuple[str, list[Any]]:
         before = set(Mail.objects.values_list("pk", flat=True))
@@ -255,7 +253,7 @@ def test_the_address_typed_gets_the_same_mail_and_the_outbox_the_same_row_whatev
     assert [row[0] for row in written[1:]] == ["find", "find-other"]
 
 
-def test_every_request_writes_a_row_also_one_that_mails_nobody(
+def test_every_request_writes_a_row_even_without_mail(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("2/hour")}
@@ -286,16 +284,16 @@ def test_another_spelling_that_has_signed_gets_its_own_link_at_the_address_as_gi
     assert mailed["anna@gmail.com"].subject != mailed["an.na+x@gmail.com"].subject
 
 
-def test_another_spelling_that_never_confirmed_is_left_in_peace(
+def test_another_spelling_that_never_confirmed_gets_no_mail(
     petition: Petition, browser: Client
 ) -> None:
-    """Anybody could make up as many as they like."""
+    """Anybody could invent any number of spellings."""
     sign(petition, replace(AMINA, email="an.na+x@gmail.com"))
     (message,) = asked(browser, "anna@gmail.com")
     assert message.to == ["anna@gmail.com"]
 
 
-def test_other_spellings_get_five_a_day_together_and_use_up_nothing_of_who_asks(
+def test_other_spellings_share_five_mails_a_day_of_their_own(
     petition: Petition, browser: Client
 ) -> None:
     for number in range(2):
@@ -304,12 +302,12 @@ def test_other_spellings_get_five_a_day_together_and_use_up_nothing_of_who_asks(
     to: list[str] = []
     for number in range(5):
         to += [message.to[0] for message in asked(browser, f"a.nna+{number}@gmail.com")]
-        # A test's transaction has but one moment.
+        # `now()` is constant in a test's transaction.
         Mail.objects.filter(kind__in=(Mail.Kind.FIND, Mail.Kind.FIND_OTHER)).update(
             created_at=timezone.now() - timedelta(minutes=5 - number)
         )
     assert sum(address.startswith("a.nna") for address in to) == 5
-    # By turns.
+    # They take turns.
     others = [address for address in to if address.startswith("an.na")]
     assert sorted(map(others.count, set(others))) == [2, 3]
 
@@ -318,7 +316,7 @@ def test_other_spellings_get_five_a_day_together_and_use_up_nothing_of_who_asks(
 def test_no_row_tells_by_an_alias_that_bounces_whether_another_spelling_has_signed(
     petition: Petition, browser: Client, has_signed: bool
 ) -> None:
-    """Whoever makes up an alias that does not exist, asks twice and gets a copy of the database."""
+    """An attacker requests links for an invalid alias twice, and gets a copy of the database."""
     if has_signed:
         sign_and_confirm(petition, replace(AMINA, email="anna@yahoo.com"))
     asked(browser, "anna-made.up@yahoo.com")
@@ -339,7 +337,7 @@ def test_no_row_tells_by_a_domain_whose_mails_wait_whether_another_spelling_has_
     monkeypatch: pytest.MonkeyPatch,
     has_signed: bool,
 ) -> None:
-    """Whoever first asks for many made-up addresses at another domain of the provider."""
+    """An attacker first requests links for many addresses at the provider's other domain."""
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 10
     monkeypatch.setattr(outbox, "_throttle", pace.Throttle())
     if has_signed:
@@ -382,7 +380,7 @@ def test_links_that_were_asked_for_are_deleted_a_week_after_they_went_out(
         Mail.objects.filter(state=Mail.State.QUEUED).update(state=state)
     confirmation = sign(petition)
     left = Mail.objects.filter(signature=None)
-    # Each with its decoy.
+    # Each has a decoy row.
     for days, expected in ((6, 6), (8, 2)):
         Mail.objects.update(due_at=timezone.now() - timedelta(days=days))
         retention.apply()
@@ -395,7 +393,7 @@ def test_a_mailbox_gets_five_a_day_then_one_an_hour(petition: Petition, browser:
     sign_and_confirm(petition)
     for _ in range(5):
         assert len(asked(browser)) == 1
-        # A test's transaction has but one moment.
+        # `now()` is constant in a test's transaction.
         Mail.objects.filter(kind=Mail.Kind.FIND).update(
             created_at=timezone.now() - timedelta(minutes=5)
         )
@@ -422,10 +420,10 @@ def test_subject_and_first_words_name_nothing_in_any_language(
         assert "track" not in str(message.message())
 
 
-def test_rules_that_are_wrong_show_nobody_a_strangers_signature(
+def test_wrong_alias_rules_show_nobody_a_strangers_signature(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stranger is mailed a link to their own; the asker sees what they signed, and no more."""
+    """The stranger gets a link to their own signatures, and the requester sees only theirs."""
     shipped.release_with(monkeypatch, Provider(("example.org", "example.net")))
     sign_and_confirm(petition, AMINA)
     sign(petition, replace(AMINA, email="amina@example.net", name="Stranger"))
@@ -446,13 +444,13 @@ def test_a_corrected_attempt_is_not_found(petition: Petition, browser: Client) -
     assert "We hold no signature" in browser.post(link_for()).content.decode()
 
 
-def test_a_refused_attempt_is_of_nobody(petition: Petition, browser: Client) -> None:
+def test_a_refused_attempt_is_not_found(petition: Petition, browser: Client) -> None:
     submit.store(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
     assert "We hold no signature" in browser.post(link_for()).content.decode()
 
 
 @pytest.mark.parametrize("state", ["closed", "removed", "draft"])
-def test_it_works_whatever_became_of_the_petition(
+def test_finding_works_in_every_state_of_the_petition(
     petition: Petition, browser: Client, state: str
 ) -> None:
     sign_and_confirm(petition)
@@ -467,7 +465,7 @@ def test_it_works_whatever_became_of_the_petition(
 
 
 @pytest.mark.parametrize("state", ["held", "removed"])
-def test_what_moderators_decided_keeps_nobody_from_their_data(
+def test_moderators_decisions_do_not_hide_data_from_its_owner(
     petition: Petition, browser: Client, state: str
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -475,9 +473,7 @@ def test_what_moderators_decided_keeps_nobody_from_their_data(
     assert len(asked(browser)) == 1
 
 
-def test_that_it_was_not_me_about_a_petition_does_not_stop_the_link(
-    petition: Petition, browser: Client
-) -> None:
+def test_not_me_does_not_suppress_the_link(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
     inbox = inbox_of()
     suppression.suppress_petition(

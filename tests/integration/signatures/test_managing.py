@@ -1,4 +1,4 @@
-"""What the owner of a mailbox sees, changes, takes along and objects to."""
+"""Self-service: seeing, correcting, downloading and withdrawing signatures, and opting out."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def name_of(signature: Signature) -> str:
 # --- Seeing --------------------------------------------------------------------------------
 
 
-def test_what_is_held_is_shown_after_the_button(petition: Petition, browser: Client) -> None:
+def test_stored_data_is_shown_only_after_the_button(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition, DAVID)
     page = browser.post(link_for(DAVID.email)).content.decode()
     for words in (
@@ -45,7 +45,7 @@ def test_what_is_held_is_shown_after_the_button(petition: Petition, browser: Cli
         assert words in page
 
 
-def test_whoever_is_held_reads_on_their_own_page_what_everybody_reads(
+def test_held_signers_see_the_same_page_as_counted_ones(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -57,7 +57,7 @@ def test_whoever_is_held_reads_on_their_own_page_what_everybody_reads(
         return [browser.post(address).content.decode() for address in asked_for]
 
     counted = answers()
-    # Back to where it was, but held.
+    # The same signature again, but held.
     Signature.objects.all().delete()
     again = sign_and_confirm(petition)
     Signature.objects.filter(pk=again.pk).update(
@@ -78,7 +78,7 @@ def test_whoever_is_held_reads_on_their_own_page_what_everybody_reads(
     assert withheld.sub("", held[1]) == withheld.sub("", counted[1])
 
 
-def test_what_waits_to_be_confirmed_says_how_long(
+def test_a_pending_signature_shows_how_long_it_is_kept(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.PENDING_DAYS = 9
@@ -99,7 +99,7 @@ def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
     assert page.count('class="mine"') == 2
 
 
-def test_a_mailbox_of_which_nothing_is_held_is_told_so(petition: Petition, browser: Client) -> None:
+def test_an_address_without_signatures_sees_that(petition: Petition, browser: Client) -> None:
     page = browser.post(link_for("nobody@example.org")).content.decode()
     assert "We hold no signature made with this email address." in page
 
@@ -120,7 +120,7 @@ def test_a_link_shows_nobody_elses_signature_and_changes_none(
     assert name_of(davids) == DAVID.name
 
 
-def test_opening_the_address_of_an_answer_leads_back_and_changes_nothing(
+def test_a_get_request_to_a_button_redirects_and_changes_nothing(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -160,7 +160,7 @@ def test_the_spelling_of_a_name_is_corrected(petition: Petition, browser: Client
     page = browser.post(change(signature, "name"), {"name": " Amina  Example "})
     assert page.status_code == 200
     assert name_of(signature) == "Amina Example"
-    # It is the same person as whoever signs under the right name.
+    # Signing again under the correct name is the same person.
     assert confirm(sign(petition, AMINA)) is Outcome.ALREADY
 
 
@@ -194,7 +194,7 @@ def test_a_name_that_folds_to_the_same_keeps_its_index(petition: Petition, brows
 
 
 @pytest.mark.parametrize("name", ["Bob Smith", "www.example.org", "12345", "", "x" * 300, "A\0B"])
-def test_another_name_or_none_is_refused_and_what_was_typed_stays(
+def test_another_name_or_an_empty_one_is_refused_and_kept_in_the_form(
     petition: Petition, browser: Client, name: str
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -323,10 +323,10 @@ def test_the_use_of_the_name_is_narrowed_and_widened_at_once(
 
 @pytest.mark.parametrize(
     "form",
-    # The last: this petition publishes no names.
+    # The last one is invalid, because this petition publishes no names.
     [{}, {"name_use": "sold"}, {"name_use": "withheld", "x": "1"}, {"name_use": "public"}],
 )
-def test_a_choice_that_is_none_changes_nothing(
+def test_an_invalid_choice_changes_nothing(
     petition: Petition, browser: Client, form: dict[str, str]
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -335,7 +335,7 @@ def test_a_choice_that_is_none_changes_nothing(
     assert signature.name_use == AMINA.name_use
 
 
-def test_news_are_ended_and_asked_for(petition: Petition, browser: Client) -> None:
+def test_news_can_be_unsubscribed_and_subscribed(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition, DAVID)
     for form, wanted in (({}, False), ({"updates": "on"}, True)):
         browser.post(change(signature, "updates", DAVID.email), form)
@@ -346,7 +346,7 @@ def test_news_are_ended_and_asked_for(petition: Petition, browser: Client) -> No
 # --- Taking along --------------------------------------------------------------------------
 
 
-def test_everything_that_is_held_is_downloaded_as_a_file_that_nobody_keeps(
+def test_all_stored_data_can_be_downloaded_without_being_cached(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -360,7 +360,7 @@ def test_everything_that_is_held_is_downloaded_as_a_file_that_nobody_keeps(
     amina = next(one for one in data["signatures"] if one["name"] == AMINA.name)
     wanted = {
         "petition": "protect", "email": AMINA.email, "postcode": AMINA.postcode,
-        # Bashir of the same address keeps his back.
+        # Bashir, with the same address, withholds his name.
         "name_use": "withheld", "state": "confirmed", "wants_updates": False, "language": "en",
         "consent_version": consent.CURRENT, "counts_for": "unknown",
     }  # fmt: skip
@@ -393,7 +393,7 @@ def test_an_objection_stops_all_mail_about_anything_until_it_is_lifted(
     assert mails_to(AMINA.email) == 0
     assert "no messages at all" in browser.post(link_for()).content.decode()
 
-    # The link of that page works without an hour, for no other can be had.
+    # The link of that page does not expire after an hour, because no other can be requested.
     assert "<button" in browser.get(f"/t/en/mail-again/{again}").content.decode()
     assert Objection.objects.exists()
     browser.post(f"/t/en/mail-again/{again}")
@@ -447,7 +447,7 @@ def test_a_link_to_lift_an_objection_opens_no_signatures(
     assert browser.post(f"/t/en/mail-again/{token[:-2]}/").status_code == 404
 
 
-def test_a_person_whose_seal_no_longer_opens_stops_nobody_else(
+def test_a_signer_who_cannot_be_unsealed_does_not_hide_others(
     petition: Petition, browser: Client
 ) -> None:
     broken = sign_and_confirm(petition, AMINA)
@@ -471,10 +471,8 @@ def test_pages_and_queries_do_not_grow_with_the_signatures_of_others(
         browser.post(link_for())
 
 
-def test_a_flood_of_forms_hides_nothing_that_stands_and_makes_no_page_longer(
-    petition: Petition, browser: Client
-) -> None:
-    """Anybody can send thirty forms an hour in somebody's name: a fortnight's are ten thousand."""
+def test_a_flood_of_forms_hides_no_confirmed_signature(petition: Petition, browser: Client) -> None:
+    """Anybody can send 30 forms an hour in somebody's name, which makes 10,000 in a fortnight."""
     stands = sign_and_confirm(petition)
     for number in range(30):
         sign(petition, replace(AMINA, name=f"Mallory {'abcdefghijklmnopqrstuvwxyz'[number % 26]}"))
@@ -495,7 +493,7 @@ OWN = "amina@gmail.com"
 
 @pytest.fixture
 def spellings(petition: Petition) -> tuple[Signature, Signature]:
-    """Two people's confirmed signatures, which the rules take for one mailbox's."""
+    """Create two people's confirmed signatures, which the alias rules treat as one mailbox."""
     return (
         sign_and_confirm(petition, replace(AMINA, email=OTHER, wants_updates=True)),
         sign_and_confirm(petition, replace(BASHIR, email=OWN)),

@@ -1,7 +1,7 @@
-"""Forms that wait beside a confirmed signature end without telling who watches them.
+"""Pending forms beside a confirmed signature are retired without revealing the confirmation.
 
-Mona, a moderator, sends a form for Amina's address, and looks at its page every minute: nothing of
-that is on record. It must not show her at which moment Amina confirms, or changes, a signature.
+Mona, a moderator, sends a form for Amina's address, and looks at its page every minute, without a
+record of that. It must not show her when Amina confirms or changes a signature.
 """
 
 import re
@@ -34,7 +34,7 @@ _CHANGING = re.compile(r'name="(?:csrfmiddlewaretoken|seen)" value="[^"]*"')
 
 
 def confirms(hers: UUID) -> None:
-    """Amina chooses herself where the press asks whose signature it is."""
+    """Confirm as Amina, who chooses herself if the page asks whose signature it is."""
     assert confirm(hers) is Outcome.CONFIRMED
 
 
@@ -56,14 +56,14 @@ def moves(hers: UUID) -> None:
 
 
 def page_of(browser: Client, form: UUID) -> str:
-    """The page of a form as a moderator reads it, without what is new at each look."""
+    """Return a form's page as a moderator sees it, without parts that change at each request."""
     page = browser.get(f"/admin/petitions/signature/{form}/change/")
     assert page.status_code == 200
     return _CHANGING.sub("", page.content.decode())
 
 
 @pytest.mark.parametrize(("bait", "act"), [(INVENTED, confirms), (AMINA, renames), (AMINA, moves)])
-def test_who_watches_a_form_does_not_see_when_its_address_confirms_or_changes_another(
+def test_a_forms_page_does_not_reveal_when_its_address_confirms_another(
     petition: Petition,
     moderator: User,
     client: Client,
@@ -83,13 +83,13 @@ def test_who_watches_a_form_does_not_see_when_its_address_confirms_or_changes_an
     assert page_of(client, form) == before
     retention.delete_disowned()
     assert Signature.objects.filter(pk=form).exists()
-    # As after "not me": an hour later, at the next sweep.
+    # Deleted like a disowned form: an hour later, by the next sweep.
     Signature.objects.filter(pk=form).update(disowned_at=timezone.now() - timedelta(minutes=61))
     retention.delete_disowned()
     assert not Signature.objects.filter(pk=form).exists()
 
 
-def test_nothing_makes_a_retired_form_count_and_nothing_is_mailed_about_it(
+def test_a_retired_form_cannot_be_confirmed_and_gets_no_mail(
     petition: Petition,
 ) -> None:
     form = sign(petition, INVENTED)
@@ -114,7 +114,7 @@ def test_nothing_makes_a_retired_form_count_and_nothing_is_mailed_about_it(
     assert Signature.objects.counted().count() == 1
 
 
-def test_no_button_of_its_mail_revives_a_retired_form(petition: Petition) -> None:
+def test_no_button_of_its_mail_restores_a_retired_form(petition: Petition) -> None:
     form = sign(petition, INVENTED)
     not_me = sealing.mailbox_of(Signature.objects.get(pk=form), INVENTED.email)
     confirms(sign(petition))
@@ -127,10 +127,10 @@ def test_no_button_of_its_mail_revives_a_retired_form(petition: Petition) -> Non
     assert Signature.objects.counted().count() == 1
 
 
-def test_both_disowned_forms_of_a_mailbox_are_saved_by_a_press_of_their_own(
+def test_two_disowned_forms_of_a_mailbox_are_each_saved_by_confirming(
     petition: Petition,
 ) -> None:
-    """A program that checks mail pressed "not me" in two mails of one mailbox."""
+    """A mail scanner pressed "not me" in two mails of one mailbox."""
     mine, other = sign(petition), sign(petition, replace(AMINA, name="Basil Example"))
     for form in (mine, other):
         disown.disown(mailbox=sealing.mailbox_of(Signature.objects.get(pk=form), AMINA.email))
@@ -139,8 +139,8 @@ def test_both_disowned_forms_of_a_mailbox_are_saved_by_a_press_of_their_own(
     assert confirm(other) is not Outcome.GONE
 
 
-def test_of_the_time_of_its_end_only_the_hour_is_stored(petition: Petition) -> None:
-    """Or a copy of the database would join it to what was confirmed in the same millisecond."""
+def test_only_the_hour_of_retirement_is_stored(petition: Petition) -> None:
+    """The exact time would link it to the signature confirmed in the same millisecond."""
     form = sign(petition, INVENTED)
     confirms(sign(petition))
     ended = Signature.objects.get(pk=form).disowned_at

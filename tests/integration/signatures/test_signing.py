@@ -1,4 +1,4 @@
-"""Signing: what is stored, what is not, and what it costs."""
+"""Signing: what is stored, what is not stored, and the number of statements."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed
 PAGE = "/petitions/protect/"
 
 
-def test_signing_makes_a_pending_signature_and_one_mail_and_leaves_the_count(
+def test_signing_stores_a_pending_signature_and_one_mail_without_counting(
     petition: Petition,
 ) -> None:
     signature_id = sign(petition)
@@ -32,10 +32,10 @@ def test_signing_makes_a_pending_signature_and_one_mail_and_leaves_the_count(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_signing_takes_one_statement_whatever_the_mailbox_has_done(
+def test_signing_takes_one_statement_in_every_state_of_the_mailbox(
     petition: Petition,
 ) -> None:
-    # What is planned once a connection is planned by then.
+    # Prepares the statements of this connection.
     sign(petition, DAVID)
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries:
@@ -52,7 +52,7 @@ def test_a_posted_form_takes_at_most_six_statements(petition: Petition, browser:
     assert len(queries) <= 6, [q["sql"] for q in queries]
 
 
-def test_nothing_personal_stands_readable_in_any_table(petition: Petition) -> None:
+def test_no_table_contains_readable_personal_data(petition: Petition) -> None:
     sign(petition, DAVID)
     needles = [b"David", b"david", b"example.net", b"JO"]
     with connection.cursor() as cursor:
@@ -60,12 +60,12 @@ def test_nothing_personal_stands_readable_in_any_table(petition: Petition) -> No
             cursor.execute(f"SELECT t::text FROM {connection.ops.quote_name(table)} t")  # noqa: S608
             text = "".join(row[0] for row in cursor.fetchall()).encode()
             assert not [needle for needle in needles if needle in text], table
-            # Two bytes stand in random ones often enough; four do not.
+            # Two given bytes may occur in random ones by chance. Four hardly ever do.
             for needle in (needle for needle in needles if len(needle) >= 4):
                 assert needle.hex().encode() not in text.lower()
 
 
-def test_what_was_typed_comes_back_out_of_the_seal(petition: Petition) -> None:
+def test_unsealing_returns_what_was_typed(petition: Petition) -> None:
     signature_id = sign(petition, BASHIR)
 
     signer = Signer.objects.get(pk=signature_id)
@@ -144,7 +144,7 @@ def test_the_mail_limit_counts_a_mailbox_under_all_its_spellings(
     last = sign(petition, sealing.Attempt(name="A B", email="abc@gmail.com", name_use="public"))
     over = sign(petition, sealing.Attempt(name="A B", email="ab@gmail.com", name_use="public"))
 
-    # A test's transaction has but one moment.
+    # `now()` is constant in a test's transaction.
     Mail.objects.filter(signature=over).update(created_at=timezone.now() + timedelta(seconds=1))
 
     outbox.deliver()

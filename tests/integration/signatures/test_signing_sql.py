@@ -1,4 +1,4 @@
-"""SQL of the hot paths: planned once a connection, and the same where that cannot be."""
+"""Prepared statements: planned once per connection, and sent as plain SQL behind a pooler."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def ask(a: int, b: int) -> int:
 
 
 @direct
-def test_a_statement_is_planned_once_a_connection() -> None:
+def test_a_statement_is_planned_once_per_connection() -> None:
     connection.close()
     with CaptureQueriesContext(connection) as queries:
         assert [ask(1, 2), ask(3, 4)] == [4, 10]
@@ -48,7 +48,7 @@ def test_signing_and_confirming_are_planned_once_however_often(petition: Petitio
     assert plans["sign"] == plans["confirm"] == (7, 0)
 
 
-def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
+def test_a_statement_is_prepared_on_the_connection_that_runs_it() -> None:
     assert ask(1, 2) == 4
     other = connection.copy()
     try:
@@ -59,16 +59,14 @@ def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
         other.close()
 
 
-def test_of_several_the_last_ones_answer_is_there() -> None:
+def test_the_cursor_holds_the_last_statements_result() -> None:
     other = Prepared("other_number", "SELECT %(a)s::int")
     with connection.cursor() as cursor:
         signing_sql.run(cursor, {"a": 7, "b": 1}, SUM, other)
         assert cursor.fetchone() == (7,)
 
 
-def test_behind_a_pooler_the_same_statements_are_sent_as_they_stand(
-    petition: Petition, settings: Settings
-) -> None:
+def test_behind_a_pooler_plain_sql_is_sent(petition: Petition, settings: Settings) -> None:
     settings.DATABASE_POOLER = True
     with CaptureQueriesContext(connection) as queries:
         sign_and_confirm(petition)

@@ -1,4 +1,4 @@
-"""The thank-you page: what stands in which order, and news offered once more, unticked."""
+"""The thank-you page: its order, and its offer of news, which is unticked."""
 
 import re
 from dataclasses import replace
@@ -30,7 +30,7 @@ def thanks(client: Client, petition: Petition, who: Attempt = AMINA, language: s
 
 
 def offered(page: str) -> str:
-    """Where the offer is sent; it must stand there once, and unticked."""
+    """Return the path of the offer's form, which must be there once and unticked."""
     ((path, form),) = OFFER.findall(page)
     assert 'type="checkbox"' in form
     assert "checked" not in form
@@ -48,7 +48,7 @@ def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
     order = [
         "Thank you. Your signature is confirmed.",
         "count-number",
-        # Who is held is not in that number yet, and must not wonder.
+        # A held signer is not in the count yet, and must not notice.
         "Some signatures are checked by a person before they count.",
         "Your reference, should you ever write to us:",
         "What happens next",
@@ -68,7 +68,7 @@ def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
         ("cy", "Cewch newyddion am y ddeiseb hon drwy e-bost."),
     ],
 )
-def test_who_ticks_the_offer_gets_news(
+def test_ticking_the_offer_subscribes_to_news(
     petition: Petition, client: Client, language: str, said: str
 ) -> None:
     page = thanks(client, petition, language=language)
@@ -81,33 +81,31 @@ def test_who_ticks_the_offer_gets_news(
     assert wants_updates()
 
 
-def test_who_does_not_tick_it_gets_none(petition: Petition, client: Client) -> None:
+def test_without_a_tick_nobody_is_subscribed(petition: Petition, client: Client) -> None:
     answer = client.post(offered(thanks(client, petition)))
     assert "You will get no news of this petition by email." in answer.content.decode()
     assert not wants_updates()
 
 
-def test_who_ticked_it_when_signing_is_told_so_and_not_asked_again(
-    petition: Petition, client: Client
-) -> None:
+def test_subscribers_are_not_asked_again(petition: Petition, client: Client) -> None:
     page = thanks(client, petition, DAVID)
     assert "You will get news of this petition by email." in page
     assert not OFFER.search(page)
-    # One kept page serves each of them.
+    # Both are served by the same cached fragment.
     offered(thanks(client, petition, AMINA))
 
 
-def test_who_shares_a_mailbox_is_asked_by_what_they_chose_themselves(
+def test_people_of_one_mailbox_are_asked_by_their_own_choices(
     petition: Petition, client: Client
 ) -> None:
-    """Two in one mailbox are judged step by step, which is another way through the code."""
+    """Two people in one mailbox take another path through the code."""
     offered(thanks(client, petition, AMINA))
     second = replace(AMINA, name="Bashir Example", wants_updates=True)
     assert not OFFER.search(thanks(client, petition, second))
     assert set(Signature.objects.values_list("wants_updates", flat=True)) == {False, True}
 
 
-def test_two_who_are_thanked_from_one_kept_page_choose_each_for_themselves(
+def test_two_signers_with_one_cached_page_choose_separately(
     petition: Petition, client: Client, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -121,7 +119,7 @@ def test_two_who_are_thanked_from_one_kept_page_choose_each_for_themselves(
     assert tokens.read_link(tokens.CONFIRM, second.split("/")[4]).signature_id == wanting.pk
 
 
-def test_who_typed_the_code_is_offered_the_same(petition: Petition, browser: Client) -> None:
+def test_the_code_leads_to_the_same_offer(petition: Petition, browser: Client) -> None:
     check = browser.post(PAGE, typed())["Location"]
     outbox.deliver()
     signature = Signature.objects.get()
@@ -132,7 +130,7 @@ def test_who_typed_the_code_is_offered_the_same(petition: Petition, browser: Cli
     assert wants_updates()
 
 
-def test_a_link_that_is_found_later_changes_nothing(petition: Petition, client: Client) -> None:
+def test_an_old_link_changes_no_news(petition: Petition, client: Client) -> None:
     path = offered(thanks(client, petition))
     long_ago = timezone.now() - confirming.SHOWN_AGAIN_FOR - timedelta(seconds=1)
     Signature.objects.update(confirmed_at=long_ago)
@@ -143,23 +141,21 @@ def test_a_link_that_is_found_later_changes_nothing(petition: Petition, client: 
     assert not wants_updates()
 
 
-def test_opening_the_address_of_the_answer_changes_nothing(
-    petition: Petition, client: Client
-) -> None:
+def test_a_get_request_changes_no_news(petition: Petition, client: Client) -> None:
     path = offered(thanks(client, petition))
     answer = client.get(path, {"updates": "on"}, follow=True)
     assert "This link has been used" in answer.content.decode()
     assert not wants_updates()
 
 
-def test_before_confirming_nothing_is_chosen(petition: Petition, client: Client) -> None:
+def test_a_pending_signature_cannot_choose_news(petition: Petition, client: Client) -> None:
     token = tokens.link(tokens.CONFIRM, sign(petition), 0)
     answer = client.post(f"/t/en/confirm/{token}/news/", {"updates": "on"}, follow=True)
     assert "One more step" in answer.content.decode()
     assert not wants_updates()
 
 
-def test_who_has_withdrawn_is_told_nothing(petition: Petition, client: Client) -> None:
+def test_a_withdrawn_signature_cannot_choose_news(petition: Petition, client: Client) -> None:
     path = offered(thanks(client, petition))
     withdraw(signature_id=Signature.objects.get().pk)
     answer = client.post(path, {"updates": "on"}, follow=True)
@@ -167,13 +163,13 @@ def test_who_has_withdrawn_is_told_nothing(petition: Petition, client: Client) -
     assert not wants_updates()
 
 
-def test_a_forged_link_is_a_dead_link(petition: Petition, client: Client) -> None:
+def test_a_forged_link_is_invalid(petition: Petition, client: Client) -> None:
     answer = client.post("/t/en/confirm/forged/news/", {"updates": "on"}, follow=True)
     assert answer.status_code == 404
     assert "This link does not work" in answer.content.decode()
 
 
-def test_whose_signature_stood_before_is_offered_nothing_that_would_tell_of_it(
+def test_a_repeated_signing_gets_no_offer_that_reveals_the_first(
     petition: Petition, client: Client
 ) -> None:
     thanks(client, petition)

@@ -1,4 +1,4 @@
-"""Whoever is thanked reads where they count, and how to write to their MP."""
+"""The thank-you page shows where the signature counts, and how to write to the MP."""
 
 import re
 from dataclasses import replace
@@ -25,7 +25,7 @@ UNSAID = Attempt(name="Unsaid Example", email="u@example.org", name_use=AMINA.na
 
 @pytest.fixture
 def postcodes(petition: Petition, tmp_path: Path) -> None:
-    """Four constituencies, and the postcodes of August 2026."""
+    """Create four constituencies, and the postcodes of August 2026."""
     published.import_constituencies(tmp_path)
     call_command("import_postcodes", published.postcodes(tmp_path))
 
@@ -38,7 +38,7 @@ def thanks(client: Client, petition: Petition, who: Attempt, language: str = "en
 
 
 def outward_links(page: str) -> list[str]:
-    """Links to Parliament, which must tell it nothing."""
+    """Return the links to Parliament's site, which must not identify the signer."""
     links: list[str] = re.findall(r'<a href="(https://members[^"]*)" rel="noreferrer">', page)
     assert len(links) == page.count("members.parliament.uk")
     return links
@@ -54,19 +54,19 @@ def test_a_signer_reads_their_constituency_and_how_to_write_to_its_mp(
     assert outward_links(page) == [search]
 
 
-def test_nothing_of_the_signer_leaves_in_a_link(
+def test_no_link_contains_data_of_the_signer(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     page = thanks(client, petition, AMINA)
     links = " ".join(re.findall(r'(?:href|src|action)="([^"]*)"', page)).lower()
-    # The sealed token of the page itself is random: any letters may stand in it.
+    # The page's own sealed token is random, so it may contain any letters.
     links = re.sub(r"/t/[^ ]*", "", links)
     assert "members.parliament.uk" in links
     for of_amina in ("m14", "5rx", "amina"):
         assert of_amina not in links
 
 
-def test_each_is_told_their_own_place_from_one_kept_page(
+def test_a_cached_page_shows_each_signer_their_own_place(
     petition: Petition, postcodes: None, client: Client, settings: object
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60  # type: ignore[attr-defined]
@@ -87,7 +87,7 @@ def test_where_the_constituency_is_not_known_the_signer_is_told_so(
     assert outward_links(page) == ["https://members.parliament.uk/FindYourMP"]
 
 
-def test_a_signer_abroad_is_sent_to_no_mp(
+def test_a_signer_abroad_gets_no_link_to_an_mp(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     page = thanks(client, petition, DAVID)
@@ -153,7 +153,7 @@ def test_the_place_costs_a_confirmation_no_statement(
     assert not [query["sql"] for query in queries if "petitions_place" in query["sql"]]
 
 
-def test_a_constituency_that_came_a_moment_ago_is_found(
+def test_a_constituency_imported_a_moment_ago_is_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Place.objects.constituencies().delete()
@@ -176,7 +176,7 @@ def test_a_constituency_that_came_a_moment_ago_is_found(
         ("/cy/about/", "mewn rhestr o Awst 2026"),
     ],
 )
-def test_the_site_says_whose_postcodes_it_uses_and_of_which_month(
+def test_the_site_names_the_source_and_month_of_its_postcodes(
     petition: Petition, postcodes: None, client: Client, path: str, words: str
 ) -> None:
     page = client.get(path).content.decode()

@@ -1,4 +1,4 @@
-"""Withdrawing a signature: what is deleted, what stays, and what is told."""
+"""Withdrawing a signature: what is deleted, what stays, and what the signer reads."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ OF_AMINA = ("Amina Example", "amina@example.org")
 
 
 def everywhere() -> list[tuple[str, bytes]]:
-    """Every value of every row of every table, as bytes."""
+    """Return all values of all rows of all tables, as bytes."""
     found = []
     for model in apps.get_models():
         for row in model._default_manager.values():
@@ -56,14 +56,14 @@ def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
     assert tallies.total(petition.pk) == before - 1
     left = [name for name, raw in everywhere() for trace in traces if trace in raw]
     assert left == []
-    # What stays for a week of the mails is of nobody.
+    # The mails stay for a week, anonymised.
     assert not Mail.objects.exclude(signature=None, sealed=None).exists()
     sent.outbox.clear()
     outbox.deliver()
     assert sent.outbox == []
 
 
-def test_withdrawing_takes_one_person_and_leaves_the_other(
+def test_withdrawing_leaves_other_people_of_the_mailbox(
     petition: Petition, browser: Client
 ) -> None:
     first, second = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, BASHIR)
@@ -75,9 +75,7 @@ def test_withdrawing_takes_one_person_and_leaves_the_other(
     assert tallies.total(petition.pk) == 0
 
 
-def test_withdrawing_twice_says_that_there_is_nothing_and_counts_once(
-    petition: Petition, browser: Client
-) -> None:
+def test_withdrawing_twice_changes_the_count_once(petition: Petition, browser: Client) -> None:
     sign_and_confirm(petition, DAVID)
     signature = sign_and_confirm(petition)
     assert browser.post(change(signature, "withdraw")).status_code == 200
@@ -96,7 +94,7 @@ def test_withdrawing_works_long_after_the_close(petition: Petition, browser: Cli
     assert tallies.total(petition.pk) == 0
 
 
-def test_the_page_says_which_lists_cannot_be_called_back(
+def test_the_page_lists_exports_that_cannot_be_recalled(
     petition: Petition, browser: Client
 ) -> None:
     list_of = {"petition": petition, "purpose": "hand-in", "delete_by": date(2099, 1, 1)}
@@ -121,7 +119,7 @@ def test_the_page_says_which_lists_cannot_be_called_back(
 def test_withdrawing_a_form_in_anothers_name_leaves_their_signature(
     petition: Petition, spellings: tuple[Signature, Signature], browser: Client
 ) -> None:
-    """Whoever bends the rules signs under the stranger's name, and withdraws their own form."""
+    """With tampered alias rules an attacker signs in the name of a stranger, then withdraws."""
     theirs, _mine = spellings
     bait = Signature.objects.get(pk=sign(petition, replace(AMINA, email=OWN)))
     before = tallies.total(petition.pk)
@@ -135,7 +133,7 @@ def test_withdrawing_a_form_in_anothers_name_leaves_their_signature(
     assert not Signer.objects.filter(pk=bait.pk).exists()
 
 
-def test_withdrawing_takes_every_attempt_that_was_made_with_the_same_address(
+def test_withdrawing_erases_all_attempts_with_the_same_address(
     petition: Petition, browser: Client
 ) -> None:
     signature, waiting = sign_and_confirm(petition), sign(petition)
@@ -145,10 +143,10 @@ def test_withdrawing_takes_every_attempt_that_was_made_with_the_same_address(
     assert confirm(capital) is Outcome.GONE
 
 
-def test_withdrawing_a_form_that_waits_leaves_what_the_same_person_has_confirmed(
+def test_withdrawing_a_pending_form_leaves_the_persons_confirmed_signature(
     petition: Petition, browser: Client
 ) -> None:
-    """A stranger sends it in her name, and she sees it on her page, and wants it gone."""
+    """A stranger sent the form in her name. She sees it on her page, and withdraws it."""
     mine = sign_and_confirm(petition)
     strangers = Signature.objects.get(pk=sign(petition, replace(AMINA, name="AMINA EXAMPLE")))
 
@@ -164,9 +162,7 @@ def test_withdrawing_a_form_that_waits_leaves_what_the_same_person_has_confirmed
     assert tallies.total(petition.pk) == 0
 
 
-def test_withdrawing_while_the_link_is_on_its_way_stops_it(
-    petition: Petition, browser: Client
-) -> None:
+def test_withdrawing_cancels_queued_mail(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
     find.request_links(address=AMINA.email, language="en")
     find.settle()

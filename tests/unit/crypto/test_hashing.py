@@ -1,5 +1,5 @@
-"""Password hashing: two at once on the machine, a slot that is free when its process dies, and
-what a hash leaves of a processor that it shares.
+"""Password hashing: at most two at once per machine, slots that dead processes release, and
+the share of a processor that hashing leaves to others.
 """
 
 import subprocess
@@ -23,8 +23,8 @@ with password_hashing.slot():
     input()
 """
 
-# On one processor, which nothing else of this process uses: prints the share that the main thread
-# gets of it while another thread hashes, and how long ago that one began.
+# Run on one processor that this process does not use otherwise. Print the share that the main
+# thread gets while another thread hashes, and how long ago that thread began.
 SHARING = """
 import os, threading, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -45,14 +45,14 @@ print((time.thread_time() - own) / (time.process_time() - both))
 
 @pytest.fixture(autouse=True)
 def _slots_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of their own, whatever else runs on the machine."""
+    """Use a separate folder, because other processes may run on the machine."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 
 @contextmanager
 def another_process() -> Iterator[subprocess.Popen[str]]:
-    """A process that holds a slot."""
+    """Start a process that holds a slot."""
     command = [sys.executable, "-c", HOLDER]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout
@@ -116,7 +116,7 @@ def test_a_hash_leaves_a_processor_that_it_shares_to_whoever_signs() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
-    # Of equal priority they get half each.
+    # With equal priority each would get half.
     assert float(done.stdout) > 0.8
 
 

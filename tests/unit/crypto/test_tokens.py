@@ -1,4 +1,4 @@
-"""Tokens in paths: encrypted links that cannot be varied, and sealed pages of one length."""
+"""Tokens in paths: encrypted links that are not malleable, and sealed pages of one length."""
 
 import base64
 import re
@@ -20,7 +20,7 @@ TYPED = {"petition": "protect-civilians", "email": "amina@example.org"}
 LINK = tokens.link(tokens.CONFIRM, ID, 3)
 NOW = int(time.time())
 ATTEMPT = tokens.seal_attempt(ID, TYPED, at=NOW)
-# What a person, a mail program or an attacker may put where one character was.
+# Characters that a person, a mail program or an attacker may put in place of another.
 characters = st.sampled_from("abcXYZ019-_.=+/:~ \n\0é١") | st.characters(codec="utf-8")
 
 
@@ -89,7 +89,7 @@ def test_anything_made_up_is_a_bad_token(made_up: str) -> None:
 
 
 def test_one_value_has_one_spelling_in_base64() -> None:
-    # Bits that base64 leaves over, or its other alphabet, would give one page many addresses.
+    # Unused bits of base64, or its other alphabet, would give one page several URLs.
     raw = b"\xfb\xff" + b"\x01" * 2
     spelling = tokens._b64(raw)
 
@@ -117,7 +117,7 @@ def test_a_link_is_no_page_token_and_a_page_token_is_no_link() -> None:
 
 
 def test_a_signers_sealed_row_is_no_page_token() -> None:
-    # A stolen row must not open on the page that masks what was typed.
+    # A stolen row must not be valid as a token of the page that shows what was typed.
     row = vault.seal({"at": int(time.time()), **TYPED}, table="signer", row_id=ID)
 
     with pytest.raises(tokens.BadToken):
@@ -175,7 +175,7 @@ def test_holding_secret_key_forges_no_link(settings: Settings, secret: str) -> N
 
 @pytest.mark.parametrize("token", [LINK, ATTEMPT])
 def test_no_token_holds_the_id_of_a_row(token: str) -> None:
-    """Whoever typed an address and has a copy of the database would find the row of their form."""
+    """Otherwise the sender of a form, with a copy of the database, could find its row."""
     assert ID.bytes not in tokens._unb64(token)
 
 

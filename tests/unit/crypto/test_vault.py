@@ -1,4 +1,4 @@
-"""What is sealed opens only where it was sealed, and indexes answer equality and nothing else."""
+"""Sealed values open only for their row, and blind indexes reveal only equality."""
 
 import hmac
 from typing import Any
@@ -53,7 +53,7 @@ def test_values_within_one_bucket_all_have_one_length(one: str, other: str) -> N
 
 @pytest.mark.parametrize(("letters", "buckets"), [(0, 1), (244, 1), (245, 2), (500, 2), (501, 3)])
 def test_length_grows_by_whole_buckets_only(letters: int, buckets: int) -> None:
-    # Around the letters stand 4 bytes of length and `{"n":""}`, which are 12 in all.
+    # 4 bytes of length and `{"n":""}` add 12 bytes to the letters.
     sealed = seal({"n": "x" * letters})
 
     assert len(sealed) == SMALLEST + (buckets - 1) * vault.BUCKET
@@ -139,7 +139,7 @@ def test_once_the_old_key_is_destroyed_what_it_sealed_never_opens(
 def test_the_key_is_chosen_by_its_id_and_never_by_trying(settings: Settings) -> None:
     settings.SEALING_KEYS = {1: OLD_KEY}
     sealed = seal({"name": "Amina"})
-    # The very same key is in the ring, but under another id.
+    # The same key is in the ring, but under another id.
     settings.SEALING_KEYS = {7: OLD_KEY}
 
     with pytest.raises(vault.CannotOpen):
@@ -166,7 +166,7 @@ def test_different_parts_give_different_indexes_wherever_they_are_cut(
 
 
 def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
-    # Worked out by hand with HKDF (RFC 5869) and HMAC: another format would orphan every row.
+    # Computed independently with HKDF (RFC 5869) and HMAC. Another format would orphan all rows.
     settings.INDEX_KEYS = {1: OLD_KEY}
 
     index = vault.blind_index("mailbox", "1", "amina@example.org")
@@ -176,7 +176,7 @@ def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
 
 def test_what_was_sealed_by_the_written_format_opens(settings: Settings) -> None:
     settings.SEALING_KEYS = {7: OLD_KEY}
-    # HKDF by hand (RFC 5869): one block is enough for 32 bytes.
+    # HKDF (RFC 5869) without the library. One block is enough for 32 bytes.
     begun = hmac.digest(bytes(32), OLD_KEY, "sha256")
     key = hmac.digest(begun, b"undersigned/seal\x01", "sha256")
     plain = '{"name":"أمينة"}'.encode()
@@ -225,7 +225,7 @@ def test_every_ring_and_purpose_has_a_key_of_its_own(
         return derived[-1]
 
     monkeypatch.setattr(vault, "_derive", noted)
-    # Even an operator who gave all rings one key gets different keys for different ends.
+    # Even if all rings have the same key, different purposes have different keys.
     settings.INDEX_KEYS = settings.LINK_KEYS = settings.SEALING_KEYS = {1: OLD_KEY}
     for purpose in ("confirm", "find"):
         vault.link_keys(purpose)
@@ -242,7 +242,7 @@ def test_what_is_sealed_for_many_rows_opens_each_in_its_own() -> None:
     )
 
     assert unseal(one, ROW) == unseal(other, OTHER_ROW) == {"name": "Amina"}
-    # A nonce that came twice under one key would give both away.
+    # A repeated nonce under one key would reveal both values.
     assert one[2:14] != other[2:14]
     with pytest.raises(vault.CannotOpen):
         unseal(one, OTHER_ROW)

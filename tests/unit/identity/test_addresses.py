@@ -1,4 +1,4 @@
-"""Two addresses are one mailbox exactly where the provider says so."""
+"""Two addresses are one mailbox only if the provider's rules say so."""
 
 from collections.abc import Mapping
 from unittest.mock import patch
@@ -89,7 +89,7 @@ def test_addresses_that_reach_the_same_mailbox_are_one(one: str, other: str) -> 
         ("amina@faß.de", "amina@fass.de"),
         ("amina@notgmail.com", "amina@gmail.com"),
         ("amina@gmail.com.example", "amina@gmail.com"),
-        # The second letter of the second one is Cyrillic.
+        # The second letter of the second address is Cyrillic.
         ("amina@example.org", "am\u0456na@example.org"),
         ("amina@example.org", "amina@ex\u0430mple.org"),
         ("amélie@example.org", "amelie@example.org"),
@@ -165,7 +165,7 @@ def test_mail_goes_to_the_address_that_was_typed_and_never_to_a_domain_that_look
     [
         ("Amina+x@Gmail.com", True),
         ("o'brien@bücher.example", True),
-        # Django's mailer would send to another address than these.
+        # Django's mailer would send to other addresses than these.
         ("أمينة@example.org", False),
         ("amélie@example.org", False),
         ('"amina m"@example.org', False),
@@ -343,7 +343,7 @@ def test_domains_below_a_provider_are_otherwise_their_own(typed: str) -> None:
     assert canonical(typed) == typed
 
 
-# Any rules that a provider may have: letters and digits always make a difference.
+# Any rules that a provider may have. Letters and digits always make a difference.
 marks = st.text(alphabet=".+-_=#!", max_size=3)
 made_up_rules = st.builds(
     lambda ignores, tags, hyphen_is_dot, subdomains: providers.by_domain(
@@ -405,7 +405,7 @@ def test_rules_of_one_provider_touch_no_other_domain(
 
 
 def test_nothing_that_was_typed_makes_the_next_answer_quicker() -> None:
-    """A memory of domains would tell whose domain somebody else has just signed with."""
+    """A cache of domains would reveal which domains somebody else has just signed with."""
     for function in (email_addresses.ascii_domain, email_addresses.suggested_domain):
         assert not hasattr(function, "cache_info"), function
 
@@ -423,7 +423,7 @@ def test_what_is_no_address_is_not_guessed_for_staff(typed: str) -> None:
 
 
 def test_what_is_far_too_long_is_refused_unread() -> None:
-    """Reading takes up to the square of the length: a form of 1 MB took a process half an hour."""
+    """Reading may take quadratic time: a form of 1 MB took a process half an hour."""
     assert email_addresses.as_read("Amina <amina@example.org>") == "amina@example.org"
     long = f"{',' * 1_000} amina@example.org"
     with pytest.raises(email_addresses.NotAnAddress) as refused:

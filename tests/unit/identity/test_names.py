@@ -1,4 +1,4 @@
-"""Names are taken in any script, compared kindly, and hold nothing that deceives."""
+"""Names: any script, tolerant comparison, and no deceptive characters."""
 
 import time
 import unicodedata
@@ -192,7 +192,7 @@ def test_case_spacing_and_accents_make_no_other_person(one: str, other: str) -> 
         ("कमल", "कमला"),
         ("అన", "అన్"),
         ("김민준", "김민주"),
-        # The first letter of the second one is Cyrillic.
+        # The first letter of the second name is Cyrillic.
         ("Amina", "\u0410mina"),
     ],
 )
@@ -209,7 +209,7 @@ def test_composed_and_decomposed_spellings_are_one_person(name: str) -> None:
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu"]), min_size=1, max_size=20))
 def test_a_name_in_capitals_is_the_same_person(name: str) -> None:
-    # Greek's iota below a vowel is a mark in small letters and a letter in capitals.
+    # The Greek iota below a vowel is a mark in lower case and a letter in capitals.
     assume("\u0345" not in unicodedata.normalize("NFD", name + name.upper()))
 
     assert folded(name.upper()) == folded(name)
@@ -223,7 +223,7 @@ def test_a_name_with_letters_never_folds_to_nothing(name: str) -> None:
 
 
 def test_no_two_names_take_long_to_compare() -> None:
-    """Of names as long as the form takes, whose ligatures fold to 15 and to 7 letters each."""
+    """Names have the form's maximum length, with ligatures that fold to 15 and to 7 letters."""
     began = time.process_time()
     names.is_spelling_of("\ufdfa" * 200, "\ufdfb" * 200)
     assert time.process_time() - began < 1

@@ -1,4 +1,4 @@
-"""Postcodes are understood as people type them, and countries are all but the UK."""
+"""Postcodes as people type them, and the list of all countries except the UK."""
 
 import string
 
@@ -11,7 +11,7 @@ from petitions.identity.residence import canonical_postcode
 
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"
 DIGITS = ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"]
-# One of each shape that exists: A9, A99, AA9, AA99, A9A, AA9A, and the one that fits none.
+# One of each format: A9, A99, AA9, AA99, A9A, AA9A, and the only exception.
 REAL = ["M11AE", "M145RX", "CR26XH", "DN551PT", "W1A0AX", "EC1A1BB", "SW1A1AA", "GIR0AA"]
 
 outward = st.one_of(

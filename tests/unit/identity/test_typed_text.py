@@ -1,4 +1,4 @@
-"""What nobody sees is dropped, what deceives is refused, and what is new is neither."""
+"""Invisible characters are dropped, deceptive ones refused, and new ones accepted."""
 
 import pytest
 from hypothesis import given

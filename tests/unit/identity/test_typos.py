@@ -1,4 +1,4 @@
-"""Slips in domains: found where they are likely, and never made up."""
+"""Typo suggestions for domains: offered for likely typos only."""
 
 import pytest
 from hypothesis import given

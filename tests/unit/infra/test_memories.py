@@ -1,4 +1,4 @@
-"""No test begins with what another one left in the memory of the process."""
+"""No test starts with in-process caches that another test has filled."""
 
 import sys
 from typing import Any

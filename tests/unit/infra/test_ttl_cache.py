@@ -1,4 +1,4 @@
-"""In-process TTL cache: for as long as is asked, as much as is bounded, and for all threads."""
+"""In-process TTL cache: its time to live, its maximum size, and its use by threads."""
 
 from collections.abc import Callable
 from itertools import count
@@ -18,7 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def make() -> Callable[[], int]:
-    """Gives 1, then 2, then 3: every making another thing."""
+    """Return a function that returns 1, then 2, then 3."""
     made = count(1)
     return lambda: next(made)
 

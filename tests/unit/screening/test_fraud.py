@@ -1,4 +1,4 @@
-"""Signs of a machine: what each weighs, what it says, and whom it leaves alone."""
+"""Fraud signals: their weights and sentences, and whom they must not affect."""
 
 import unicodedata
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_weak_signs_add_up() -> None:
 
 
 def test_random_letters_in_a_burst_are_held() -> None:
-    """60 and 60, as the handbook says."""
+    """The weights are 60 and 60, as the moderators' handbook says."""
     assert verdict(name="Bcdfghjkl Example", from_network=39) is Verdict.PASS
     assert verdict(name="Bcdfghjkl Example", from_network=40) is Verdict.HOLD
     assert verdict(name="Free Palestine", from_network=40) is Verdict.HOLD
@@ -71,7 +71,7 @@ def test_nobody_is_held_for_their_network_alone(number: int) -> None:
 
 @pytest.mark.parametrize("others", [{}, {"from_network": 8}, {"from_network": 10_000}])
 def test_a_neighbours_form_never_refuses(others: dict[str, object]) -> None:
-    """Or who is nearly refused could tell by it that a neighbour signed."""
+    """Otherwise a sender just below the threshold could tell that a neighbour signed."""
     nearly = {"name": "Amina 1234", "has_origin": False, "honeypot": "x", "pace": 40}
     assert verdict(**nearly, **others) is Verdict.HOLD
 
@@ -106,7 +106,7 @@ def test_what_an_earlier_form_showed_lasts_unless_the_next_one_mends_it() -> Non
 
 
 def test_no_number_tells_who_else_signed_from_the_network() -> None:
-    """Staff see the numbers of their own forms: 10 and 12 would tell that somebody came between."""
+    """Staff see the numbers of their own forms. 10 and 12 would reveal a form in between."""
     told = {
         str(signal)
         for number in range(1_000)
@@ -116,7 +116,7 @@ def test_no_number_tells_who_else_signed_from_the_network() -> None:
 
 
 def test_three_hundred_an_hour_from_one_network_hold_nobody() -> None:
-    # Twice the even pace, for people come in groups.
+    # Twice the average rate, because people come in groups.
     assert verdict(from_network=2 * 300 * fraud_signals.BURST_MINUTES // 60) is Verdict.PASS
 
 
@@ -244,11 +244,11 @@ def test_names_of_people_are_left_alone(name: str) -> None:
 )
 def test_names_of_nobody_are_noticed(name: str, code: str) -> None:
     assert code in codes(AMINA._replace(name=name))
-    # Else a correction of the name would not clear it.
+    # Otherwise a correction of the name would not clear it.
     assert fraud_signals.lasting([code]) == []
 
 
-# Letters of every script but those that a row of keys or a Latin rule is about.
+# Letters of all scripts except those of keyboard rows and of Latin rules.
 _OTHER_LETTERS = st.characters(categories=["Lo", "Lm", "Mn", "Mc"]).filter(
     lambda char: not unicodedata.normalize("NFKD", char).isascii()
 )
@@ -256,7 +256,7 @@ _OTHER_LETTERS = st.characters(categories=["Lo", "Lm", "Mn", "Mc"]).filter(
 
 @given(st.lists(_OTHER_LETTERS, min_size=1, max_size=30))
 def test_no_script_of_the_world_is_held_for_its_letters(letters: list[str]) -> None:
-    # Neither a letter four times running, nor what happens to be a row of keys.
+    # No letter four times in a row, and no accidental row of keys.
     name = "".join(letters)
     found = codes(AMINA._replace(name=name))
     assert found <= {"name-repeats", "name-keys", "name-test"}

@@ -1,4 +1,4 @@
-"""Which rate limits are set, and what becomes of a count."""
+"""Rate limits: which ones are set, and the results of counts."""
 
 from itertools import product
 from typing import Any
@@ -60,8 +60,8 @@ def test_a_limit_that_is_off_counts_nothing(settings: Any) -> None:
     assert rate_limits._limits(Act.CODE) == []
 
 
-# A form that comes back may hold nothing that it could be counted by. Who has a code mailed
-# elsewhere has confirmed a signature.
+# A form that is rendered again may have no mailbox or petition to count by. Whoever requests a
+# code to a new address has confirmed a signature.
 @pytest.mark.parametrize("act", [act for act in Act if act not in {Act.FORM, Act.ADDRESS}])
 def test_each_act_has_a_limit_for_each_of_what_it_is_counted_by(act: Act) -> None:
     from campaign import settings as ours

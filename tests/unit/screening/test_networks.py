@@ -1,4 +1,4 @@
-"""Where a request comes from: only what a trusted proxy says of it is believed."""
+"""The client's address: only headers of trusted proxies are believed."""
 
 import logging
 from ipaddress import IPv4Address, IPv6Address, ip_address

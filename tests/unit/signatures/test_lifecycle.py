@@ -1,4 +1,4 @@
-"""One table of states and transitions, and nobody else who writes a signature's state."""
+"""The table of transitions, and that nothing else writes a signature's state."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ WRITING_SQL = re.compile(
 
 
 def writers(source: str) -> Iterator[str]:
-    """The places of a module that write a signature's state, as far as its text shows."""
+    """Find the places in a module's source that write a signature's state."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if WRITING_SQL.search(node.value):
@@ -58,7 +58,7 @@ def test_nothing_else_writes_a_signatures_state() -> None:
         for said in writers(source)
         if name not in ALLOWED and not any(other in said for other in OTHERS)
     }
-    # These are the state of a petition, an enquiry or a mail.
+    # These write the state of a petition, an enquiry or a mail.
     assert {name for name, _said in found} <= {
         "publishing/life.py",
         "publishing/opening.py",

@@ -1,4 +1,4 @@
-"""The same page in another language, and a header and footer that outlive the database."""
+"""Links to other languages, and a header and footer that do not need the database."""
 
 import pytest
 from django.db import OperationalError

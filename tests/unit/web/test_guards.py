@@ -1,4 +1,4 @@
-"""Who may change something: our own pages, and whoever holds a token."""
+"""CSRF guards: unsafe requests only from our own pages, or with a token."""
 
 import pytest
 from django.http import HttpRequest, HttpResponse

@@ -1,4 +1,4 @@
-"""Our own form controls are drawn as Django would draw them."""
+"""Our form controls are rendered like Django's."""
 
 import pytest
 from django import forms
