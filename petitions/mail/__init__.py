@@ -1,7 +1,7 @@
-"""Mail: the transactional outbox, delivery, bounces and suppression; news; messages to us.
+"""Mail: the transactional outbox, delivery, bounces and suppression; news; enquiries; staff mail.
 
-Front door: `outbox` (deliver what is due), `messages` (what each kind says), `suppression` (who
-gets none), `reminders`, `news`, `enquiries` (what people write to us, with our answers), `team`
-(mail to staff, at once and outside the outbox), `sender` (DNS records). Knows nothing of how a
-signature is submitted, confirmed or decided about.
+Front door: `outbox` (sends due mail), `messages` (the content of each kind), `suppression` (who
+must not be mailed), `reminders`, `news`, `enquiries` (messages from the public and our answers),
+`team` (mail to staff, sent at once and outside the outbox), `sender` (DNS records). Knows nothing
+of how signatures are submitted, confirmed or moderated.
 """

@@ -1,11 +1,11 @@
-"""Approval of large batch jobs by a second person: of bulk decisions and of news alike.
+"""Approval of large batch jobs by a second person, for bulk decisions and news.
 
-1. `submit` gives a draft to the worker, or lets it wait where it is large.
-2. `approve` gives what waits to the worker, as somebody other than its actor.
-3. `settle`, which the worker calls, cancels what nobody approved in a day. Where nobody else may
-   approve, it starts a job by itself after `alone_waits`, within which it can be stopped; or it
-   cancels it, if its actor has left the team: then nobody who is on it has read it.
-4. `mail_team` mails the team that one waits.
+1. `submit` gives a draft to the worker, or makes it wait if it is large.
+2. `approve` gives a waiting job to the worker, by somebody other than its actor.
+3. `settle`, which the worker calls, cancels jobs that nobody approved in a day. If nobody else may
+   approve, it starts the job after `alone_waits`, during which the job can be stopped. But if its
+   actor has lost the permission, it cancels the job: then nobody who may send it has read it.
+4. `mail_team` mails the team that a job waits.
 """
 
 from collections.abc import Mapping
@@ -22,19 +22,19 @@ from petitions.models import AuditRecord, BatchJob
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
-WAITS = timedelta(days=1)
+MAX_WAIT = timedelta(days=1)
 State = BatchJob.State
 Action = AuditRecord.Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """How the jobs of one model are approved, by who has its permission `APPROVAL`.
+    """How the jobs of one model are approved, by staff with the model's permission `APPROVAL`.
 
-    `since` is the column with the moment since which a job waits; `begun` has those that change,
-    besides `started_at`, when the worker gets it, and `ended` those when it is cancelled. `needs`
-    is the permission of its actor, `screen` that of audit records which no person caused. Who has
-    the permission `team` is mailed the `template`, about `job`.
+    `since` is the column with the time since which a job waits. `begun` has the columns that
+    change, besides `started_at`, when the worker gets it; `ended` those that change when it is
+    cancelled. `needs` is the permission of its actor. `screen` is recorded for acts that no person
+    caused. Staff with the permission `team` are mailed the `template` about the `job`.
     """
 
     model: type[BatchJob]
@@ -53,7 +53,7 @@ class Approval:
     def submit(
         self, job: BatchJob, *, is_large: bool, actor: User, screen: str, **columns: object
     ) -> None:
-        """Give a draft to the worker, or let it wait if it `is_large`. Raises `Refused`."""
+        """Give a draft to the worker, or make it wait if it `is_large`. Raises `Refused`."""
         target, changes = State.RUNNING, {"started_at": Now(), **self.begun}
         if is_large:
             target, changes = State.AWAITING, {self.since: Now()}
@@ -62,19 +62,19 @@ class Approval:
         audit.record(action=self.started, screen=screen, actor=actor, about=job)
 
     def approve(self, job: BatchJob, *, actor: User, screen: str) -> None:
-        """Give a job that waits to the worker, as a second person. Raises `Refused`."""
+        """Give a waiting job to the worker, as a second person. Raises `Refused`."""
         roles.require(actor, self.model.APPROVAL)
         if actor.pk == job.actor_id:
             name = self.model._meta.verbose_name
             raise Refused(f"Somebody else has to approve your own {name}.")
-        is_late = self._waiting_for(WAITS).filter(pk=job.pk).exists()
+        is_late = self._waiting_for(MAX_WAIT).filter(pk=job.pk).exists()
         if is_late or not self._begin(job, approver=actor):
             raise Refused("This does not wait for approval any more. Load the page again.")
         audit.record(action=self.approved, screen=screen, actor=actor, about=job)
 
     def settle(self) -> None:
-        """Cancel what waited for a day; start what waits for nobody else."""
-        for job in self._waiting_for(WAITS):
+        """Cancel jobs that waited for a day; start jobs that nobody else may approve."""
+        for job in self._waiting_for(MAX_WAIT):
             self.cancel_by_clock(job, State.AWAITING, "nobody approved it in a day")
         for job in self._waiting_for(self.alone_waits):
             if roles.others_who_approve(job):
@@ -92,7 +92,7 @@ class Approval:
             audit.record(action=self.cancelled, screen=self.screen, about=job, why=why)
 
     def mail_team(self, job: BatchJob, *, message_id: str) -> bool:
-        """Mail the team that a job waits; False if that failed, and is to be tried again."""
+        """Mail the team that a job waits. Return False if that failed and must be retried."""
         context = {"job": job, "is_alone": not roles.others_who_approve(job)}
         to = {"permission": self.team, "message_id": message_id}
         return team.send_to_all(self.template, context, date=job.created_at, **to)
@@ -110,7 +110,7 @@ class Approval:
         )
 
     def _waiting_for(self, period: timedelta) -> QuerySet[BatchJob]:
-        """Those that have waited so long, the oldest first."""
+        """Return the jobs that have waited for this period, oldest first."""
         long_ago = {f"{self.since}__lt": Now() - period}
         rows = self.model._default_manager.filter(state=State.AWAITING, **long_ago)
         return rows.order_by("created_at", "id")

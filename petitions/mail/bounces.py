@@ -1,9 +1,9 @@
 """Webhook events of mail providers (django-anymail): bounces and spam complaints.
 
-A complaint is an opt-out from all mail, which the mailbox's owner can undo like any other. Of
-bounces only hard ones suppress: the mailbox does not exist. A full mailbox, a busy server or a
-content filter says nothing about tomorrow. An event names the outbox's row; the address comes from
-what the signer gave, never from the event.
+A complaint is an opt-out from all mail, which the mailbox's owner can undo like any other. Only a
+hard bounce suppresses an address, because its mailbox does not exist. A full mailbox, a busy server
+or a content filter may have recovered tomorrow. An event names the outbox row. The address comes
+from what the signer gave, never from the event.
 """
 
 import logging
@@ -20,8 +20,8 @@ from petitions.mail.replies import Verdict
 from petitions.models import Mail
 from petitions.signers import sealing
 
-_FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
-# Postmark's soft bounces, some of which anymail reports as hard ones.
+_HARD_REASONS = {RejectReason.BOUNCED, RejectReason.INVALID}
+# Soft bounces of Postmark. anymail reports some of them as hard.
 _SOFT = {"SoftBounce", "Transient", "DnsError", "VirusNotification"}
 
 # The outbox's code for a bounce: see `petitions.admin.mail`.
@@ -34,14 +34,14 @@ logger = logging.getLogger(__name__)
 def handle(event: AnymailTrackingEvent) -> bool:
     """Act on a complaint or bounce; return whether the event was used.
 
-    A complaint suppresses all mail to the mailbox, a hard bounce that to the address. A bounce
-    because our server is blocked says nothing about either: the mail is sent again later.
+    A complaint suppresses all mail to the mailbox, a hard bounce only mail to the address. If a
+    provider bounces a mail because it blocks our server, the mail is sent again later.
     """
     is_complaint = event.event_type == EventType.COMPLAINED
     is_bounce = event.event_type in {EventType.BOUNCED, EventType.REJECTED}
     if not (is_complaint or is_bounce) or (row_id := _row_of(event)) is None:
         return False
-    code, verdict = replies.of_report(event.mta_response or "")
+    code, verdict = replies.read_report(event.mta_response or "")
     if is_bounce and verdict is Verdict.DOMAIN:
         return _send_again(row_id, code)
     if is_bounce and not (_is_hard(event) and verdict is Verdict.ADDRESS):
@@ -66,7 +66,7 @@ def handle(event: AnymailTrackingEvent) -> bool:
 
 @transaction.atomic
 def _count(mail: Mail, address: str, column: str, **outcome: str) -> None:
-    """Note the outcome of a sent mail; of news it is counted once, however often it is reported."""
+    """Record the outcome of a sent mail. News is counted once, however often it is reported."""
     sent = Mail.objects.filter(pk=mail.pk, state=Mail.State.SENT)
     is_first = sent.exclude(code=COMPLAINED).update(**outcome)
     if mail.news_id and is_first:
@@ -75,9 +75,8 @@ def _count(mail: Mail, address: str, column: str, **outcome: str) -> None:
 
 
 def _send_again(row_id: UUID, code: str) -> bool:
-    """Queue a mail again that a provider has refused because of us, as if it had said so at once.
-
-    Staff are told of it like of any mail that such a provider refuses.
+    """Queue a mail again that a provider has bounced because it blocks us, as if it had refused it
+    at once. Staff see it like any mail that such a provider refuses.
     """
     with transaction.atomic():
         sent = Mail.objects.filter(pk=row_id, state=Mail.State.SENT)
@@ -91,16 +90,16 @@ def _send_again(row_id: UUID, code: str) -> bool:
 
 
 def _is_hard(event: AnymailTrackingEvent) -> bool:
-    """Whether it is a hard bounce, by the provider's own fields where anymail's blur it."""
+    """Return whether it is a hard bounce, by the provider's own fields where anymail loses them."""
     fields = event.esp_event or {}
     data = fields.get("event-data")
     if isinstance(data, dict) and data.get("severity") == "temporary":
         return False
-    return event.reject_reason in _FOR_GOOD and fields.get("Type") not in _SOFT
+    return event.reject_reason in _HARD_REASONS and fields.get("Type") not in _SOFT
 
 
 def _row_of(event: AnymailTrackingEvent) -> UUID | None:
-    """The outbox row's id: from the metadata that we gave the provider, else the Message-ID."""
+    """Return the outbox row's id, from the metadata that we sent along or from the Message-ID."""
     metadata = event.metadata if isinstance(event.metadata, dict) else {}
     named = str(metadata.get("mail") or (event.message_id or "").strip("<>").partition("@")[0])
     try:

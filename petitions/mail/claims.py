@@ -1,12 +1,12 @@
 """The rows of the outbox: claim them under a lease, renew it, write outcomes by compare-and-set.
 
-A claim is a `due_at` a little past now (a visibility timeout), so that the database's clock alone
-ends it, and no process has to be asked whether it is alive. A thread renews it: sending one mail to
-a slow server may take longer than a claim lasts. A worker that is killed renews nothing, and its
-mails are due again within `LEASE`. One that stalled for longer finds that its claim has expired,
-and sends no more of these mails; nor can it overwrite an outcome, since every claim counts an
-attempt, and outcomes are written by id and attempt. A sweep that one process does at a time has a
-lease row instead: see `petitions.infra.locks`.
+Claiming sets `due_at` a little past now (a visibility timeout), so that the database's clock alone
+ends a claim. A thread renews it, because sending one mail to a slow server may take longer than
+`LEASE`. A worker that is killed renews nothing, and its mails are due again within `LEASE`. A
+worker that stalled for longer finds that its claim has expired and sends no more of these mails.
+It cannot overwrite an outcome either: every claim counts an attempt, and outcomes are written by
+id and attempt. Sweeps that only one process may run use a lease row instead: see
+`petitions.infra.locks`.
 """
 
 import logging
@@ -26,12 +26,12 @@ from petitions.models import Mail
 
 LEASE = timedelta(seconds=30)
 RENEW_EVERY = 10.0
-# Ten minutes: a worker that hangs for longer blocks its mails no more.
-MOST_RENEWALS = 60
+# Ten minutes. A worker that hangs for longer stops blocking its mails.
+MAX_RENEWALS = 60
 FIRST_WAIT = 20
-LONGEST_WAIT = 4 * 3600
-# Five days with this backoff, after which a mail server gives up (RFC 5321, 4.5.4.1).
-MOST_ATTEMPTS = 40
+MAX_WAIT = 4 * 3600
+# With this backoff that is five days, after which mail servers give up (RFC 5321, 4.5.4.1).
+MAX_ATTEMPTS = 40
 # The column of `NewsCount` for each outcome.
 _NEWS_COLUMNS = {
     Mail.State.SENT: "sent",
@@ -47,12 +47,12 @@ logger = logging.getLogger(__name__)
 class Claim:
     """A lease on up to `limit` due mails (SKIP LOCKED), renewed within its `with` block.
 
-    Of one news, or else of all other mail: news are claimed apart, and nothing waits for them.
-    Rows that another worker is claiming are skipped. The attempt is counted.
+    It holds mails of one news item, or else of all other kinds, so that nothing waits for news.
+    Rows that another worker is claiming are skipped. Each claim counts an attempt.
     """
 
     def __init__(self, limit: int, *, news_id: UUID | None = None) -> None:
-        # Spelt as the conditions of the two indexes are.
+        # These are the exact conditions of the two partial indexes.
         which = "kind = 'news' AND news_id = %s" if news_id else "kind <> 'news'"
         self._held_until = time.monotonic() + LEASE.total_seconds()
         with connection.cursor() as cursor:
@@ -77,19 +77,19 @@ class Claim:
             )
             rows = cursor.fetchall()
         self.ids: list[UUID] = [mail_id for mail_id, _due_at in rows]
-        # Compare-and-set: the `due_at`s that this worker wrote. Deferring a mail writes another.
+        # Renewing compares with the `due_at`s that this worker wrote: deferring a mail changes it.
         self._written = {due_at for _mail_id, due_at in rows}
         self._is_over = threading.Event()
         self._renewing = threading.Thread(target=self._renew_until_over, daemon=True, name="claim")
 
     def is_held(self) -> bool:
-        """Whether the lease has not expired, so that no other worker has these mails."""
+        """Return whether the lease has not expired, so that no other worker has these mails."""
         return time.monotonic() < self._held_until
 
     def renew(self) -> None:
-        """Extend the lease to `LEASE` from now, for the mails that are still to be sent.
+        """Extend the lease to `LEASE` from now, for the mails that are still queued.
 
-        Rows that are locked, because they are being settled, are skipped.
+        Locked rows are skipped, because they are just being settled.
         """
         held_until = time.monotonic() + LEASE.total_seconds()
         with connection.cursor() as cursor:
@@ -120,7 +120,7 @@ class Claim:
 
     def _renew_until_over(self) -> None:
         try:
-            for _renewal in range(MOST_RENEWALS):
+            for _renewal in range(MAX_RENEWALS):
                 if self._is_over.wait(RENEW_EVERY) or not self.is_held():
                     return
                 try:
@@ -135,11 +135,11 @@ class Claim:
 def settle(
     mails: Iterable[Mail], state: Mail.State, code: str = "", *, untried: bool = False
 ) -> None:
-    """Write the outcome of claimed mails by compare-and-set: not if another worker has taken over.
+    """Write the outcome of claimed mails by compare-and-set: never after another worker's claim.
 
-    `untried` takes back the attempt that claiming counted, for mails that were never sent. With
-    `synchronous_commit` off: what a crash of the database loses is done again after its claim, as
-    if the worker had crashed.
+    `untried` takes back the attempt that claiming counted, for mails that were never sent.
+    `synchronous_commit` is off: if a crash of the database loses an outcome, the mail is due again
+    after its claim, as if the worker had crashed.
     """
     by_attempts: defaultdict[int, list[UUID]] = defaultdict(list)
     for mail in mails:
@@ -152,10 +152,10 @@ def settle(
 
 
 def settle_news(mails: Sequence[tuple[Mail, str]], state: Mail.State, code: str = "") -> None:
-    """Write the outcome of claimed mails of news, each with its provider, and count them.
+    """Write the outcome of claimed mails of news and count them by provider, in one statement.
 
-    As `settle`, in one statement: a mail is counted only if that wrote its row, so that the counts
-    are exact, whatever crashes.
+    A mail is counted only if its row was written (compare-and-set as in `settle`), so that the
+    counts are exact even after a crash. `mails` are pairs of a mail and its provider.
     """
     if not mails:
         return
@@ -186,7 +186,7 @@ def settle_news(mails: Sequence[tuple[Mail, str]], state: Mail.State, code: str 
 
 
 def defer(waits: Iterable[tuple[Mail, float]], code: str, *, tried: bool = False) -> None:
-    """Queue claimed mails again in so many seconds (compare-and-set); untried is no attempt."""
+    """Queue claimed mails again in so many seconds. Unless `tried`, take the attempt back."""
     rows = [(mail.pk, mail.attempts, seconds) for mail, seconds in waits]
     if not rows:
         return
@@ -204,24 +204,24 @@ def defer(waits: Iterable[tuple[Mail, float]], code: str, *, tried: bool = False
 
 
 def put_back(mail: Mail, code: str) -> None:
-    """Queue a tried mail again with exponential backoff and jitter; keep it as failed after
-    `MOST_ATTEMPTS`.
+    """Queue a tried mail again with exponential backoff and jitter; let it fail after
+    `MAX_ATTEMPTS`.
     """
-    if mail.attempts >= MOST_ATTEMPTS:
+    if mail.attempts >= MAX_ATTEMPTS:
         settle([mail], Mail.State.FAILED, code)
     else:
-        wait = min(FIRST_WAIT * 2.0 ** (mail.attempts - 1), LONGEST_WAIT)
+        wait = min(FIRST_WAIT * 2.0 ** (mail.attempts - 1), MAX_WAIT)
         defer([(mail, wait * jitter())], code, tried=True)
 
 
 def wait_for_server(mails: Iterable[Mail], code: str) -> None:
-    """Queue claimed mails again soon, in an outage of the mail server: no mail is to blame.
+    """Queue claimed mails again soon, in an outage of the mail server.
 
-    It is not counted as an attempt, so that none fails by it, however long it lasts.
+    No attempt is counted, so that no mail fails because of an outage, however long it lasts.
     """
     defer([(mail, FIRST_WAIT * jitter()) for mail in mails], code)
 
 
 def jitter() -> float:
-    """A random factor, so that what was deferred together does not come back together."""
+    """Return a random factor that spreads mails which were deferred together."""
     return random.uniform(0.75, 1.25)

@@ -1,12 +1,12 @@
 """Enquiries from the contact form: receive, answer by email, close.
 
-An answer goes to the address that wrote, and to no other, through the outbox; it quotes nothing of
-the message, for anybody can type anybody's address into the form. Nothing here looks up what an
-address has done: see "Constant work" in docs/architecture.md.
+An answer goes through the outbox, only to the address that wrote. It quotes nothing of the message,
+because anybody can type anybody's address into the form. Nothing here looks up what an address has
+done: see "Constant work" in docs/architecture.md.
 
 By law a complaint about data must be acknowledged within 30 days, and its outcome told without
-undue delay (Data Protection Act 2018, section 164A); a request about data answered within one month
-(UK GDPR Article 12(3)). The site promises 30 days for everything.
+undue delay (Data Protection Act 2018, section 164A). A request about data must be answered within
+one month (UK GDPR Article 12(3)). The site promises 30 days for everything.
 """
 
 import os
@@ -39,8 +39,8 @@ ANSWER_WITHIN = timedelta(days=30)
 MAX_ANSWER = 4000
 # Associated data (AES-GCM) that binds sealed values to their table.
 TABLE, ANSWER_TABLE = "enquiry", "answer"
-# Padding: most texts fit, so that the length of the ciphertext does not tell them apart.
-_AT_LEAST = 4096
+# Padding. Most texts fit, so that the length of the ciphertext does not tell them apart.
+_MIN_LENGTH = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Outcome(Enum):
 
 
 def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False) -> Enquiry:
-    """Store a message, sealed, with the day by which it must be answered."""
+    """Store an enquiry, sealed, with the day by which it must be answered."""
     enquiry_id, today = uuid.uuid4(), timezone.localdate()
     return Enquiry.objects.create(
         id=enquiry_id,
@@ -73,8 +73,8 @@ def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False
 
 
 def due_on(kind: Enquiry.Kind, received: date) -> date:
-    """The last day to answer: after 30 days; of a request about data after one calendar month,
-    which ends in February sooner (on its last day, where the month has no such day).
+    """Return the last day to answer: after 30 days, or for requests about data after one calendar
+    month if that is sooner. The month ends on its last day if it has no such day.
     """
     promised = received + ANSWER_WITHIN
     if kind != Enquiry.Kind.DATA:
@@ -110,11 +110,11 @@ def reseal(enquiry: Enquiry) -> None:
 def send_answer(
     *, enquiry_id: UUID, number: int, text: str, is_last: bool, actor: User, screen: str
 ) -> Outcome:
-    """Mail an answer to the address that wrote, on the audit record; `is_last` if it settles it.
+    """Mail an answer to the address that wrote, on the audit record; `is_last` marks it answered.
 
-    `number` is that of the answer which the form was opened for. If there is one with it, nothing
-    is sent: it is the same form pressed twice, or somebody else was first. Raises
-    `vault.CannotOpen`, and `Enquiry.DoesNotExist` if retention has deleted it.
+    `number` is the number that the form was opened for. If that answer exists, nothing is sent: the
+    form was submitted twice, or somebody else was first. Raises `vault.CannotOpen`, and
+    `Enquiry.DoesNotExist` if retention has deleted the enquiry.
     """
     roles.require(actor, PERMISSION)
     enquiry = Enquiry.objects.select_for_update().get(pk=enquiry_id)
@@ -141,7 +141,7 @@ def send_answer(
 
 
 def _queue(answer: Answer, to: Letter) -> None:
-    """Write its mail. The index is random: a person presses for each, so no limit counts them."""
+    """Queue the mail. Its index is random, so no limit counts it: a person sends each answer."""
     mail = Mail(
         kind=Mail.Kind.ANSWER,
         answer=answer,
@@ -154,8 +154,8 @@ def _queue(answer: Answer, to: Letter) -> None:
 
 
 class Act(NamedTuple):
-    """A change of state that mails nobody: its button, what it says there, in which states it is
-    possible, its audit record, and the columns that it changes, by the day.
+    """A change of state without mail: its button and the text beside it, the states in which it is
+    possible, its audit record, and the columns that it changes, given today's date.
     """
 
     label: str
@@ -208,7 +208,7 @@ ACTS = {
 
 @transaction.atomic
 def mark(*, act: str, ids: Collection[UUID], actor: User, screen: str) -> int:
-    """Do one of `ACTS` with those of these for which it is possible; return how many."""
+    """Apply one of `ACTS` to the given enquiries for which it is possible; return how many."""
     roles.require(actor, PERMISSION)
     possible = Enquiry.objects.filter(pk__in=ids, state__in=ACTS[act].states)
     changes = ACTS[act].changes(Value(timezone.localdate()))
@@ -217,7 +217,7 @@ def mark(*, act: str, ids: Collection[UUID], actor: User, screen: str) -> int:
 
 @transaction.atomic
 def note_outcome(*, enquiry_id: UUID, outcome: str, actor: User, screen: str) -> None:
-    """Save what was done about a message, on the audit record if it says something else now."""
+    """Save what was done about an enquiry, on the audit record if the text has changed."""
     roles.require(actor, PERMISSION)
     others = Enquiry.objects.filter(pk=enquiry_id).exclude(outcome=outcome)
     _update(others, {"outcome": outcome}, Action.CHANGED, actor, screen)
@@ -230,7 +230,7 @@ def _update(
     actor: User,
     screen: str,
 ) -> int:
-    """Lock rows, change them, and record the act about each; return how many."""
+    """Lock rows, change them, and record the act for each; return how many."""
     locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
     Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
     audit.record_each(action=action, screen=screen, actor=actor, about=locked)
@@ -238,8 +238,8 @@ def _update(
 
 
 def _seal(letter: Letter, enquiry_id: UUID) -> bytes:
-    return vault.seal(asdict(letter), table=TABLE, row_id=enquiry_id, at_least=_AT_LEAST)
+    return vault.seal(asdict(letter), table=TABLE, row_id=enquiry_id, at_least=_MIN_LENGTH)
 
 
 def _seal_answer(text: str, answer_id: UUID) -> bytes:
-    return vault.seal({"text": text}, table=ANSWER_TABLE, row_id=answer_id, at_least=_AT_LEAST)
+    return vault.seal({"text": text}, table=ANSWER_TABLE, row_id=answer_id, at_least=_MIN_LENGTH)

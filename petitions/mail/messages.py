@@ -1,11 +1,11 @@
-"""Composes each mail when it is sent, from its outbox row: subject, bodies, links and codes.
+"""Compose each mail when it is sent, from its outbox row: subject, bodies, links and codes.
 
-What is the same for everybody is rendered once per kind and language: see `letters`.
+The parts that are the same for everybody are rendered once per kind and language: see `letters`.
 
-Subject, sender and the first 150 characters name no petition, person, country or cause: a phone
-shows them on its lock screen. No message names the petition at all, so that searching an inbox
-tells nothing either; but news, which their readers asked for, may name it, unless they withheld
-their name and did not allow that.
+Subject, sender and the first 150 characters name no petition, person, country or cause, because
+phones show them on the lock screen. The rest does not name the petition either, so that searching
+an inbox reveals nothing. Only news may name it, which its readers asked for, unless a reader
+withheld their name and did not allow it.
 """
 
 from abc import ABC, abstractmethod
@@ -34,18 +34,18 @@ from petitions.models import Answer, Enquiry, Mail, NewsText, Organisation, rank
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
-# Instead of a confirmation: the address was entered again after its owner said "not me".
+# Sent in place of a confirmation if the address was entered again after its owner said "not me".
 NOTICE = "notice"
-# In the links of trials instead of a token: it was made for nothing.
-OF_A_TRIAL = "a-trial-opens-nothing"
+# Stands for the token in links of trials and samples, so that they open nothing.
+TRIAL_PLACEHOLDER = "a-trial-opens-nothing"
 
 
 def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool = False) -> Letter:
-    """The message for an outbox row that was loaded with its signature and signer.
+    """Return the message for an outbox row that was loaded with its signature and signer.
 
-    `is_notice`: the `NOTICE` in its place.
-    Message-ID and Date come from the row, so that a retry sends the same message. `person` is the
-    unsealed signer, if at hand. Raises `vault.CannotOpen`, and `ValueError` without an addressee.
+    With `is_notice` it is the `NOTICE`. `person` is the unsealed signer, if at hand. Message-ID
+    and Date come from the row, so that a retry sends the same message. Raises `vault.CannotOpen`,
+    and `ValueError` if the mail has no addressee.
     """
     person = person or sealing.addressee(mail)
     if person is None:
@@ -74,7 +74,7 @@ def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool
 
 
 def sample_of_news(text: NewsText, *, to: str, mail_id: UUID, is_neutral: bool = False) -> Letter:
-    """A text of news as its readers get it, for its writer; its link unsubscribes nobody."""
+    """Return a news mail as readers get it, for its writer. Its link unsubscribes nobody."""
     with translation.override(text.language):
         written = news_words(text, is_neutral=is_neutral)
     template = _render(
@@ -98,9 +98,9 @@ def sample(
     sent_at: datetime | None = None,
     is_trial: bool = False,
 ) -> Letter:
-    """A mail of a kind of `TEXTS` as the public gets it, about nobody; its links open nothing.
+    """Return a mail of a kind in `TEXTS` as the public gets it. Its links open nothing.
 
-    Of a trial the subject says so. Nothing is stored or cached.
+    It is about nobody, and nothing of it is stored or cached. With `is_trial` the subject says so.
     """
     text = TEXTS[kind]
     with translation.override(language):
@@ -112,7 +112,7 @@ def sample(
     template = _render(text, written, language, sender(organisation()), settings.SITE_URL)
     nothing = {"code": tokens.spoken("0" * tokens.CODE_DIGITS)}
     return template.fill(
-        {field: nothing.get(field, OF_A_TRIAL) for field in text.fields},
+        {field: nothing.get(field, TRIAL_PLACEHOLDER) for field in text.fields},
         to=to,
         mail_id=str(mail_id or UUID(int=0)),
         date=format_datetime(sent_at or timezone.now()),
@@ -125,42 +125,42 @@ def invalidate() -> None:
 
 
 def confirm_subject() -> str:
-    """The subject of the confirmation mail; the page that says what to look for shows it."""
+    """Return the subject of the confirmation mail, which the "check your email" page quotes."""
     return _("Please confirm your email address")
 
 
 def find_subject() -> str:
-    """The subject of the mail with the link to one's signatures; it names nothing."""
+    """Return the subject of the mail with the link to one's signatures. It names nothing."""
     return _("The link that you asked for")
 
 
 def notice_subject() -> str:
-    """The subject of the mail that an address was entered again; it names nothing."""
+    """Return the subject of the notice that an address was entered again. It names nothing."""
     return _("About your email address")
 
 
 def news_subject() -> str:
-    """The subject of news to signers who withheld their name and did not let news name the
-    petition; it names nothing.
+    """Return the subject of news for signers who withheld their name and did not allow news to name
+    the petition. It names nothing.
     """
     return _("The news that you asked for")
 
 
 def answer_subject() -> str:
-    """The subject of an answer to a message; it names nothing."""
+    """Return the subject of an answer to an enquiry. It names nothing."""
     return _("The answer to your message")
 
 
 def sender_domain() -> str:
-    """The domain of our Message-IDs."""
+    """Return the domain of our Message-IDs."""
     return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
 
 
 def sender(of: Organisation) -> str:
-    """The From header: the address, with the organisation's chosen sender name if it has one."""
+    """Return the From header: the address, with the organisation's sender name if it has one."""
     address, name = settings.DEFAULT_FROM_EMAIL, of.sender_name
     if typed_text.has_forbidden_character(name):
-        # The form rejects such a name; a row that holds one all the same must stop no mail.
+        # The form rejects such a name. If a row holds one nevertheless, mail must still go out.
         return address
     user, _at, domain = address.rpartition("@")
     return str(Address(name, user, domain))
@@ -168,7 +168,7 @@ def sender(of: Organisation) -> str:
 
 @lru_cache(maxsize=64)
 def _template(kind: str, language: str, sender_line: str, site: str, variant: Hashable) -> Template:
-    """The MIME template of all mails of a kind, language and variant."""
+    """Return the MIME template of all mails of a kind, language and variant."""
     with translation.override(language):
         written = TEXTS[kind].words(variant, language)
     return _render(TEXTS[kind], written, language, sender_line, site)
@@ -202,19 +202,19 @@ def _render(
 
 
 class Written(NamedTuple):
-    """The words of a mail in the active language: its subject, and what its templates need."""
+    """The text of a mail in the active language: its subject and its templates' context."""
 
     subject: str
     context: dict[str, object]
 
 
 class Text(ABC):
-    """What a kind of mail says: a subclass for each.
+    """The content of a kind of mail; each kind has a subclass.
 
-    `name` is that of its two templates in `templates/mail`; `fields` are the placeholders, for what
-    differs between two mails of the kind; `links` says which of them are tokens of a link, by the
-    name of the link in the templates. `is_cached` is false where each mail has words of its own,
-    which are personal data.
+    `name` is the name of its two templates in `templates/mail`. `fields` are the placeholders for
+    values that differ from mail to mail. `links` maps names of links in the templates to the fields
+    that hold their tokens. `is_cached` is false where each mail has its own text, which is
+    personal data.
     """
 
     name: str
@@ -223,28 +223,28 @@ class Text(ABC):
     is_cached = True
 
     def values(self, mail: Mail, address: str) -> dict[str, str]:
-        """The fields of one mail to an address, each of one length for everybody."""
+        """Return the values of the fields for one mail. Each has the same length for everybody."""
         return {}
 
     def variant(self, mail: Mail) -> Hashable:
-        """What tells mails of the kind apart whose words differ."""
+        """Return what tells apart mails of the kind with different texts."""
         return None
 
     @abstractmethod
     def words(self, variant: Any, language: str) -> Written:
-        """The words of a variant in a language, which is active."""
+        """Return the text of a variant. `language` is the active language."""
 
     def invented(self, language: str) -> Written:
-        """The words of a trial in a language, about nobody."""
+        """Return an example text in a language for trials and samples, about nobody."""
         return self.words(None, language)
 
     def headers(self, links: dict[str, str]) -> dict[str, str]:
-        """Further headers, of those links."""
+        """Return further headers. `links` holds the URL of each link."""
         return {}
 
 
 class Confirm(Text):
-    """The link and the code that confirm a signature."""
+    """The mail with the link and the code that confirm a signature."""
 
     name = "confirm"
     fields = ("confirm", "not_me", "code")
@@ -269,7 +269,7 @@ class Confirm(Text):
 
 
 class Remind(Confirm):
-    """The same once more, to who has not confirmed. Its link is the first one's, and as old."""
+    """The reminder to confirm. Its link is that of the first mail, and expires with it."""
 
     def words(self, variant: Any, language: str) -> Written:
         time = days(settings.PENDING_DAYS - reminders.AFTER.days)
@@ -277,7 +277,7 @@ class Remind(Confirm):
 
 
 class Notice(Text):
-    """The address was entered again after its owner said "not me"."""
+    """The notice that the address was entered again after its owner said "not me"."""
 
     name = "notice"
     fields = ("not_me",)
@@ -295,8 +295,8 @@ class Notice(Text):
 class Find(Text):
     """The link to one's signatures.
 
-    Its hour begins when its batch is composed: an outage of the mail server takes nothing of it,
-    and a slow server ten minutes at most.
+    Its hour begins when its batch is composed. An outage of the mail server therefore takes nothing
+    of it, and a slow server takes ten minutes at most.
     """
 
     name = "find"
@@ -324,14 +324,14 @@ class NewAddress(Text):
 
 
 class NewsVariant(NamedTuple):
-    """Which news, and whether subject and beginning may name what it is about."""
+    """The news item, and whether subject and beginning must not name its topic."""
 
     news_id: UUID
     is_neutral: bool
 
 
-class OfNews(Text):
-    """A news to a supporter, with one-click unsubscription (RFC 8058)."""
+class NewsMail(Text):
+    """A news mail to a supporter, with one-click unsubscription (RFC 8058)."""
 
     name = "news"
     fields = ("no_news",)
@@ -346,13 +346,13 @@ class OfNews(Text):
         return {"no_news": tokens.subscription_link(to)}
 
     def variant(self, mail: Mail) -> NewsVariant:
-        """Who withheld their name gets a subject that names nothing, unless they allowed it."""
+        """Signers who withheld their name get a neutral subject, unless they allowed naming it."""
         assert mail.news_id
         assert mail.signature
         return NewsVariant(mail.news_id, mail.signature.gets_neutral_news)
 
     def words(self, variant: NewsVariant, language: str) -> Written:
-        """In the language, or else in English, or else in any that the news has."""
+        """Return the text in the language, or else in English, or else in any that there is."""
         texts = NewsText.objects.filter(news=variant.news_id)
         return news_words(texts.order_by(rank_of(language), "id")[0], is_neutral=variant.is_neutral)
 
@@ -369,7 +369,7 @@ class OfNews(Text):
 
 
 def news_words(text: NewsText, *, is_neutral: bool) -> Written:
-    """The words of a text of news; the language around them is the active one."""
+    """Return a news mail's text; what surrounds it is in the active language."""
     context: dict[str, object] = {
         "body": sanitising.render_markdown(text.body),
         "plain": sanitising.plain_text(text.body),
@@ -379,13 +379,13 @@ def news_words(text: NewsText, *, is_neutral: bool) -> Written:
         "organisation": organisation().name,
         "find_link": settings.SITE_URL + reverse("petitions:find"),
     }
-    # A row may hold a line break all the same, which no header may.
+    # If a row holds a line break nevertheless, it must not reach the header.
     subject = news_subject() if is_neutral else sanitising.legible(text.subject)
     return Written(subject, context)
 
 
-class OfAnswer(Text):
-    """The answer to a message; a reply to it reaches the organisation."""
+class AnswerMail(Text):
+    """The answer to an enquiry. A reply to it reaches the organisation."""
 
     name = "answer"
     is_cached = False
@@ -401,14 +401,14 @@ class OfAnswer(Text):
         return self._written(ready_words.ready(Words.ERASURE, enquiry=enquiry, language=language))
 
     def headers(self, links: dict[str, str]) -> dict[str, str]:
-        # A person wrote it.
+        # A person wrote this mail.
         reply_to = organisation().privacy_email
         return {"Auto-Submitted": "no", **({"Reply-To": reply_to} if reply_to else {})}
 
     def _written(self, text: str) -> Written:
         context: dict[str, object] = {
             "text": text,
-            # Each with a direction of its own.
+            # Split, so that each paragraph has a direction of its own.
             "paragraphs": text.split("\n\n"),
             "contact": settings.SITE_URL + reverse("petitions:contact"),
         }
@@ -422,6 +422,6 @@ TEXTS: dict[str, Text] = {
     Mail.Kind.FIND: Find(),
     Mail.Kind.FIND_OTHER: Find(),
     Mail.Kind.ADDRESS: NewAddress(),
-    Mail.Kind.NEWS: OfNews(),
-    Mail.Kind.ANSWER: OfAnswer(),
+    Mail.Kind.NEWS: NewsMail(),
+    Mail.Kind.ANSWER: AnswerMail(),
 }

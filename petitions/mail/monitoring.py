@@ -1,12 +1,12 @@
 """Statistics of the outbox: the health of delivery, and figures for staff, never a single mail.
 
-Anybody on the team can sign with somebody's address, or ask for its signatures. So of what they
-provoke they see the same whatever that address has done (constant work): how many were asked for in
-an hour, how many of them wait, and how many failed for want of a server or a key. Whether the
-others went out, or were refused by the address itself, is not told: rate limits and suppression
-tell of a mailbox, and whoever signs with an alias that takes no mail would see by the refusals how
-many were tried. Nor are mails counted that exist only where somebody has signed, or has not
-confirmed: reminders, and links to another spelling of a mailbox.
+Anybody on the team can sign with somebody's address, or ask for its signatures. The figures of
+such mails must therefore be the same whatever that address has done (constant work). Staff see how
+many were asked for in an hour, how many of them wait, and how many failed because of a server or a
+key. They do not see how many others were sent or refused: rate limits and suppression would reveal
+facts about a mailbox, and somebody who signs with an alias that takes no mail could count the
+refusals. Some mails exist only if somebody has signed, or has not confirmed: reminders, and links
+to another spelling of a mailbox. These are not counted.
 """
 
 from datetime import timedelta
@@ -20,13 +20,13 @@ from django.db.models.functions import Now, TruncHour
 from petitions.mail import replies
 from petitions.models import Mail
 
-# Thresholds over mails to the newest signers: how many must have failed by no fault of an address,
-# at least and as a share of those asked for.
-FEWEST_FAILING, MOST_FAILING = 3, 0.5
+# Delivery fails if at least so many mails to the newest signers failed by no fault of an address,
+# and at least this share of those asked for.
+MIN_FAILING, MIN_FAILING_SHARE = 3, 0.5
 # The kinds whose figures staff see.
 SHOWN = (Mail.Kind.CONFIRM, Mail.Kind.FIND, Mail.Kind.ANSWER)
 RECENT = timedelta(hours=24)
-MOST_FAILURES = 200
+MAX_FAILURES_SHOWN = 200
 
 
 class MailState(StrEnum):
@@ -36,7 +36,7 @@ class MailState(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """The health of delivery; of recent mails, how many fail, were sent, and were asked for."""
+    """The health of delivery, and how many recent mails fail, were sent, and were asked for."""
 
     state: MailState
     failing: int
@@ -45,15 +45,15 @@ class Delivery(NamedTuple):
 
 
 def mail_state() -> Delivery:
-    """Whether the backlog is short, and the server takes most of what it is given.
+    """Return whether the backlog is short and the server takes most of its mail.
 
-    `/health` is public, so the state depends on nothing that an address has done, or its owner
-    (constant work), and nobody can set it off with addresses that take no mail: how many were sent
-    is a figure for operators alone. See `MailQuerySet.outcomes_lately`.
+    `/health` is public. The state therefore depends on nothing that an address or its owner has
+    done (constant work), and nobody can trigger it with addresses that take no mail. Only operators
+    see how many were sent. See `MailQuerySet.outcomes_lately`.
     """
     failing, sent, asked = Mail.objects.outcomes_lately()
     state = MailState.WELL
-    if failing >= FEWEST_FAILING and failing >= MOST_FAILING * asked:
+    if failing >= MIN_FAILING and failing >= MIN_FAILING_SHARE * asked:
         state = MailState.REFUSED
     elif Mail.objects.late(replies.UNWANTED).exists():
         state = MailState.LATE
@@ -61,8 +61,8 @@ def mail_state() -> Delivery:
 
 
 def by_hour() -> list[Any]:
-    """Mails by hour and kind over the last day, newest first: how many were asked for, wait, and
-    failed. One query, over those alone.
+    """Return the mails of the last day by hour and kind, newest first: how many were asked for,
+    wait, and failed. One query that reads only these mails.
     """
     rows = (
         Mail.objects.filter(kind__in=SHOWN, created_at__gt=Now() - RECENT)
@@ -78,8 +78,8 @@ def by_hour() -> list[Any]:
 
 
 def failed() -> list[Any]:
-    """Failed mails still of use, by hour (or day where times are already truncated), kind and code,
-    newest first. One query, over those alone.
+    """Return failed mails that are still of use, by hour (or by day where times are truncated),
+    kind and code, newest first. One query that reads only these mails.
     """
     since = Now() - timedelta(days=settings.PENDING_DAYS)
     rows = (
@@ -88,10 +88,10 @@ def failed() -> list[Any]:
         .values("start", "kind", "code")
         .annotate(number=Count("pk"))
     )
-    return list(rows.order_by("-start", "kind", "code")[:MOST_FAILURES])
+    return list(rows.order_by("-start", "kind", "code")[:MAX_FAILURES_SHOWN])
 
 
 def waiting() -> list[Any]:
-    """Queued mails by kind and reason code. One query, over those alone."""
+    """Return queued mails by kind and reason code. One query that reads only these mails."""
     queued = Mail.objects.filter(state=Mail.State.QUEUED, kind__in=SHOWN)
     return list(queued.values("kind", "code").annotate(number=Count("pk")).order_by("kind", "code"))

@@ -1,9 +1,9 @@
-"""News to supporters: written, tested, started, approved, paused, resumed, stopped, unsubscribed.
+"""News to supporters: test, start, approve, pause, resume, stop, unsubscribe.
 
-1. `missing` says what keeps a draft from being sent; `mail_test` mails it to its writer alone.
-2. `start` gives it to the worker, or lets it wait for a second organiser (`approve`) where it goes
-   to many, or to one region or constituency: nobody alone writes to the few of a place, or learns
-   from what became of it how many they are. See `approval`.
+1. `missing` lists what keeps a draft from being sent. `mail_test` mails it to its writer only.
+2. `start` gives it to the worker. A second organiser must `approve` it first if it goes to many
+   people, or to one region or constituency: nobody alone should write to the few people of a place,
+   or learn from the outcomes how many they are. See `approval`.
 3. The worker queues and sends it: see `news_sending`. `pause`, `resume` and `stop` take effect
    within seconds.
 """
@@ -40,10 +40,10 @@ from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
-# Supporters are counted no further, for a page.
-COUNTED = 100_000
-# What one process sends in a minute where no provider slows it, and how much of a list is usually
-# at the largest provider.
+# Pages count supporters only up to this number.
+MAX_COUNTED = 100_000
+# For estimates: how many mails one process sends in a minute if no provider slows it, and the usual
+# share of the largest provider.
 MAILS_A_MINUTE, LARGEST_SHARE = 6_000, 0.5
 
 _need_web_address = URLValidator(["http", "https"])
@@ -69,11 +69,11 @@ logger = logging.getLogger(__name__)
 
 
 class Size(NamedTuple):
-    """To how many people a news goes, in how many languages, and in about how many minutes.
+    """How many people a news item goes to, in how many languages, and in about how many minutes.
 
-    What a page says of it goes in steps: no record is kept of asking, and whoever loads it again
-    would read in an exact number whether the one person who has just signed asked for news, and
-    where they live.
+    Pages show the number of people in steps, because looking is not recorded. An exact number would
+    reveal, to somebody who reloads the page, whether the person who has just signed asked for news,
+    and where they live.
     """
 
     people: int
@@ -87,18 +87,18 @@ class Size(NamedTuple):
 
     @property
     def needs_approval(self) -> bool:
-        """Whether a second organiser has to approve it, if there is one."""
+        """Return whether a second organiser has to approve it, if there is one."""
         return self.is_of_place or self.people >= settings.NEWS_APPROVAL_FROM
 
     def __str__(self) -> str:
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
         minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
-        about = "at least" if self.people == COUNTED else "about"
+        about = "at least" if self.people == MAX_COUNTED else "about"
         return f"{self.people_in_words}, {languages}, {about} {minutes}"
 
 
 def supporters(news: News) -> QuerySet[Signature]:
-    """The counted signatures whose signers asked for news, in the chosen region or constituency."""
+    """Return the counted signatures that asked for news, in the chosen region or constituency."""
     rows = Signature.objects.counted().filter(petition=news.petition_id, wants_updates=True)
     if news.place_id:
         return rows.filter(place=news.place_id)
@@ -106,8 +106,8 @@ def supporters(news: News) -> QuerySet[Signature]:
 
 
 def size(news: News) -> Size:
-    """How large it is; who leaves until it is sent is not known yet."""
-    people = supporters(news)[:COUNTED].count()
+    """Return its size now. People may still leave before it is sent."""
+    people = supporters(news)[:MAX_COUNTED].count()
     rounded = people // News.FEWEST * News.FEWEST
     one_provider = rounded * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
     minutes = math.ceil(max(one_provider, rounded / MAILS_A_MINUTE, 1))
@@ -115,13 +115,13 @@ def size(news: News) -> Size:
 
 
 def missing(news: News, people: int) -> list[str]:
-    """What keeps a draft from being sent to so many people, in sentences; empty if nothing does."""
+    """Return sentences about what keeps a draft from being sent to so many people."""
     problems = []
     texts = list(news.texts.all())
     if not texts:
         problems.append("It has no text. Write it in at least one language.")
     problems += [problem for text in texts for problem in broken_links(text.body)]
-    # The words are the same where there is nobody: which of the two it is would tell something.
+    # The same words if nobody is chosen: the difference would tell something.
     if news.is_of_place and people < News.FEWEST:
         problems.append(
             f"Fewer than {News.FEWEST} people are chosen, and so few may point at somebody. "
@@ -133,7 +133,7 @@ def missing(news: News, people: int) -> list[str]:
 
 
 def broken_links(body: str) -> list[str]:
-    """A sentence for each link of a Markdown text that leads nowhere outside of this site."""
+    """Return a sentence for each link of a Markdown text that does not lead to another site."""
     incomplete = [
         f"The link “{link}” works in no mail. Write it in full, with https://."
         for link in sanitising.links_in(body)
@@ -159,9 +159,9 @@ def _is_whole(link: str) -> bool:
 
 
 def mail_test(*, news: News, actor: User, screen: str) -> int:
-    """Mail every text to its writer alone, now; return how many. Raises `Refused`.
+    """Mail every text to its writer only, at once; return how many. Raises `Refused`.
 
-    Its link to unsubscribe works, and unsubscribes nobody.
+    The link to unsubscribe works but unsubscribes nobody.
     """
     roles.require(actor, SEND)
     if not actor.email:
@@ -174,7 +174,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
         try:
             letter.send(fail_silently=False)
         except Exception as error:  # noqa: BLE001 - whichever provider
-            # Its text may hold the address.
+            # The error's text may hold the address.
             code = replies.code_of(error)
             raise Refused(
                 f"The mail server did not take it ({code}). Try again, or ask your operator."
@@ -184,7 +184,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
 
 
 def digest(news: News) -> str:
-    """SHA-256 of whom a news is for and all of its words, in hexadecimal."""
+    """Return the SHA-256, in hexadecimal, of a news item's audience and all of its texts."""
     texts = news.texts.order_by("language").values_list("language", "subject", "body")
     written = [news.petition_id, news.region, news.place_id, *map(list, texts)]
     return hashlib.sha256(json.dumps(written).encode()).hexdigest()
@@ -192,11 +192,11 @@ def digest(news: News) -> str:
 
 @transaction.atomic
 def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
-    """Give a draft to the worker; False if it waits first. Raises `Refused`.
+    """Give a draft to the worker. Return False if it must wait for approval. Raises `Refused`.
 
-    Locked, so that a form that is saved at the same moment changes nothing of it any more. `seen`
-    is the `digest` of what the actor looked at: nobody sends in their name what others changed
-    since. Without it nothing is compared.
+    The row is locked, so that a form that is saved at the same moment cannot change it any more.
+    `seen` is the `digest` of what the actor looked at: if somebody has changed it since, nothing is
+    sent in the actor's name. An empty `seen` is not compared.
     """
     roles.require(actor, SEND)
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
@@ -212,7 +212,7 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
 
 @transaction.atomic
 def approve(*, news: News, actor: User, screen: str) -> None:
-    """Give news that waits to the worker, as a second person. Raises `Refused`."""
+    """Give waiting news to the worker, as a second person. Raises `Refused`."""
     APPROVAL.approve(news, actor=actor, screen=screen)
 
 
@@ -226,10 +226,10 @@ def pause(*, news: News, actor: User, screen: str) -> None:
 
 @transaction.atomic
 def resume(*, news: News, actor: User, screen: str) -> None:
-    """Go on where it was paused. Raises `Refused`.
+    """Continue after a pause. Raises `Refused`.
 
-    What stopped by itself does not do so again: somebody has looked at it, and is on record. So
-    whoever was refused before for what may have been our fault is tried once more.
+    News that has paused by itself will not do so again: somebody has looked at it, on record.
+    Therefore refusals that may have been our fault are tried once more.
     """
     roles.require(actor, SEND)
     if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
@@ -242,7 +242,7 @@ def resume(*, news: News, actor: User, screen: str) -> None:
 
 @transaction.atomic
 def stop(*, news: News, actor: User, screen: str) -> None:
-    """Stop for good, waiting or begun: whoever has it keeps it, nobody else gets it.
+    """Stop for good, whether it waits or is being sent. Mails that were sent cannot be recalled.
 
     Raises `Refused`.
     """
@@ -253,7 +253,7 @@ def stop(*, news: News, actor: User, screen: str) -> None:
 
 
 def _change_pause(news: News, before: str, **columns: object) -> None:
-    """Compare-and-set of the pause of news that runs. Raises `Refused`."""
+    """Change the pause of running news by compare-and-set. Raises `Refused`."""
     rows = News.objects.filter(pk=news.pk, state=State.RUNNING, pause=before)
     if not rows.update(**columns):
         raise Refused("It has changed in the meantime. Load the page again.")
@@ -261,15 +261,14 @@ def _change_pause(news: News, before: str, **columns: object) -> None:
 
 
 def _queue_refused_again(news: News) -> None:
-    """Queue mails again that failed, or were refused by an unclear code, and uncount them.
-
-    A refusal that names the mailbox is final, and so is what came back.
+    """Queue mails again that failed, or were refused by an unclear code, and subtract them from the
+    counts. A refusal that names the mailbox is final, and so is a bounce.
     """
     may_be_ours = Q(state=Mail.State.FAILED) | Q(
         state=Mail.State.REFUSED, code__regex=replies.UNCLEAR
     )
     refused = Mail.objects.filter(may_be_ours, news=news, kind=Mail.Kind.NEWS)
-    # Whoever was erased since stays counted as refused.
+    # Mails to signers who were erased since stay counted as refused.
     there = refused.filter(signature__signer__isnull=False)
     again = list(there.select_related("signature__signer"))
     rows = Mail.objects.filter(pk__in=[mail.pk for mail in again])
@@ -282,8 +281,8 @@ def _queue_refused_again(news: News) -> None:
 def unsubscribe(*, to: Subscription) -> None:
     """Unsubscribe a mailbox from the news of a petition, by the link in its mail. Idempotent.
 
-    The list of suppressed mailboxes keeps it, whatever is signed or imported later; and all
-    signatures of the mailbox say so, where the signer sees them.
+    The suppression list keeps this through later signatures and imports. All signatures of the
+    mailbox are changed too, where the signer sees it.
     """
     if to.is_test:
         return
@@ -291,7 +290,7 @@ def unsubscribe(*, to: Subscription) -> None:
     if signer:
         mailbox = sealing.same_mailbox(to.petition_id, bytes(signer.petition_mailbox_ix))
         rows = Signature.objects.of_mailbox(mailbox)
-        # Locked in id order, as everywhere, against deadlocks.
+        # Locked in id order to avoid deadlocks.
         theirs = rows.filter(petition=to.petition_id).select_for_update(of=("self",)).order_by("id")
         wanting = [row.pk for row in theirs if row.wants_updates]
         Signature.objects.filter(pk__in=wanting).update(**Signature.NO_NEWS)
@@ -300,7 +299,7 @@ def unsubscribe(*, to: Subscription) -> None:
 
 
 def want_no_mail(*, to: Subscription) -> None:
-    """Opt out of all mail, by the link of a news. Idempotent."""
+    """Opt out of all mail, by the link of a news mail. Idempotent."""
     if not to.is_test:
         suppression.suppress_all(inbox=to.inbox)
 
@@ -314,9 +313,7 @@ def _provider(signer: Signer | None) -> str:
 
 
 def untranslated(news: News) -> str:
-    """What readers of the site's languages get in which a news has no text; empty if there are
-    none.
-    """
+    """Return a sentence on what readers get whose language the news has no text in; "" if none."""
     texts = list(news.texts.order_by(rank_of(settings.LANGUAGE_CODE), "id"))
     written = {text.language for text in texts}
     names = {code: get_language_info(code)["name"] for code, _name in settings.LANGUAGES}

@@ -1,7 +1,7 @@
-"""What became of each news, counted by large mail provider.
+"""The outcomes of each news item, counted by large mail provider.
 
-`claims.settle_news` counts a mail in the statement that settles it; what comes back later is added
-here. The counts stay when the list of recipients is deleted.
+`claims.settle_news` counts a mail in the statement that settles it. Later bounces, complaints and
+unsubscriptions are added here. The counts stay when the list of recipients is deleted.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ COLUMNS = ("sent", "withheld", "refused", "returned", "unsubscribed", "complaine
 
 
 def add(news_id: UUID, column: str, provider: str = OTHER) -> None:
-    """Count one that came back, unsubscribed or complained; nothing if the news is gone."""
+    """Count a mail that bounced, or led to a complaint or unsubscription, if the news exists."""
     assert column in COLUMNS
     with connection.cursor() as cursor:
         cursor.execute(
@@ -33,14 +33,14 @@ def add(news_id: UUID, column: str, provider: str = OTHER) -> None:
 
 
 def take_back(news_id: UUID, column: str, numbers: Mapping[str, int]) -> None:
-    """Subtract, by provider, what is queued again; not below 0, for an address may have changed."""
+    """Subtract mails that are queued again. Never below 0: an address may have changed provider."""
     for provider, number in numbers.items():
         rows = NewsCount.objects.filter(news=news_id, provider=provider)
         rows.update(**{column: Greatest(0, F(column) - number)})
 
 
 def fraction(news: News, n: dict[str, int]) -> float:
-    """How much of it is dealt with, from 0 to 1, by its `totals`."""
+    """Return how much of a news item is done, from 0 to 1; `n` is its `totals`."""
     dealt_with = n["sent"] + n["refused"] + n["withheld"] + news.skipped
     return min(1.0, dealt_with / max(1, news.matching))
 

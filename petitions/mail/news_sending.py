@@ -1,11 +1,11 @@
-"""The worker's part of news: queue each supporter once, send, watch what comes back, end.
+"""The worker's part of news: queue each supporter once, send, watch the outcomes, end.
 
-1. Begin what waited for nobody; cancel what waited, or was paused, for too long.
-2. Queue the supporters in keyset batches. Each commits with its cursor, and a unique constraint
-   holds each mailbox to one mail, so that a killed worker neither leaves out nor doubles anybody.
-3. Send through the outbox, behind all other mail (`outbox.deliver_news`), which looks at that
-   moment who has withdrawn, unsubscribed, objected or bounced.
-4. Stop by itself above `MOST_COMPLAINTS` or `MOST_RETURNED`, and tell the team.
+1. Start news that nobody else could approve; cancel news that waited, or was paused, for too long.
+2. Queue the supporters in keyset batches. Each batch commits with its cursor, and a unique
+   constraint allows each mailbox one mail. So a killed worker neither skips nor doubles anybody.
+3. Send through the outbox, after all other mail (`outbox.deliver_news`). Withdrawals,
+   unsubscriptions, objections and bounces are checked at that moment.
+4. Pause above `MAX_COMPLAINTS` or `MAX_RETURNED`, and mail the team.
 """
 
 import logging
@@ -23,13 +23,13 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Use
 
 BATCH = 1_000
-# Shares of what was sent. Gmail and Yahoo ask bulk senders to stay below 0.3 % of complaints.
-MOST_COMPLAINTS, MOST_RETURNED = 0.003, 0.05
-# A share of very few says nothing.
-FEWEST_COMPLAINTS, FEWEST_RETURNED = 2, 5
-PAUSED_FOR = timedelta(days=30)
-# Seconds between two looks at pause and complaints.
-TURN = 5.0
+# Shares of mails. Gmail and Yahoo ask bulk senders to stay below 0.3 % of complaints.
+MAX_COMPLAINTS, MAX_RETURNED = 0.003, 0.05
+# With fewer than these, a share says nothing.
+MIN_COMPLAINTS, MIN_RETURNED = 2, 5
+MAX_PAUSE = timedelta(days=30)
+# Seconds between two checks of pause and complaints.
+CHECK_EVERY = 5.0
 
 State = News.State
 Action = AuditRecord.Action
@@ -37,43 +37,43 @@ logger = logging.getLogger(__name__)
 
 
 def run_due(*, seconds: float = 20.0) -> None:
-    """Send what is due for so many seconds. One process at a time; call it again for the rest."""
+    """Send due news for up to `seconds`, in one process at a time. Call it again for the rest."""
     news.APPROVAL.settle()
     _end_paused()
     until = monotonic() + seconds
     for one in News.objects.sending():
-        while monotonic() < until and _turn(one, min(TURN, until - monotonic())):
+        while monotonic() < until and _step(one, min(CHECK_EVERY, until - monotonic())):
             pass
     for one in News.objects.filter(state=State.CANCELLED, has_list=True):
-        # What was still queued of it, some at a time.
+        # Cancel what is still queued, one batch in each run.
         queued = Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED)
         queued.filter(pk__in=queued.values("pk")[:BATCH]).update(state=Mail.State.CANCELLED)
     for one in News.objects.filter(is_to_tell=True):
-        # To all who may send news: it waits, or has stopped. What fails is tried again.
+        # Tell everybody who may send news that it waits or has stopped. Failures are retried.
         if news.APPROVAL.mail_team(one, message_id=f"{one.pk}.{one.pause or one.state}"):
             told = News.objects.filter(pk=one.pk, pause=one.pause, state=one.state)
             told.update(is_to_tell=False)
 
 
-def _turn(one: News, seconds: float) -> bool:
-    """Queue or send some of it; False if nothing is left to do now."""
+def _step(one: News, seconds: float) -> bool:
+    """Queue or send a part of the news. Return False if nothing is left to do now."""
     if not one.is_queued:
         return _queue_batch(one)
     sent = outbox.deliver_news(news_id=one.pk, seconds=seconds)
-    _watch(one)
+    _pause_if_unwanted(one)
     one.refresh_from_db()
     if one.state != State.RUNNING or one.pause:
         return False
     if not Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED).exists():
         one.change_state(State.DONE, State.RUNNING)
         return False
-    # Nothing was due: what is left waits for its provider, or for the mail server.
+    # If nothing was due, the rest waits for its provider or for the mail server.
     return bool(sent)
 
 
 @transaction.atomic
 def _queue_batch(one: News) -> bool:
-    """Queue the next supporters in the outbox; False if it runs no more."""
+    """Queue the next supporters in the outbox. Return False if the job no longer runs."""
     if not one.lock() or one.pause:
         return False
     rows = news.supporters(one).select_related("signer").order_by("id")
@@ -82,7 +82,7 @@ def _queue_batch(one: News) -> bool:
     queued = _insert(one.pk, _without_queued(one.pk, _mailboxes(one.pk, batch)))
     one.done += queued
     one.skipped += len(batch) - queued
-    # Of a long list it was counted up to a limit.
+    # `matching` was counted up to a limit only.
     one.matching = max(one.matching, one.done + one.skipped)
     one.is_queued = len(batch) < BATCH
     if batch:
@@ -92,8 +92,8 @@ def _queue_batch(one: News) -> bool:
 
 
 def _mailboxes(news_id: UUID, batch: list[Signature]) -> dict[UUID, list[bytes]]:
-    """The mailbox of each signature, by its blind index for this news under each key, the current
-    one first; without those that cannot be unsealed.
+    """Return for each signature its mailbox's blind indexes for this news, one per key, the current
+    key first. Signers who cannot be unsealed are left out.
     """
     found = {}
     for signature in batch:
@@ -109,7 +109,7 @@ def _mailboxes(news_id: UUID, batch: list[Signature]) -> dict[UUID, list[bytes]]
 
 
 def _without_queued(news_id: UUID, mailboxes: dict[UUID, list[bytes]]) -> dict[UUID, bytes]:
-    """The current index of each mailbox, but of those that were queued before the key changed."""
+    """Return the current index of each mailbox that was not queued under an older key."""
     older = [ix for indexes in mailboxes.values() for ix in indexes[1:]]
     mails = Mail.objects.filter(news=news_id, kind=Mail.Kind.NEWS, global_mailbox_ix__in=older)
     queued = {bytes(ix) for ix in mails.values_list("global_mailbox_ix", flat=True) if older}
@@ -117,7 +117,7 @@ def _without_queued(news_id: UUID, mailboxes: dict[UUID, list[bytes]]) -> dict[U
 
 
 def _insert(news_id: UUID, mailboxes: dict[UUID, bytes]) -> int:
-    """Queue one mail to each mailbox that has none of this news; return how many."""
+    """Queue one mail to each mailbox that has no mail of this news yet; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -132,16 +132,16 @@ def _insert(news_id: UUID, mailboxes: dict[UUID, bytes]) -> int:
         return int(cursor.rowcount)
 
 
-def _watch(one: News) -> None:
-    """Pause it where too many complain, or too many mails come back; the team is told."""
+def _pause_if_unwanted(one: News) -> None:
+    """Pause the news if too many readers complain or too many mails are refused or bounce."""
     if not one.is_watched:
         return
     n = news_counts.totals(one)
     tried = n["sent"] + n["refused"]
     returned = n["returned"] + n["refused"]
-    if n["complained"] >= FEWEST_COMPLAINTS and n["complained"] > MOST_COMPLAINTS * tried:
+    if n["complained"] >= MIN_COMPLAINTS and n["complained"] > MAX_COMPLAINTS * tried:
         why = News.Pause.COMPLAINTS
-    elif returned >= FEWEST_RETURNED and returned > MOST_RETURNED * tried:
+    elif returned >= MIN_RETURNED and returned > MAX_RETURNED * tried:
         why = News.Pause.RETURNED
     else:
         return
@@ -152,5 +152,5 @@ def _watch(one: News) -> None:
 
 def _end_paused() -> None:
     paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
-    for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
+    for one in paused.filter(started_at__lt=Now() - MAX_PAUSE):
         news.APPROVAL.cancel_by_clock(one, State.RUNNING, "nobody resumed it in 30 days")

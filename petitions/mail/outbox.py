@@ -1,19 +1,19 @@
-"""The transactional outbox's worker: claim a batch, decide about each mail, send, settle.
+"""The transactional outbox's worker: claim a batch, apply the rules, send, record the outcomes.
 
-1. Claim up to `BATCH` due mails with SKIP LOCKED, and count the attempt. Commit. The claim is a
-   lease, renewed for as long as this process lives: see `claims`.
-2. Decide about each mail: the rate limit of its mailbox, whether it is still of use, the
-   suppression list, the rate limit of its domain. Compose those that go, all at once: between two
-   sendings each took twice as long.
-3. Open one SMTP connection, outside any transaction, and send one mail after the other.
-4. Settle by id and attempt (compare-and-set). What a refusal means stands in `replies`: only one of
-   the address itself is final; others are retried with exponential backoff and jitter, and kept as
-   failed after five days, with codes and nothing else. A server that takes nothing at all is no
-   mail's failure, however long it lasts.
-5. Repeat while there was a full batch.
+1. Claim up to `BATCH` due mails with SKIP LOCKED and count an attempt for each. Commit. The claim
+   is a lease, which is renewed while this process lives: see `claims`.
+2. Apply the rules to each mail: the rate limit of its mailbox, whether it is still wanted, the
+   suppression list, the rate limit of its domain. Compose all mails before the first is sent:
+   composing between two sendings takes twice as long.
+3. Open one SMTP connection, outside any transaction, and send the mails one after the other.
+4. Write each outcome by id and attempt (compare-and-set). `replies` classifies refusals. Only a
+   refusal of the address is final. Other mails are retried with exponential backoff and jitter,
+   and fail after five days; of a failure only codes are stored. An outage of the mail server never
+   makes a mail fail, however long it lasts.
+5. Repeat as long as batches are full.
 
-Delivery is at least once: mails of a worker killed between 3 and 4 are sent again within half a
-minute, with the same Message-ID and Date, so that mail programs show one.
+Delivery is at least once: if a worker is killed between 3 and 4, its mails are sent again within
+half a minute. Message-ID and Date are the same, so mail programs show the mail once.
 """
 
 import logging
@@ -57,20 +57,20 @@ from petitions.staff import audit, roles
 
 BATCH = 100
 SETTLE_EVERY = 20
-# Seconds for which a batch of news is sent before other mail is looked for.
-NEWS_TURN = 2.0
-FEWEST_AT_ONCE = 10
-# Seconds. A domain that refuses us is then probed with one mail at a time.
+# Seconds for which a batch of news is sent before other mail is checked for.
+NEWS_TIME_SLICE = 2.0
+MIN_BATCH = 10
+# Seconds. After it, a domain that refuses us is probed with one mail at a time.
 DOMAIN_WAIT = 300
-# What organisers are told of each code stands in `petitions.admin.mail`.
+# `petitions.admin.mail` has the text that organisers see for each code.
 OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
 
 logger = logging.getLogger(__name__)
 _throttle = Throttle()
 _pace = Pace()
 
-# The columns that sending reads (`only`): all of them would take twice as long.
-_NEEDED = (
+# The columns that sending reads (`only`). Loading all columns would take twice as long.
+_COLUMNS = (
     "kind",
     "attempts",
     "created_at",
@@ -87,7 +87,9 @@ _NEEDED = (
     "signature__created_at",
     "signature__signer__sealed",
 )
-_MAILED = frozenset({Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD})
+_MAILABLE_STATES = frozenset(
+    {Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD}
+)
 _OBSOLETE = Mail.State.CANCELLED, ""
 # The outcome of mail to a suppressed mailbox, by reason.
 _SUPPRESSED = {
@@ -96,16 +98,17 @@ _SUPPRESSED = {
     Objection.Reason.NO_NEWS: (Mail.State.WITHHELD, OBJECTED),
     Objection.Reason.UNDELIVERABLE: (Mail.State.CANCELLED, UNDELIVERABLE),
 }
-# Requeued along with a kind, because staff see no numbers of them: see `monitoring.SHOWN`.
-_ALONG_WITH = {
+# Kinds that are requeued together with another, because staff see no figures of them: see
+# `monitoring.SHOWN`.
+_REQUEUED_WITH = {
     Mail.Kind.CONFIRM: [Mail.Kind.REMIND],
     Mail.Kind.FIND: [Mail.Kind.FIND_OTHER, Mail.Kind.ADDRESS],
 }
 
 
 class Ready(NamedTuple):
-    """A claimed mail, its message, and the domain of its recipient. A decoy has no message, and is
-    settled as if it were sent.
+    """A claimed mail, its message, and its recipient's domain. A decoy has no message and is
+    recorded as sent.
     """
 
     mail: Mail
@@ -114,9 +117,9 @@ class Ready(NamedTuple):
 
 
 @dataclass(slots=True)
-class Decided:
-    """A batch by what becomes of each mail: to be sent, throttled for so many seconds, to be tried
-    again after a bug of ours, or settled without being sent, by state and code.
+class SortedBatch:
+    """The mails of a batch by outcome: ready to send, throttled (with seconds), broken by a bug of
+    ours (retried), or settled without being sent, by state and code.
     """
 
     ready: deque[Ready] = field(default_factory=deque)
@@ -128,21 +131,21 @@ class Decided:
 
 
 class ServerAway(Exception):
-    """The mail server takes no mail at all now; the argument is a code, never its reply."""
+    """The mail server takes no mail at all now. The argument is a code, never the reply's text."""
 
 
 class TakesNothing(ServerAway):
-    """The server says so in reply to one mail; behind some relays a recipient's own server does."""
+    """The server said so in reply to one mail. Some relays pass on a recipient's own server."""
 
 
 class DomainAway(Exception):
-    """A recipient's domain takes no mail from us now; the argument is a code, never its reply."""
+    """A recipient's domain takes no mail from us now. The argument is a code, never the text."""
 
 
 def deliver() -> int:
-    """Send everything that is due, or all up to an outage of the mail server.
+    """Send all due mail, until none is left or the mail server fails.
 
-    Returns how many mails were sent in the batches that went through.
+    Return how many mails were sent in the batches that completed.
     """
     sent = 0
     while (claim := Claim(BATCH)).ids:
@@ -150,7 +153,7 @@ def deliver() -> int:
             with claim:
                 sent += _deliver_batch(claim)
         except ServerAway as away:
-            # The next sweep retries: now each batch would wait for the same time-out.
+            # Leave the rest to the next sweep: each further batch would wait for the same time-out.
             logger.warning("the mail server takes nothing now (%s)", away)
             break
         if len(claim.ids) < BATCH:
@@ -159,9 +162,9 @@ def deliver() -> int:
 
 
 def deliver_news(*, news_id: UUID, seconds: float) -> int:
-    """Send what is due of one news for so many seconds; return how many mails were sent.
+    """Send the due mails of one news item for up to `seconds`; return how many were sent.
 
-    All other mail first, and again every `NEWS_TURN`: it never waits for news.
+    Other mail is sent first, and again after each `NEWS_TIME_SLICE`: it never waits for news.
     """
     until, sent, limit = time.monotonic() + seconds, 0, BATCH
     while (begun := time.monotonic()) < until:
@@ -170,43 +173,43 @@ def deliver_news(*, news_id: UUID, seconds: float) -> int:
             break
         try:
             with claim:
-                sent += _deliver_batch(claim, seconds=NEWS_TURN)
+                sent += _deliver_batch(claim, seconds=NEWS_TIME_SLICE)
         except ServerAway as away:
             _pace.slow_all()
             logger.warning("the mail server takes no news now (%s)", away)
             break
-        # A batch that its turn cuts short was composed in vain.
-        is_slow = time.monotonic() - begun > NEWS_TURN
-        limit = max(FEWEST_AT_ONCE, limit // 2) if is_slow else min(BATCH, limit * 2)
+        # Composing mails that the time slice leaves unsent is wasted work.
+        is_slow = time.monotonic() - begun > NEWS_TIME_SLICE
+        limit = max(MIN_BATCH, limit // 2) if is_slow else min(BATCH, limit * 2)
     return sent
 
 
 def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
     """Send or settle the claimed mails; return how many were sent. Raises `ServerAway`.
 
-    What is not sent after so many seconds is queued again, untried.
+    Mails that are not sent within `seconds` are queued again, without counting an attempt.
 
-    What is not to be sent is settled last, and put back with the others in an outage: while the
-    server is away, a mail to a suppressed mailbox waits like any other (constant work).
+    Mails that are settled without being sent come last, and in an outage go back to the queue with
+    the others: then a mail to a suppressed mailbox waits like any other (constant work).
     """
-    rows = Mail.objects.filter(id__in=claim.ids).select_related("signature__signer").only(*_NEEDED)
-    decided = _decide(list(rows.order_by("due_at", "id")))
+    rows = Mail.objects.filter(id__in=claim.ids).select_related("signature__signer").only(*_COLUMNS)
+    batch = _decide(list(rows.order_by("due_at", "id")))
     with closing(get_connection(fail_silently=False)) as server:
         try:
-            sent = _send_all(server, decided.ready, claim, time.monotonic() + seconds)
+            sent = _send_all(server, batch.ready, claim, time.monotonic() + seconds)
         except ServerAway as away:
-            waiting = [one.mail for one in decided.ready]
-            waiting += [mail for mail, _seconds in decided.throttled]
-            waiting += chain.from_iterable(decided.settled.values())
+            waiting = [one.mail for one in batch.ready]
+            waiting += [mail for mail, _seconds in batch.throttled]
+            waiting += chain.from_iterable(batch.settled.values())
             claims.wait_for_server(waiting, str(away))
             raise
         finally:
-            for mail, code in decided.broken:
+            for mail, code in batch.broken:
                 claims.put_back(mail, code)
     if claim.is_held():
-        claims.defer([(one.mail, 0.0) for one in decided.ready], "")
-    claims.defer(decided.throttled, THROTTLED)
-    for outcome, mails in decided.settled.items():
+        claims.defer([(one.mail, 0.0) for one in batch.ready], "")
+    claims.defer(batch.throttled, THROTTLED)
+    for outcome, mails in batch.settled.items():
         news = [(mail, pace.OTHER) for mail in mails if mail.news_id]
         claims.settle_news(news, *outcome)
         others = [mail for mail in mails if not mail.news_id]
@@ -214,12 +217,12 @@ def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
     return sent
 
 
-def _decide(mails: Sequence[Mail]) -> Decided:
-    """Apply the rules to each mail, in this order; what they need is looked up once for all.
+def _decide(mails: Sequence[Mail]) -> SortedBatch:
+    """Apply the rules to each mail, in order. Each rule does its look-ups once for the batch.
 
-    A row that cannot be read or composed must not block those behind it.
+    A row that cannot be unsealed or composed must not block those behind it.
     """
-    decided = Decided()
+    batch = SortedBatch()
     over = over_limit([mail.pk for mail in mails])
     wanted, superfluous = _still_wanted(mails), reminders.superfluous(mails)
     people = {mail.pk: _person(mail) for mail in mails if mail.pk in wanted and mail.pk not in over}
@@ -228,37 +231,37 @@ def _decide(mails: Sequence[Mail]) -> Decided:
             mail.pk: suppression.Addressee(
                 _petition_of(mail),
                 person["email"],
-                # Of a decoy it is the address that was typed: see `signatures.find`.
+                # A decoy holds the address that was typed: see `signatures.find`.
                 is_any_spelling=mail.kind == Mail.Kind.FIND_OTHER,
             )
             for mail in mails
-            # An answer was asked for. Its organiser sees what became of it, and could else learn of
-            # any address, by writing to themselves in its name, whether its owner has objected.
+            # Answers ignore the list: their recipient asked for them. Organisers see what became of
+            # an answer, and could test any address by writing to themselves in its name.
             if (person := people.get(mail.pk)) and mail.kind != Mail.Kind.ANSWER
         },
-        # A claim is of one news, or of none.
+        # A claim holds mails of one news item only, or none of news.
         are_news=any(mail.news_id for mail in mails),
     )
     for mail in mails:
         person = people.get(mail.pk)
         if mail.pk in over:
-            decided.settled[Mail.State.WITHHELD, OVER_LIMIT].append(mail)
+            batch.settled[Mail.State.WITHHELD, OVER_LIMIT].append(mail)
         elif mail.pk not in wanted:
-            decided.settled[_OBSOLETE].append(mail)
+            batch.settled[_OBSOLETE].append(mail)
         elif person is None:
-            decided.settled[Mail.State.FAILED, vault.CannotOpen.__name__].append(mail)
+            batch.settled[Mail.State.FAILED, vault.CannotOpen.__name__].append(mail)
         elif (reason := suppressed.get(mail.pk)) and not _is_notice(mail, person, reason):
-            decided.settled[_SUPPRESSED[reason]].append(mail)
+            batch.settled[_SUPPRESSED[reason]].append(mail)
         else:
             is_decoy = sealing.DECOY in person or mail.pk in superfluous
             _throttle_or_compose(
-                mail, person, decided, is_notice=reason is not None, is_decoy=is_decoy
+                mail, person, batch, is_notice=reason is not None, is_decoy=is_decoy
             )
-    return decided
+    return batch
 
 
 def _is_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> bool:
-    """Whether the mail is sent all the same, once, to say that the address was entered again."""
+    """Whether to send this suppressed mail once, to say that the address was entered again."""
     to = suppression.Addressee(_petition_of(mail), person["email"])
     return (
         reason is Objection.Reason.NOT_ME
@@ -268,26 +271,26 @@ def _is_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> 
 
 
 def _throttle_or_compose(
-    mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool, is_decoy: bool
+    mail: Mail, person: dict[str, str], batch: SortedBatch, *, is_notice: bool, is_decoy: bool
 ) -> None:
     try:
         domain = _domain_of(mail, person["email"])
         if seconds := _wait(mail, domain):
-            decided.throttled.append((mail, seconds))
+            batch.throttled.append((mail, seconds))
         elif is_decoy:
-            decided.ready.append(Ready(mail, None, domain))
+            batch.ready.append(Ready(mail, None, domain))
         else:
-            decided.ready.append(
+            batch.ready.append(
                 Ready(mail, messages.compose(mail, person, is_notice=is_notice), domain)
             )
     except Exception as error:
-        decided.broken.append((mail, replies.code_of(error)))
+        batch.broken.append((mail, replies.code_of(error)))
         logger.exception("mail %s cannot be composed", mail.pk)
 
 
 def _domain_of(mail: Mail, address: str) -> str:
-    """The domain by which a mail waits. Of a link to another spelling it is the mailbox's: its
-    decoy has the address that was typed, at whose domain anybody can make mails wait.
+    """Return the domain whose rate limit applies. For a link to another spelling it is the
+    mailbox's domain: anybody could make mails wait at a domain of their choice by typing it.
     """
     if mail.kind == Mail.Kind.FIND_OTHER:
         address = email_addresses.canonical(address)
@@ -301,12 +304,12 @@ def _wait(mail: Mail, domain: str) -> float:
 
 
 def over_limit(ids: Collection[UUID]) -> set[UUID]:
-    """Which of these mails are over the rate limit of their mailbox and kind.
+    """Return the ids of the mails that are over the rate limit of their mailbox and kind.
 
-    Up to `MAILS_PER_MAILBOX_AND_DAY`, then one an hour, over all petitions. Judged here and not at
-    signing (constant work); by the order in which the mails were asked for, so that concurrent
-    attempts change nothing; and in PostgreSQL, for a limit that protects strangers must not fail
-    open when Redis is away.
+    The limit is `MAILS_PER_MAILBOX_AND_DAY`, then one an hour, over all petitions. It is checked
+    here and not at signing (constant work). Mails count in the order in which they were asked for,
+    so that concurrent attempts change nothing. PostgreSQL counts them, because a limit that
+    protects strangers must not fail open when Redis is down.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -315,7 +318,7 @@ def over_limit(ids: Collection[UUID]) -> set[UUID]:
                 SELECT count(*) AS n, max(o.created_at) AS newest FROM petitions_mail o
                 WHERE o.global_mailbox_ix = m.global_mailbox_ix AND o.kind = m.kind
                       AND o.state <> %s
-                      -- Never sent: whoever types and corrects an address uses up nothing.
+                      -- Never sent: typing and correcting an address uses up nothing.
                       AND NOT (o.state = 'cancelled' AND o.attempts = 0)
                       AND o.created_at > m.created_at - interval '1 day'
                       AND (o.created_at, o.id) < (m.created_at, m.id)
@@ -328,8 +331,8 @@ def over_limit(ids: Collection[UUID]) -> set[UUID]:
 
 
 def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
-    """Ids of the mails that are still of use: not those of erased signers, of corrected, disowned
-    or retired attempts, or about a signature that needs no confirmation any more.
+    """Return the ids of the mails that are still wanted. Not wanted are mails of erased signers, of
+    corrected, disowned or retired attempts, and of signatures in a state that needs no such mail.
 
     A link to one's signatures is sent whether or not there are any (constant work).
     """
@@ -353,13 +356,13 @@ def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
             return signature.state == Signature.State.PENDING and is_open
         if mail.kind == Mail.Kind.NEWS:
             return signature.state == Signature.State.CONFIRMED and signature.wants_updates
-        return signature.state in _MAILED
+        return signature.state in _MAILABLE_STATES
 
     return {mail.pk for mail in mails if is_wanted(mail)}
 
 
 def _person(mail: Mail) -> dict[str, str] | None:
-    """Unseal the addressee; None if the key is missing."""
+    """Unseal the addressee; return None if the key is missing."""
     try:
         return sealing.addressee(mail)
     except vault.CannotOpen:
@@ -367,15 +370,15 @@ def _person(mail: Mail) -> dict[str, str] | None:
 
 
 def _petition_of(mail: Mail) -> int | None:
-    """The petition that a mail is about; None if about all that a mailbox has signed."""
+    """Return the id of the petition that a mail is about, or None if it is about no single one."""
     return mail.signature.petition_id if mail.signature else None
 
 
 def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until: float) -> int:
-    """Send the queue in order, and remove what was dealt with. Raises `ServerAway`.
+    """Send the queue in order and remove what was sent or settled. Raises `ServerAway`.
 
-    Stops at the moment `until`, or when the claim has expired: another worker may be sending the
-    rest.
+    Stops at the moment `until`, or when the claim has expired: another worker may then be sending
+    the rest.
     """
     _open(server)
     sent: list[Ready] = []
@@ -409,10 +412,11 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
 def _put_aside(
     ready: deque[Ready], aside: list[Ready], away: TakesNothing, sent: int
 ) -> list[Ready]:
-    """Take what goes to the domain of the first mail out of the queue, to see whether the server
-    takes other mail: else whoever has a domain of their own, and as many below it as they like,
-    could stop all. Returns all that is `aside` by then. Raises `ServerAway` where it says so of a
-    large provider and of another domain, and where no other mail was `sent` or waits.
+    """Remove all mails to the first mail's domain from the queue, and return them with `aside`.
+
+    So the server is tried with other mail first: otherwise anybody with a domain of their own, and
+    any number of subdomains, could stop all mail. Raises `ServerAway` if by now a large provider
+    and another domain are refused, or if no other mail was `sent` or waits.
     """
     same = [one for one in ready if one.domain == ready[0].domain]
     refused = {one.domain for one in (*aside, *same)}
@@ -426,14 +430,14 @@ def _put_aside(
 
 
 def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
-    """Settle mails that the server has answered; of news, count them by provider."""
+    """Record the outcome of mails that the server has answered; count news by provider."""
     news = [(one.mail, pace.provider_of(one.domain)) for one in dealt if one.mail.news_id]
     claims.settle_news(news, state, code)
     claims.settle([one.mail for one in dealt if not one.mail.news_id], state, code)
 
 
 def _open(server: BaseEmailBackend) -> None:
-    """Open a connection, instead of the one that is there: smtplib hangs up after any 421."""
+    """Open a new connection in place of the old one: smtplib closes it after any 421."""
     try:
         server.close()
         server.open()
@@ -442,10 +446,10 @@ def _open(server: BaseEmailBackend) -> None:
 
 
 def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool:
-    """Send one mail, or settle its refusal; return whether it was sent.
+    """Send one mail, or record its refusal; return whether it was sent.
 
-    Raises `TakesNothing` if none would go now, `DomainAway` if none to its domain would. The
-    exceptions' texts may hold the address, so only their codes are kept.
+    Raises `TakesNothing` if the server takes no mail now, `DomainAway` if the domain takes none.
+    The text of an error may hold the address, so only its code is kept.
     """
     mail = ready.mail
     try:
@@ -475,7 +479,7 @@ def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool
 
 
 def _put_off_domain(ready: deque[Ready], domain: str, code: str) -> None:
-    """Defer all mail to a domain: the first, which was tried, and the others untried."""
+    """Defer all mail to a domain. Only the first mail was tried, so only it counts an attempt."""
     claims.put_back(ready.popleft().mail, code)
     others = [one for one in ready if one.domain == domain]
     claims.defer([(one.mail, DOMAIN_WAIT * claims.jitter()) for one in others], code)
@@ -485,18 +489,18 @@ def _put_off_domain(ready: deque[Ready], domain: str, code: str) -> None:
 
 @transaction.atomic
 def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int:
-    """Retry failed mails of a kind, and of the hour in which they were asked for, with attempts
-    reset; return how many. Whether each is still wanted is decided as ever.
+    """Retry the failed mails of a kind that were asked for in one hour, with attempts reset.
 
-    Kinds that staff see no numbers of go along uncounted.
+    Return how many. Sending applies the usual rules to them. Kinds of which staff see no figures
+    are requeued too, uncounted.
     """
     roles.require(actor, "petitions.change_mail")
     failed = Mail.objects.filter(
         state=Mail.State.FAILED, created_at__gte=hour, created_at__lt=hour + timedelta(hours=1)
     )
     anew = {"state": Mail.State.QUEUED, "attempts": 0, "code": "", "due_at": Now()}
-    failed.filter(kind__in=_ALONG_WITH.get(kind, [])).update(**anew)
+    failed.filter(kind__in=_REQUEUED_WITH.get(kind, [])).update(**anew)
     queued = failed.filter(kind=kind).update(**anew)
-    # Also where nothing had failed: otherwise a record would tell of uncounted ones.
+    # Recorded even if nothing had failed: otherwise a record would give away uncounted mails.
     audit.record(action=AuditRecord.Action.MAIL_REQUEUED, screen=screen, actor=actor)
     return queued

@@ -1,13 +1,12 @@
 """Rate limits of sending, by recipient: of all mail by domain, of news by large provider.
 
-Large providers punish bursts. Counted in the memory of each worker process, which costs nothing and
-depends on nothing: what is over is deferred and never lost, so that a counter that restarts with
-its process does no harm. A counter shared by all workers would cost every mail a round trip, and
-hold mail up while Redis is away. The signer's `domain_ix` would not do: its key changes with the
-day of signing.
+Large providers punish bursts. The counters are in the memory of each worker process. That costs
+nothing, and a restart does no harm, because mail over the limit is deferred and never lost. A
+counter shared by all workers would cost every mail a round trip, and hold mail up while Redis is
+down. The signer's `domain_ix` cannot be used: its key changes with the day of signing.
 
-For news, which one process sends, the limit moves (`Pace`): a provider that says 421 or 451 gets
-half as many, and a tenth of the usual pace more each minute (AIMD, as TCP does).
+The limit of news, which one process sends, adapts (`Pace`): it is halved for a provider that
+replies 421 or 451, and grows by a tenth of the usual rate each minute (AIMD, as in TCP).
 """
 
 import random
@@ -18,12 +17,12 @@ from collections.abc import Hashable
 from django.conf import settings
 
 MINUTE = 60.0
-LONGEST_WAIT, LONGEST_WAIT_OF_NEWS = 4 * 3600.0, 3600.0
-# Of what kinds without figures may take on top: see `Throttle.wait`.
+MAX_WAIT, MAX_NEWS_WAIT = 4 * 3600.0, 3600.0
+# The fraction of the limit that kinds without figures get in addition: see `Throttle.wait`.
 HIDDEN_SHARE = 10
-# No provider is slowed to less, in mails a minute.
-SLOWEST = 6
-# The replies that ask us to be slower.
+# The lowest limit of news for a provider, in mails a minute.
+MIN_NEWS_RATE = 6
+# Replies that ask us to slow down.
 BUSY = ("421", "451")
 OTHER = "other"
 _DOMAINS = {
@@ -40,16 +39,16 @@ _PROVIDERS = {domain: name for name, domains in _DOMAINS.items() for domain in d
 
 
 class FixedWindow:
-    """Fixed-window counters of a minute by key, which stay in memory for at most as long."""
+    """Fixed-window counters by key, with windows of a minute, in memory."""
 
-    def __init__(self, longest_wait: float) -> None:
-        self._longest_wait = longest_wait
+    def __init__(self, max_wait: float) -> None:
+        self._max_wait = max_wait
         self._started = 0.0
         self._passed: Counter[Hashable] = Counter()
         self._deferred: Counter[Hashable] = Counter()
 
     def turn(self) -> bool:
-        """Begin a new window if the last one is over; return whether it was."""
+        """Begin a new window if the last one is over; return whether it was over."""
         now = time.monotonic()
         if now < self._started + MINUTE:
             return False
@@ -59,7 +58,7 @@ class FixedWindow:
         return True
 
     def wait(self, key: Hashable, most: int) -> float:
-        """Seconds by which to defer a mail, of which `most` may go in a minute; 0: it may go now.
+        """Return the seconds by which to defer a mail if `most` may go in a minute; 0 for none.
 
         Deferred mails are spread over as many minutes as they need, so that each is tried about
         once more and not every minute.
@@ -71,21 +70,20 @@ class FixedWindow:
         minutes = self._deferred[key] // most + random.random()
         self._deferred[key] += 1
         left = self._started + MINUTE - time.monotonic()
-        return min(left + minutes * MINUTE, self._longest_wait)
+        return min(left + minutes * MINUTE, self._max_wait)
 
 
 class Throttle:
     """The rate limit of all mail but news, by domain."""
 
     def __init__(self) -> None:
-        self._window = FixedWindow(LONGEST_WAIT)
+        self._window = FixedWindow(MAX_WAIT)
 
     def wait(self, domain: str, *, is_shown: bool = True) -> float:
-        """Seconds by which to defer a mail to the domain; 0 if it may go now.
+        """Return the seconds by which to defer a mail to the domain; 0 if it may go now.
 
-        Kinds of which staff see no figures (`is_shown` is false) have a tenth of the limit for
-        themselves, on top of it: if they took places of the others, those that wait would tell of
-        them.
+        Kinds of which staff see no figures (`is_shown` is false) have a limit of their own, a tenth
+        of the usual one. If they shared the limit, waiting mails of other kinds would reveal them.
         """
         if not (most := settings.MAILS_PER_DOMAIN_AND_MINUTE):
             return 0.0
@@ -95,15 +93,15 @@ class Throttle:
 
 
 class Pace:
-    """The rate limit of news, by provider; a domain of no large one stands for itself."""
+    """The rate limit of news, by large provider, or by domain for all others."""
 
     def __init__(self) -> None:
-        self._window = FixedWindow(LONGEST_WAIT_OF_NEWS)
+        self._window = FixedWindow(MAX_NEWS_WAIT)
         self._limits: dict[str, float] = {}
         self._all = float("inf")
 
     def wait(self, domain: str) -> float:
-        """Seconds by which to defer a mail to the domain; 0 if it may go now."""
+        """Return the seconds by which to defer a mail to the domain; 0 if it may go now."""
         if self._window.turn():
             step = settings.NEWS_PER_PROVIDER_AND_MINUTE / 10
             self._all += step
@@ -111,22 +109,22 @@ class Pace:
         return self._window.wait(_key(domain), self.limit(domain))
 
     def limit(self, domain: str) -> int:
-        """How many mails a minute may go to the domain's provider now."""
+        """Return how many mails a minute may go to the domain's provider now."""
         usual = settings.NEWS_PER_PROVIDER_AND_MINUTE
         return int(min(usual, self._all, self._limits.get(_key(domain), usual)))
 
     def slow(self, domain: str) -> None:
-        """Halve the pace at the domain's provider, which has asked for it."""
-        self._limits[_key(domain)] = max(SLOWEST, self.limit(domain) / 2)
+        """Halve the limit of the domain's provider, which has asked for it."""
+        self._limits[_key(domain)] = max(MIN_NEWS_RATE, self.limit(domain) / 2)
 
     def slow_all(self) -> None:
-        """Halve the pace everywhere: our own mail server has asked for it."""
+        """Halve the limit everywhere, because our own mail server has asked for it."""
         usual = settings.NEWS_PER_PROVIDER_AND_MINUTE
-        self._all = max(SLOWEST, min(usual, self._all) / 2)
+        self._all = max(MIN_NEWS_RATE, min(usual, self._all) / 2)
 
 
 def provider_of(domain: str) -> str:
-    """The large provider of a domain, by name, or `OTHER`: a small one would tell of its people."""
+    """Return the name of a large provider, or `OTHER`: a small one could identify people."""
     return _PROVIDERS.get(domain, OTHER)
 
 

@@ -1,8 +1,8 @@
 """Reply templates ("ready words") for answers to enquiries, to be edited before sending.
 
 None of them says whether the writer signed: the organiser who sends them does not know, and anybody
-can type anybody's address into the form. What is held is shown behind "Find my signature" alone,
-whose link goes to the mailbox that signed.
+can type anybody's address into the form. Only "Find my signature" shows what is held, by a link
+that goes to the mailbox that signed.
 """
 
 from datetime import timedelta
@@ -36,7 +36,7 @@ def fitting(enquiry: Enquiry) -> Words:
 
 
 def ready(words: Words, *, enquiry: Enquiry, language: str) -> str:
-    """The whole text of an answer in a language, paragraphs apart by an empty line."""
+    """Return the full text of an answer in a language, with empty lines between paragraphs."""
     with translation.override(language):
         find = settings.SITE_URL + reverse("petitions:find")
         return "\n\n".join(
@@ -51,10 +51,10 @@ def ready(words: Words, *, enquiry: Enquiry, language: str) -> str:
 
 
 def _paragraphs(words: Words, find: str) -> list[str]:
-    """What the answer says, in the active language; `find` is the address of "Find my signature".
+    """Return the body of an answer in the active language; `find` links to "Find my signature".
 
-    Addresses stand alone: within Arabic, their last slash would stand before them. Of general words
-    one paragraph is left to be written.
+    A URL is a paragraph of its own: within Arabic text its last slash would be shown in front. The
+    general template has only a placeholder paragraph for the organiser to write.
     """
     if words is Words.GENERAL:
         return [TO_WRITE]

@@ -1,9 +1,9 @@
-"""One reminder to a signer who has not confirmed a day after the mail went out; never a second.
+"""One reminder to signers who have not confirmed a day after the mail went out; never a second one.
 
 Pages and mails announce it. A sweep reads the pending signatures of the last hours by keyset
-pagination, over the index `signature_list` (petition, state, created_at, id): it reads nothing
-older, however many millions are stored. Of each batch one statement queues those that have no
-reminder yet; the outbox sends those that are not `superfluous`.
+pagination, over the index `signature_list` (petition, state, created_at, id). It reads nothing
+older, however many millions are stored. One statement per batch queues the reminders that do not
+exist yet. The outbox sends those that are not `superfluous`.
 """
 
 from collections.abc import Iterable
@@ -22,8 +22,8 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Indexes
 
 AFTER = timedelta(hours=24)
-# Reminders that are more than six hours late (after an outage of the worker) are skipped.
-FOR = timedelta(hours=6)
+# Reminders that are more than six hours late, after an outage of the worker, are skipped.
+WINDOW = timedelta(hours=6)
 BATCH = 1_000
 
 
@@ -41,7 +41,7 @@ def _remind_about(petition: Petition) -> int:
     waiting = Signature.objects.filter(
         petition=petition,
         state=Signature.State.PENDING,
-        created_at__gt=Now() - AFTER - FOR,
+        created_at__gt=Now() - AFTER - WINDOW,
         created_at__lte=Now() - AFTER,
     ).order_by("created_at", "id")
     batch = list(waiting.values_list("created_at", "id")[:BATCH])
@@ -55,11 +55,11 @@ def _remind_about(petition: Petition) -> int:
 
 @transaction.atomic
 def _queue(petition: Petition, ids: list[UUID]) -> int:
-    """Queue a reminder for each of these signatures whose first mail was sent, and that has none
-    yet; return how many.
+    """Queue a reminder for each of these signatures whose first mail was sent, unless it has one;
+    return how many.
 
-    Two runs could each see that there is none yet, so an advisory lock makes the second wait, and
-    then read what the first has committed. Nothing else writes reminders.
+    Two runs could both see no reminder, so an advisory lock makes the second wait, and then read
+    what the first has committed. Nothing else writes reminders.
     """
     locks.lock_named("queue-reminders")
     mails = Mail.objects.filter(signature=OuterRef("pk"))
@@ -86,13 +86,12 @@ def _queue(petition: Petition, ids: list[UUID]) -> int:
 
 
 def superfluous(mails: Iterable[Mail]) -> set[UUID]:
-    """Which of these mails are reminders that nobody needs: of who has confirmed through another
-    link, or is reminded of another form. Of several forms the newest is reminded of.
+    """Return the ids of reminders that nobody needs: the signer has confirmed through another link,
+    or is reminded of another form. Of several forms, the newest is reminded of.
 
-    Decided when they are sent, and not by leaving the row out: anybody can send a form in
-    somebody's name, and a copy of the database would tell by its missing reminder that they have
-    signed. The same person is one with the very same address: another spelling may be somebody
-    else's.
+    This is decided when mail is sent, not by leaving out the row. Anybody can send a form in
+    somebody's name, and then a missing reminder would show in a copy of the database that they have
+    signed. Only the very same address is the same person: another spelling may be somebody else's.
     """
     mine = {mail.signature_id: mail for mail in mails if mail.kind == Mail.Kind.REMIND}
     known = {
@@ -114,7 +113,7 @@ def superfluous(mails: Iterable[Mail]) -> set[UUID]:
 
 
 def _standing_or_reminded(known: list[Indexes]) -> list[Signer]:
-    """Signers under these blind indexes who have confirmed, or have a reminder."""
+    """Return signers under these blind indexes who have confirmed, or have a reminder."""
     reminder = Mail.objects.filter(signature=OuterRef("pk"), kind=Mail.Kind.REMIND)
     rows = Signer.objects.annotate(reminded_at=Subquery(reminder.values("created_at")[:1]))
     return list(
@@ -127,7 +126,7 @@ def _standing_or_reminded(known: list[Indexes]) -> list[Signer]:
 
 
 def _comes_before(other: Any, mail: Mail, signer: Signer) -> bool:
-    """Whether another form of the same person makes the reminder of this one superfluous."""
+    """Return whether another form of the same person makes this form's reminder superfluous."""
     if other.slot is not None:
         return True
     if other.reminded_at != mail.created_at:

@@ -1,13 +1,13 @@
 """Classification of SMTP replies: permanent or temporary, and for how much of the outbox.
 
-Only a refusal of the address itself is final. Everything else is about the server, about us, or
-about today, and a mail that was asked for must not be lost by it. The enhanced status code says
-more than the basic one, so it decides first (RFC 3463, its registry RFC 5248, RFC 7372, RFC 7505;
-basic codes: RFC 5321, RFC 7504). What is in no table is temporary.
+Only a refusal of the address itself is final. Any other may be caused by the server, by us or by
+the moment, and must not lose a mail that was asked for. The enhanced status code is more specific
+than the basic one, so it decides first (RFC 3463, its registry RFC 5248, RFC 7372, RFC 7505; basic
+codes: RFC 5321, RFC 7504). Codes that are in no table are temporary.
 
-Unlike these, Exchange Online says 5.1.10 where there is no such mailbox; Gmail says 5.4.5 for the
-sender's daily limit and 4.7.28 and 5.7.26 where it doubts the sender; Outlook says 5.7.1, or no
-enhanced code and S3150 or "SC-001", where it blocks the sending server.
+Some providers deviate. Exchange Online says 5.1.10 for a mailbox that does not exist. Gmail says
+5.4.5 for the sender's daily limit, and 4.7.28 and 5.7.26 if it distrusts the sender. Outlook says
+5.7.1, or no enhanced code and S3150 or "SC-001", if it blocks the sending server.
 """
 
 import re
@@ -29,7 +29,7 @@ class Verdict(Enum):
 
 
 class Reply(NamedTuple):
-    """The codes of an SMTP reply; its text, which may hold the address, is stored nowhere."""
+    """The codes of an SMTP reply. Its text may hold the address, so it is stored nowhere."""
 
     basic: int
     enhanced: str = ""
@@ -38,9 +38,9 @@ class Reply(NamedTuple):
         return f"{self.basic} {self.enhanced}".rstrip()
 
 
-# By subject and detail of the enhanced code, then by subject alone.
+# Looked up by subject and detail of the enhanced code, then by subject alone.
 _BY_ENHANCED = {
-    # X.1 Addressing. 1.7 and 1.8 are about the sender's address; 1.10 see above, and null MX.
+    # X.1 Addressing. 1.7 and 1.8 are about the sender's address. 1.10: see above, also null MX.
     "1.0": Verdict.ADDRESS,
     "1.1": Verdict.ADDRESS,
     "1.2": Verdict.ADDRESS,
@@ -49,23 +49,23 @@ _BY_ENHANCED = {
     "1.10": Verdict.ADDRESS,
     "1.7": Verdict.DOMAIN,
     "1.8": Verdict.DOMAIN,
-    # X.2 Mailbox: disabled. Full (2.2), or the rest of them, may pass.
+    # X.2 Mailbox: disabled. A full one (2.2), and the rest of X.2, may pass.
     "2.1": Verdict.ADDRESS,
-    # X.3 Mail system: full, or taking nothing. Elsewhere in X.3 it may be this mail.
+    # X.3 Mail system: full, or taking no mail. The rest of X.3 may be about this mail alone.
     "3.1": Verdict.SERVER,
     "3.2": Verdict.SERVER,
-    # X.4 Network: congestion, by which Gmail's relay means its daily limit.
+    # X.4 Network: congestion. Gmail's relay uses it for its daily limit.
     "4.5": Verdict.SERVER,
-    # X.7 Policy: wrong credentials fail for all mail, the rest is our reputation. 7.9 and 7.11 are
-    # about the way to log in, and then answer AUTH; elsewhere Yahoo says 5.7.9 for its policy.
+    # X.7 Policy: wrong credentials make all mail fail, the rest is our reputation. 7.9 and 7.11 are
+    # about the login method if they answer AUTH. Otherwise Yahoo says 5.7.9 for its policy.
     "7.8": Verdict.SERVER,
     "7": Verdict.DOMAIN,
 }
 
 
 def _matching(verdict: Verdict) -> str:
-    """A regular expression, for Python and PostgreSQL, of stored codes to which the table above
-    gives a verdict.
+    """Return a regular expression, for Python and PostgreSQL, that matches the stored codes to
+    which the table above gives a verdict.
     """
     ways = []
     for code in (code for code, of in _BY_ENHANCED.items() if of is verdict):
@@ -76,8 +76,8 @@ def _matching(verdict: Verdict) -> str:
 
 # Stored codes with which a provider refuses all mail from us.
 UNWANTED = _matching(Verdict.DOMAIN)
-# Stored codes of refusals that may be about us as well as about the address: no enhanced code says
-# which, and RFC 5321 has 550 for a missing mailbox and for a server's policy alike.
+# Stored codes of refusals that may be about us or about the address: they have no specific enhanced
+# code, and RFC 5321 uses 550 both for a missing mailbox and for a server's policy.
 UNCLEAR = r"^55[013]( 5[.]0[.]\d+)?$"
 _BY_BASIC = {
     421: Verdict.SERVER,  # it closes the connection
@@ -91,10 +91,10 @@ _BY_BASIC = {
     551: Verdict.ADDRESS,
     553: Verdict.ADDRESS,
     556: Verdict.ADDRESS,  # that domain takes no mail
-    # Not here, and so temporary: 552 to RCPT is to be read as 452; 500 to 504 come from a server
-    # that is broken, and are about its commands; 554 says nothing about the mailbox.
+    # Left out, and so temporary: 552 to RCPT is to be read as 452; 500 to 504 come from a broken
+    # server and are about its commands; 554 says nothing about the mailbox.
 }
-# Wording of replies without an enhanced code: about our reputation, and about a full mailbox.
+# Patterns in the text of replies: about our reputation, and about a full mailbox.
 _ABOUT_US = re.compile(
     r"block ?list|black ?list|blocked|spamhaus|spamcop|reputation|S3150|\b(?:SC|DY|OU)-\d{3}"
     r"|rate limit|too many|\bpolic(?:y|ies)\b|\bSPF\b|\bDKIM\b|\bDMARC\b|reverse DNS|\bPTR\b"
@@ -116,10 +116,10 @@ _OUR_FAULT = frozenset({401, 402, 403, 429})
 
 
 def read(basic: int, words: bytes | str) -> Reply:
-    """Parse the codes of a reply. An enhanced one stands at the beginning of its text.
+    """Parse the codes of a reply. An enhanced code stands at the beginning of its text.
 
-    A reply without one, or with one that says no detail (X.Y.0), whose words are about our
-    reputation counts as X.7.0 (other security).
+    If the text is about our reputation and the enhanced code is missing or unspecific (X.Y.0), the
+    reply counts as X.7.0 (other security).
     """
     text = words.decode("ascii", "replace") if isinstance(words, bytes) else words
     found = _ENHANCED.match(text)
@@ -131,8 +131,8 @@ def read(basic: int, words: bytes | str) -> Reply:
 def judge(basic: int, words: bytes | str, *, is_to_rcpt: bool) -> Verdict:
     """Classify a reply to RCPT, or else to the message itself.
 
-    A basic code says something about an address only in reply to RCPT, and where the mailbox is not
-    just full. An enhanced one says nothing at all if it is X.0.0.
+    A basic code is about the address only in reply to RCPT, and only if the text does not say that
+    the mailbox is full. An enhanced code X.0.0 says nothing.
     """
     status, _dot, code = read(basic, words).enhanced.partition(".")
     subject = code.partition(".")[0]
@@ -148,10 +148,10 @@ def judge(basic: int, words: bytes | str, *, is_to_rcpt: bool) -> Verdict:
 
 
 def verdict_of(error: Exception) -> Verdict:
-    """Classify what sending raised, by the SMTP command that the refusal answers.
+    """Classify an exception raised by sending, by the SMTP command that was refused.
 
-    Connection, authentication and MAIL FROM come before any address: what fails there is ours. Of a
-    provider's API only its word about the recipient is final.
+    Connection, authentication and MAIL FROM come before any address, so their failures are ours. Of
+    a provider's API only a refusal of the recipient is final.
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         verdicts = [judge(*reply, is_to_rcpt=True) for reply in error.recipients.values()]
@@ -169,7 +169,7 @@ def verdict_of(error: Exception) -> Verdict:
 
 
 def code_of(error: Exception) -> str:
-    """What may be stored of a failure: SMTP or HTTP codes, or the exception's class name."""
+    """Return what may be stored of a failure: SMTP or HTTP codes, or the exception's class name."""
     if isinstance(error, smtplib.SMTPRecipientsRefused) and error.recipients:
         return str(read(*next(iter(error.recipients.values()))))
     if isinstance(error, smtplib.SMTPResponseException):
@@ -182,16 +182,16 @@ def code_of(error: Exception) -> str:
 
 
 def provider() -> ModuleType:
-    """`anymail.exceptions`, imported lazily at the first error that may be one of them: the HTTP
-    library that comes with it takes 5 MB, and most sites send by SMTP.
+    """Return `anymail.exceptions`, imported lazily: the HTTP library that comes with it takes 5 MB,
+    and most sites send by SMTP.
     """
     return import_module("anymail.exceptions")
 
 
-def of_report(report: str) -> tuple[str, Verdict]:
-    """The codes and verdict of the reply that a provider's report quotes ("smtp; 550 5.1.1 ...").
+def read_report(report: str) -> tuple[str, Verdict]:
+    """Return code and verdict of the reply that a provider's report quotes ("smtp; 550 5.1.1 ...").
 
-    Without codes it says nothing against the provider's own verdict: "" and `ADDRESS`.
+    A report without codes does not contradict the provider's own verdict: "" and `ADDRESS`.
     """
     codes = re.search(r"\b([245]\d\d)[ -](.*)", report, re.DOTALL)
     if codes is None:

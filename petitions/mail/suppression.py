@@ -1,8 +1,8 @@
 """The suppression list: mailboxes not to be mailed ("not me", opt-outs), addresses (hard bounce).
 
-Nothing is stored of either but its global blind index, with the id of the key, so that an entry
-outlives every erasure and also key rotation: look-ups try every key of the ring. The public never
-sees the list: the outbox alone reads it, when it sends.
+An entry stores only a global blind index and the id of its key, so that it outlives erasure and key
+rotation: look-ups try every key of the ring. The public never sees the list. Only the outbox reads
+it, when it sends.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,16 +23,16 @@ from petitions.signers import sealing
 
 Reason = Objection.Reason
 Key = TypeVar("Key")
-# Then mail is sent again. A mailbox may be repaired, and its owner is to be able to sign; and it
-# may have been a stranger's form that made them say that it was not them.
+# These entries expire. A broken mailbox may be repaired, and its owner must be able to sign then;
+# and "not me" may have been an answer to a form that a stranger sent.
 ENDS_AFTER = timedelta(days=30)
 ENDING = (Reason.UNDELIVERABLE, Reason.NOT_ME)
 
 
 class Addressee(NamedTuple):
-    """The recipient of a mail, and which petition it is about; None: about none of them.
+    """The recipient of a mail, and the petition that it is about, if any.
 
-    With `is_any_spelling` it is the mailbox, whichever address of it bounced.
+    `is_any_spelling`: ignore bounces, because they are about one spelling of the mailbox.
     """
 
     petition_id: int | None
@@ -46,14 +46,14 @@ def suppress_petition(*, mailbox: Mailbox) -> None:
 
 
 def unsuppress_petition(*, inboxes: Collection[Inbox], petition_id: int) -> None:
-    """Undo "not me": the mailbox's owner wants mail about the petition after all, and can sign."""
-    _of_mailbox(inboxes, Reason.NOT_ME, petition_id).delete()
+    """Undo "not me": the mailbox's owner wants mail about the petition again, and can sign."""
+    _entries_of(inboxes, Reason.NOT_ME, petition_id).delete()
 
 
 def is_petition_suppressed(mailbox: Mailbox) -> bool:
-    """Whether mail about the petition to this mailbox is suppressed ("not me")."""
+    """Return whether mail about the petition to this mailbox is suppressed ("not me")."""
     inboxes = [Inbox(mailbox.key_id, mailbox.ix)]
-    entries = _of_mailbox(inboxes, Reason.NOT_ME, mailbox.petition_id) & _standing()
+    entries = _entries_of(inboxes, Reason.NOT_ME, mailbox.petition_id) & _unexpired()
     return entries.exists()
 
 
@@ -66,28 +66,28 @@ def suppress_all(*, inbox: Inbox) -> None:
 
 
 def unsuppress_all(*, inboxes: Collection[Inbox]) -> None:
-    """Undo an opt-out from all mail; `inboxes` are the mailbox under each index key."""
-    _of_mailbox(inboxes, Reason.NO_MAIL).delete()
+    """Undo an opt-out from all mail. `inboxes` holds the mailbox's index under each key."""
+    _entries_of(inboxes, Reason.NO_MAIL).delete()
 
 
 def is_all_suppressed(inboxes: Collection[Inbox]) -> bool:
-    """Whether this mailbox, by any of its blind indexes, opted out of all mail."""
-    return _of_mailbox(inboxes, Reason.NO_MAIL).exists()
+    """Return whether this mailbox, by any of its blind indexes, opted out of all mail."""
+    return _entries_of(inboxes, Reason.NO_MAIL).exists()
 
 
 def suppress_bounced(*, address: str) -> None:
     """Suppress an address after a hard bounce, for `ENDS_AFTER` from the latest one.
 
-    The very address alone, which may not exist though its mailbox does under another spelling: an
-    alias that somebody makes up, or a domain of a provider at which not everybody has an address.
+    Only this spelling is suppressed. It may not exist although the mailbox does: somebody may have
+    made up an alias, or used a provider's second domain on which the mailbox has no address.
     """
     _insert(sealing.address_as_inboxes(address)[0], Reason.UNDELIVERABLE)
 
 
 def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
-    """Suppress news of a petition to a mailbox; False if they were, or the petition is gone.
+    """Suppress news of a petition to a mailbox. Return False if it was, or the petition is gone.
 
-    It stands whatever is signed or imported later, until its owner asks for news again.
+    The entry survives later signatures and imports, until the owner asks for news again.
     """
     if not Petition.objects.filter(pk=petition_id).exists():
         return False
@@ -95,38 +95,38 @@ def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
 
 
 def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
-    """Undo it: the owner of the mailbox asks for news of the petition again."""
-    _of_mailbox(inboxes, Reason.NO_NEWS, petition_id).delete()
+    """Undo it, because the mailbox's owner asks for news of the petition again."""
+    _entries_of(inboxes, Reason.NO_NEWS, petition_id).delete()
 
 
 def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[Key, Reason]:
-    """Return which of these mails are suppressed, and why, by one query.
+    """Return the reason for each of these mails that is suppressed, in one query.
 
-    Who unsubscribed from news gets all other mail.
+    Unsubscribing from news does not stop other mail.
     """
     sought = [
         (mail_id, reason, ix)
         for mail_id, to in mails.items()
         for reason, ix in _entries_about(to, are_news=are_news)
     ]
-    # One parameter: a batch of news or of an export has thousands.
+    # As one parameter: a batch of news or of an export has thousands of values.
     any_of = as_array((rf"\\x{ix.hex()}" for *_mail, ix in sought), "bytea")
-    found = _standing().filter(ix__in=any_of).values_list("ix", flat=True)
+    found = _unexpired().filter(ix__in=any_of).values_list("ix", flat=True)
     known = set(map(bytes, found))
     return {mail_id: reason for mail_id, reason, ix in sought if ix in known}
 
 
 def _entries_about(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, bytes]]:
-    """Yield the blind indexes of all entries that suppress mail to an addressee. Where several
-    exist the last one is told: that an address takes no mail.
+    """Yield reason and blind index of each entry that would suppress a mail. `reasons` returns the
+    last one that exists, so a bounced address comes last.
     """
     inboxes = sealing.inboxes_of(to.address)
     for reason, petition_id in _scopes(to.petition_id, are_news):
         for inbox in inboxes:
-            yield reason, _stored(inbox, reason, petition_id)
+            yield reason, _entry_index(inbox, reason, petition_id)
     if not to.is_any_spelling:
         for inbox in sealing.address_as_inboxes(to.address):
-            yield Reason.UNDELIVERABLE, _stored(inbox, Reason.UNDELIVERABLE, None)
+            yield Reason.UNDELIVERABLE, _entry_index(inbox, Reason.UNDELIVERABLE, None)
 
 
 @lru_cache(maxsize=256)
@@ -139,25 +139,25 @@ def _scopes(petition_id: int | None, are_news: bool) -> list[tuple[Reason, int |
 
 
 def is_notice(mail_id: UUID, to: Addressee) -> bool:
-    """Whether this mail is the one that tells the owner that their address was entered again since
-    they said "not me": the first that asks, however often it is sent.
+    """Return whether this mail tells the owner that their address was entered again since they said
+    "not me". It is the first mail that asks, and stays so when it is retried.
     """
     inboxes = sealing.inboxes_of(to.address)
-    mine = _of_mailbox(inboxes, Reason.NOT_ME, to.petition_id) & _standing()
+    mine = _entries_of(inboxes, Reason.NOT_ME, to.petition_id) & _unexpired()
     mine.filter(notice_id=None).update(notice_id=mail_id)
     return mine.filter(notice_id=mail_id).exists()
 
 
-def _standing() -> QuerySet[Objection]:
-    """Without those that have ended, which retention deletes."""
+def _unexpired() -> QuerySet[Objection]:
+    """Return the entries that have not expired. Retention deletes expired ones."""
     return Objection.objects.exclude(reason__in=ENDING, created_at__lt=Now() - ENDS_AFTER)
 
 
-def _stored(inbox: Inbox, reason: Reason, petition_id: int | None) -> bytes:
-    """The blind index of an entry: another for each reason and petition. Whoever makes somebody say
-    "not me" about one would else see in a copy of the database of which others they had news.
+def _entry_index(inbox: Inbox, reason: Reason, petition_id: int | None) -> bytes:
+    """Return the blind index of an entry. It differs by reason and petition: otherwise somebody who
+    provokes a "not me" about one petition could find the mailbox's other entries in a stolen copy.
     """
-    # Keyed BLAKE2: each row of an export asks for four, and HMAC takes four times as long.
+    # Keyed BLAKE2: each row of an export needs four, and HMAC takes four times as long.
     key = _key(reason, petition_id, inbox.key_id)
     return blake2b(inbox.ix, digest_size=vault.INDEX_BYTES, key=key).digest()
 
@@ -169,7 +169,7 @@ def _key(reason: Reason, petition_id: int | None, key_id: int) -> bytes:
 
 
 def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> bool:
-    """Add an entry once; those that end are renewed by a repetition. Whether a row was written."""
+    """Add an entry, or renew one that expires. Return whether a row was written."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -179,7 +179,7 @@ def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> boo
             WHERE petitions_objection.reason = ANY(%s)
             """,
             [
-                _stored(inbox, reason, petition_id),
+                _entry_index(inbox, reason, petition_id),
                 inbox.key_id,
                 petition_id,
                 reason,
@@ -189,10 +189,10 @@ def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> boo
         return bool(cursor.rowcount)
 
 
-def _of_mailbox(
+def _entries_of(
     inboxes: Collection[Inbox], reason: Reason, petition_id: int | None = None
 ) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
-        either |= Q(ix=_stored(inbox, reason, petition_id), key_id=inbox.key_id)
+        either |= Q(ix=_entry_index(inbox, reason, petition_id), key_id=inbox.key_id)
     return Objection.objects.filter(either, reason=reason, petition=petition_id)

@@ -1,14 +1,14 @@
-"""Mail to the team: one plain-text message, rendered and handed to the mail server at once.
+"""Mail to staff: one plain-text message each, rendered and handed to the mail server at once.
 
-The outbox holds messages to the public alone. Here the caller's own row records that its mail went
-out, after the mail server took it (at least once): what fails or is interrupted is sent again, with
-the same Message-ID and Date, so that mail programs show one. English, as all of the admin, without
-a word about the cause.
+The outbox holds only messages to the public. Here the caller's own row records, after the mail
+server took it, that a mail went out (at least once). A mail that fails or is interrupted is sent
+again with the same Message-ID and Date, so that mail programs show it once. Mails are in English,
+like the admin, and do not mention the cause.
 
-- Notices: that a closed petition's signers will be erased (retention), alerts, and messages that
+- Notices: scheduled erasure of a closed petition's signers (retention), alerts, and enquiries that
   wait for an answer.
-- Letters to one person of staff: invitations, links for a new password, and news of changed
-  accounts and switches. Each row of `StaffMail` is deleted once its message was taken.
+- Letters to one member of staff: invitations, links for a new password, changes of accounts and
+  switches. Each row of `StaffMail` is deleted once its message was taken.
 """
 
 import logging
@@ -61,9 +61,9 @@ _SUBJECTS = {
     StaffMail.Kind.CONTACT: SUBJECT,
 }
 _BATCH = 100
-# What the mail server does not take within a day is dropped: its link would be old.
+# A letter that the mail server does not take within a day is dropped, because its link is old.
 KEPT_FOR = timedelta(days=1)
-# Links for a new password an account gets within an hour; more requests are dropped.
+# The number of password links that an account gets within an hour; more requests are dropped.
 LINKS_AN_HOUR = 3
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def send(
     date: datetime,
     subject: str = SUBJECT,
 ) -> bool:
-    """Send the text of a template to one address; False, and a warning, if that failed.
+    """Send the text of a template to one address. Log a warning and return False if that fails.
 
     `message_id` is the local part of the Message-ID. The template also gets the URL of the `admin`
     and the `organisation`.
@@ -102,7 +102,7 @@ def send(
         letter.metadata = {}
         letter.send(fail_silently=False)
     except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
-        # Its text may hold the address.
+        # The error's text may hold the address.
         logger.warning("%s %s not sent (%s)", template, message_id, replies.code_of(error))
         return False
     return True
@@ -111,8 +111,8 @@ def send(
 def send_to_all(
     template: str, context: dict[str, Any], *, permission: str, message_id: str, date: datetime
 ) -> bool:
-    """Send it to all staff with a permission; False if there was somebody, and the mail server took
-    none. One address that it refuses does not have the others mailed again and again.
+    """Send a mail to all staff with a permission. Return False if the mail server refused all of
+    them. If it takes one, none is sent again, so that a bad address repeats nothing for the others.
     """
     taken = [
         send(template, context, to=one.email, message_id=f"{message_id}.{one.pk}", date=date)
@@ -126,17 +126,17 @@ def send_to_all(
 
 
 def send_erasures() -> int:
-    """Mail the organisation about each scheduled erasure of which it was not told; return how many.
+    """Mail the organisation about each scheduled erasure that it was not told of; return how many.
 
-    What fails is retried by the next sweep. Erasing does not wait for it: signers were promised a
-    day, and the admin's home page tells organisers as well.
+    The next sweep retries what fails. Erasure does not wait for it: signers were promised a day,
+    and the admin's home page also tells organisers.
     """
     organisation = Organisation.load()
     if not organisation.privacy_email:
         return 0
     sent = 0
     for erasure in Erasure.objects.standing().filter(mailed_at=None):
-        # It names no petition, as no mail does: phones show its beginning when locked.
+        # It names no petition, because phones show the beginning of mail on the lock screen.
         if send(
             "admin/petitions/erasure/mail.txt",
             {"day": timezone.localdate(erasure.erasure_due_at)},
@@ -150,11 +150,10 @@ def send_erasures() -> int:
 
 
 def send_alerts() -> int:
-    """Mail alerts to the moderators who want them, at most one mail an hour a cause; return how
-    many were sent.
+    """Mail alerts to the moderators who want them; return how many mails were sent.
 
-    Told is what is new since a person's last mail of that cause. What fails is tried again by the
-    next sweep.
+    A moderator gets at most one mail an hour for each cause, about the alerts since the last one.
+    The next sweep retries what fails.
     """
     now, sent = timezone.now(), 0
     due = Q(mailed_at=None) | Q(mailed_at__lte=now - ALERTS_APART)
@@ -180,10 +179,10 @@ def send_alerts() -> int:
 
 
 def send_enquiries() -> int:
-    """Mail the organisation about enquiries that wait: once when each has come, once when its day
-    is near, once when it is over; at most one mail an hour. Returns about how many it was.
+    """Mail the organisation about waiting enquiries; return how many the mail is about.
 
-    What fails is tried again by the next sweep.
+    Each is reported when it arrives, when its due date is near, and when it is overdue. At most one
+    mail goes out in an hour. The next sweep retries what fails.
     """
     organisation, now = Organisation.load(), timezone.now()
     lately = AuditRecord.objects.lately(Action.ENQUIRIES_MAILED, ENQUIRIES_APART)
@@ -206,7 +205,7 @@ def send_enquiries() -> int:
 
 
 def _enquiries_to_report() -> dict[Notice, list[Enquiry]]:
-    """Enquiries that wait, by what the organisation was not told about them yet."""
+    """Return waiting enquiries by the notice about them that the organisation has not had yet."""
     today, due = timezone.localdate(), defaultdict[Notice, list[Enquiry]](list)
     waiting = Enquiry.objects.waiting().filter(notice__lt=Notice.MISSED)
     for enquiry in waiting.only("kind", "due_on", "notice"):
@@ -219,7 +218,7 @@ def _enquiries_to_report() -> dict[Notice, list[Enquiry]]:
 
 
 def _lines(due: dict[Notice, list[Enquiry]]) -> list[str]:
-    """How many of each kind and by when; nothing of who wrote, or what."""
+    """Return how many of each kind wait, and by when; nothing about the writers or contents."""
     lines = []
     for notice in sorted(due, reverse=True):
         for kind, number in Counter(enquiry.kind for enquiry in due[notice]).items():
@@ -232,10 +231,10 @@ def _lines(due: dict[Notice, list[Enquiry]]) -> list[str]:
 
 
 def send_letters() -> int:
-    """Send what waits, a batch at most; return how many messages were sent. Run by one process.
+    """Send a batch of waiting letters; return how many messages were sent. Run by one process.
 
-    In random order: else as many as a batch to addresses that are refused would keep back all that
-    were queued after them for a day, such as the news that somebody's account was changed.
+    The order is random. Otherwise a batch of letters to addresses that are refused would block all
+    later ones for a day, such as the news that somebody's account was changed.
     """
     StaffMail.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
     waiting = StaffMail.objects.select_related("user").order_by("?")[:_BATCH]
@@ -251,7 +250,7 @@ def _send_letter(mail: StaffMail) -> int:
         return 0
     for person, address in addressees:
         context: dict[str, object] = {"person": person}
-        # In no other letter, for one goes to the address that an account no longer has.
+        # Only these letters have a link: others may go to an address that an account no longer has.
         if mail.kind in (StaffMail.Kind.INVITATION, StaffMail.Kind.PASSWORD):
             link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
             context["link"] = f"{settings.SITE_URL}{link}"
@@ -273,7 +272,7 @@ def _send_letter(mail: StaffMail) -> int:
 
 
 def _addressees(mail: StaffMail) -> Iterator[tuple[User, str]]:
-    """Accounts and addresses to write to: of a forgotten password none, one or several."""
+    """Yield accounts and addresses to write to. Several accounts may share the typed address."""
     if mail.user:
         yield mail.user, people.address_in(mail) if mail.sealed else mail.user.email
         return

@@ -1,8 +1,8 @@
-"""Trials: every message that the public gets, in every language, to the organiser who asks.
+"""Trials: send every message that the public gets, in every language, to an organiser.
 
-They go through the outbox as all mail does, so that what arrives is what signers get: same server,
-sender and headers. Only the subject says that it is a trial. Nothing in them is about anybody, and
-their links open nothing.
+They go through the outbox like all mail, so that they arrive as signers' mail does, from the same
+server and sender and with the same headers. Only the subject says that it is a trial. They are
+about nobody, and their links open nothing.
 """
 
 import secrets
@@ -20,9 +20,9 @@ from petitions.signers import sealing
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
-# How often one person gets them in a day.
+# How often one person can get them within a day.
 ROUNDS_A_DAY = 5
-# What differs from “find my signature” by nothing but whom it reaches is sent once.
+# `FIND_OTHER` has the same text as `FIND`, so it is left out.
 KINDS = [kind for kind in messages.TEXTS if kind != Mail.Kind.FIND_OTHER]
 
 
@@ -50,7 +50,7 @@ def send(*, actor: User, screen: str) -> int:
 
 
 def _trial(kind: str, language: str, actor: User) -> Mail:
-    # A random index: of the limits of a mailbox, trials use up nothing and are met by none.
+    # A random index: trials do not count towards the rate limits of a mailbox.
     mail = Mail(
         kind=Mail.Kind.TRIAL,
         global_mailbox_ix=secrets.token_bytes(16),

@@ -1,9 +1,9 @@
-"""Wakes the mail worker after a commit, without ever making a signer wait for it.
+"""Wake the mail worker after a commit, without ever making a signer wait for it.
 
-The outbox row is the truth and a sweep finds it within seconds; waking only cuts the latency.
-Publishing to Celery can block for many seconds while Redis is away, so a background thread does it:
-a request only sets a flag. While that thread hangs or fails, nothing is lost but speed. Publishes
-are debounced: one at a time, and one in 200 ms at most.
+The outbox row is what counts, and a sweep finds it within seconds. Waking only cuts the latency.
+Publishing to Celery can block for many seconds while Redis is down, so a background thread does it
+and a request only sets a flag. If that thread hangs or fails, only speed is lost. Publishing is
+debounced: one at a time, and at most one in 200 ms.
 """
 
 import logging
@@ -29,7 +29,7 @@ def nudge() -> None:
 
 @cache
 def _flag() -> threading.Event:
-    # Created lazily, in the process that nudges: threads do not survive a fork.
+    # Created lazily, in the process that uses it: threads do not survive a fork.
     flag = threading.Event()
     threading.Thread(target=_publish_for_ever, args=[flag], daemon=True, name="nudge").start()
     return flag

@@ -1,4 +1,4 @@
-"""The use case: check the sender's records, and store what DNS said, for the checklist."""
+"""The use case: check the sender's DNS records and store the result, for the checklist."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,9 +24,9 @@ _AWAY = (
 
 
 def check(*, domain: str, selector: str) -> list[Record]:
-    """Ask DNS for SPF, DKIM and DMARC of a domain, for `lookup.ALL` seconds at most.
+    """Ask DNS for SPF, DKIM and DMARC of a domain, for `lookup.TOTAL_TIMEOUT` seconds at most.
 
-    Raises `Refused` for what is no domain or no selector.
+    Raises `Refused` if the domain or the selector is invalid.
     """
     if "." not in domain.strip("."):
         raise Refused(
@@ -41,7 +41,7 @@ def check(*, domain: str, selector: str) -> list[Record]:
     lookup = Lookup()
     policy = dmarc.Policy(_unanswered("DMARC", domain), domain)
     own_spf, own_dkim = _unanswered("SPF", domain), _unanswered("DKIM", domain)
-    # Each by itself: where one is not answered, the others may be.
+    # Each in its own block: if one goes unanswered, the others may still be answered.
     with suppress(Unanswered):
         policy = dmarc.check(domain, lookup)
     with suppress(Unanswered):
@@ -54,9 +54,9 @@ def check(*, domain: str, selector: str) -> list[Record]:
 
 
 def check_sender(*, selector: str, actor: User, screen: str) -> SenderCheck:
-    """Check the domain of the sender's address, and store the outcome, on record.
+    """Check the domain of the sender's address and store the result, on the audit record.
 
-    Raises `Refused`. Nothing is asked inside a transaction.
+    Raises `Refused`. No query is sent inside a transaction.
     """
     roles.require(actor, "petitions.change_sendercheck")
     domain = messages.sender_domain()
@@ -82,7 +82,7 @@ def _unanswered(kind: str, domain: str) -> Record:
 
 
 def _sender() -> str:
-    """The SPF term that allows the mail server; "" for one of this machine."""
+    """Return the SPF term that allows the mail server, or "" if it is on this machine."""
     if settings.MAIL_PROVIDER in _PROVIDERS:
         return _PROVIDERS[settings.MAIL_PROVIDER]
     host = settings.EMAIL_HOST

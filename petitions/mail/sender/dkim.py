@@ -1,4 +1,4 @@
-"""DKIM (RFC 6376): the public key by which receivers check the signature of a mail."""
+"""DKIM (RFC 6376): the public key with which receivers check the signature of a mail."""
 
 import base64
 import binascii
@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from petitions.mail.sender.lookup import Lookup, Record
 
 SELECTOR = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
-# RFC 8301: signatures by less are not believed, and signers should use more.
-_LEAST_BITS, _GOOD_BITS = 1024, 2048
+# RFC 8301: receivers reject signatures by shorter keys, and signers should use longer ones.
+_MIN_BITS, _GOOD_BITS = 1024, 2048
 _ED25519_BYTES = 32
 _DAMAGED = "The key is damaged, perhaps cut: copy it from your mail provider again."
 _MISSING = (
@@ -24,8 +24,8 @@ _MISSING = (
 def check(domain: str, selector: str, lookup: Lookup, *, parent: str, is_strict: bool) -> Record:
     """Check the DKIM key of a selector.
 
-    It may stand with the `parent` domain whose DMARC policy holds, if alignment is not strict
-    (`adkim=s`). Raises `Unanswered`.
+    It may be published at the `parent` domain whose DMARC policy applies, unless alignment is
+    strict (`adkim=s`). Raises `Unanswered`.
     """
     if not selector:
         record = Record("DKIM", f"(selector)._domainkey.{domain}")
@@ -56,7 +56,7 @@ def _keys(name: str, lookup: Lookup) -> list[str]:
 
 
 def tags(text: str) -> dict[str, str]:
-    """The tags of a DKIM or DMARC record, names in lower case, in their order."""
+    """Return the tags of a DKIM or DMARC record in order, with names in lower case."""
     pairs = (part.partition("=") for part in text.split(";") if "=" in part)
     return {name.strip().lower(): value.strip() for name, _sign, value in pairs}
 
@@ -71,10 +71,12 @@ def _judge(record: Record) -> None:
         record.problems.append("“s” does not allow email: take it out.")
     if "y" in values.get("t", "").replace(" ", "").split(":"):
         record.problems.append("“t=y” says that this is a test, to be ignored: take it out.")
-    record.problems += _of_key(values.get("k", "rsa").lower(), "".join(values["p"].split()), record)
+    record.problems += _key_problems(
+        values.get("k", "rsa").lower(), "".join(values["p"].split()), record
+    )
 
 
-def _of_key(kind: str, written: str, record: Record) -> list[str]:
+def _key_problems(kind: str, written: str, record: Record) -> list[str]:
     if not written:
         return ["The key is withdrawn (“p=” is empty): publish the one that is used now."]
     try:
@@ -86,16 +88,16 @@ def _of_key(kind: str, written: str, record: Record) -> list[str]:
         return [] if len(key) == _ED25519_BYTES else ["This is no Ed25519 key: copy it again."]
     if kind != "rsa":
         return [f"“k={kind}” is no kind of key that receivers know."]
-    return _of_rsa(key, record)
+    return _rsa_problems(key, record)
 
 
-def _of_rsa(key: bytes, record: Record) -> list[str]:
+def _rsa_problems(key: bytes, record: Record) -> list[str]:
     try:
         loaded = load_der_public_key(key)
     except (ValueError, UnsupportedAlgorithm):
         return [_DAMAGED]
     bits = loaded.key_size if isinstance(loaded, rsa.RSAPublicKey) else 0
-    if bits < _LEAST_BITS:
+    if bits < _MIN_BITS:
         return [f"The key is too short to be believed ({bits} bits): make one of {_GOOD_BITS}."]
     if bits < _GOOD_BITS:
         record.advice.append(f"The key has {bits} bits: {_GOOD_BITS} are recommended.")

@@ -1,4 +1,4 @@
-"""DMARC (RFC 7489): what receivers do with mail of the domain that neither SPF nor DKIM backs."""
+"""DMARC (RFC 7489): what receivers do with mail of the domain that fails both SPF and DKIM."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,15 @@ from petitions.mail.sender.dkim import tags
 from petitions.mail.sender.lookup import Lookup, Record
 
 SUGGESTED = "v=DMARC1; p=quarantine"
-# From so many labels on, a walk up the tree skips to eight: RFC 9989, 4.10.
-_MOST_LABELS = 8
+# From this many labels on, a walk up the tree skips to eight: RFC 9989, 4.10.
+_MAX_LABELS = 8
 _POLICIES = frozenset({"none", "quarantine", "reject"})
 
 
 class Policy(NamedTuple):
-    """The policy that holds for a domain, and the domain in whose record it stands.
+    """The policy that applies to a domain, and the domain that publishes it.
 
-    is_strict: a DKIM signature counts for the very domain alone (`adkim=s`).
+    is_strict: only signatures by the exact domain count for DKIM (`adkim=s`).
     """
 
     record: Record
@@ -23,12 +23,12 @@ class Policy(NamedTuple):
 
 
 def check(domain: str, lookup: Lookup) -> Policy:
-    """Check the DMARC record that holds for a domain: its own, or that of the nearest above it.
+    """Check the DMARC record that applies to a domain: its own or its nearest ancestor's.
 
     Raises `Unanswered`.
     """
     own = Record("DMARC", f"_dmarc.{domain}")
-    for above in _up(domain):
+    for above in _ancestors(domain):
         if found := [text for text in lookup.txt(f"_dmarc.{above}") if _is_dmarc(text)]:
             own.name, own.found = f"_dmarc.{above}", found
             return _judge(own, above, is_own=above == domain)
@@ -39,9 +39,9 @@ def check(domain: str, lookup: Lookup) -> Policy:
     return Policy(own, domain)
 
 
-def _up(domain: str) -> list[str]:
+def _ancestors(domain: str) -> list[str]:
     labels = domain.split(".")
-    starts = [start for start in range(len(labels) - 1) if len(labels) - start < _MOST_LABELS]
+    starts = [start for start in range(len(labels) - 1) if len(labels) - start < _MAX_LABELS]
     return [".".join(labels[start:]) for start in sorted({0, *starts})]
 
 
@@ -68,14 +68,14 @@ def _judge(record: Record, domain: str, *, is_own: bool) -> Policy:
     if values.get("pct", "100") != "100":
         record.problems.append("“pct” spares a part of forged mail: take it out.")
     if record.problems:
-        record.add = _mended(values, is_own=is_own)
+        record.add = _corrected(values, is_own=is_own)
     return Policy(record, domain, is_strict=values.get("adkim", "r").lower() == "s")
 
 
-def _mended(values: dict[str, str], *, is_own: bool) -> str:
-    """The record with a policy that protects; everything else stays."""
+def _corrected(values: dict[str, str], *, is_own: bool) -> str:
+    """Return the record with a policy that protects and everything else unchanged."""
     kept = {name: value for name, value in values.items() if name not in {"v", "pct"}}
     kept["p" if is_own or kept.get("p") not in _POLICIES else "sp"] = "quarantine"
-    # The policy stands first.
+    # The policy must come first.
     ordered = {"p": kept.pop("p"), **kept}
     return "; ".join(["v=DMARC1", *(f"{name}={value}" for name, value in ordered.items())])

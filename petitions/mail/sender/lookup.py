@@ -1,4 +1,4 @@
-"""DNS queries within a total deadline, and what a check says of one kind of record."""
+"""DNS queries with a total deadline, and the result of checking one kind of record."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,27 +8,27 @@ from django.conf import settings
 
 from petitions.formatting.sanitising import legible
 
-# Imported where it is used: it takes 13 MB, and hardly any process ever asks DNS.
+# Imported lazily: it takes 13 MB, and few processes ever ask DNS.
 if TYPE_CHECKING:
     import dns.resolver
 
-# Seconds for all queries of a check, and for one of them.
-ALL, EACH = 5.0, 2.0
-# What is kept of a record: DNS allows 64 KB.
-_LONGEST = 2000
+# Time-outs in seconds: for all queries of a check, and for each query.
+TOTAL_TIMEOUT, QUERY_TIMEOUT = 5.0, 2.0
+# How much of a record is kept, in characters: DNS allows 64 KB.
+_MAX_LEN = 2000
 
 
 class Unanswered(Exception):
-    """No name server answered in time, or it failed. It says nothing about the record."""
+    """No name server answered in time, or it failed. This says nothing about the record."""
 
 
 @dataclass(slots=True)
 class Record:
-    """What a check says of one kind of record.
+    """The result of checking one kind of record.
 
-    name: where in DNS it stands. found: what stands there. add: what to publish there; "" if it
-    may stay. problems: what keeps mail from being taken, or lets others send in this name. advice:
-    what could be better.
+    name: where in DNS it is. found: the records there. add: the record to publish; "" if no change
+    is needed. problems: what keeps mail from being accepted, or lets others send in this name.
+    advice: what could be better.
     """
 
     kind: str
@@ -45,25 +45,23 @@ class Record:
 
 
 class Lookup:
-    """Asks the name server, for `ALL` seconds in total from when it is made, of TXT records (each
-    in one piece), MX hosts and IP addresses. Raises `Unanswered`.
-    """
+    """DNS look-ups within `TOTAL_TIMEOUT` seconds in total, counted from when this is created."""
 
     def __init__(self) -> None:
-        self._until = time.monotonic() + ALL
+        self._until = time.monotonic() + TOTAL_TIMEOUT
         self._resolver: dns.resolver.Resolver | None = None
 
     def txt(self, name: str) -> list[str]:
-        """The TXT records of a name, each in one piece. Raises `Unanswered`."""
+        """Return the TXT records of a name, each joined to one string. Raises `Unanswered`."""
         rows = self._ask(name, "TXT")
-        return [legible(b"".join(row.strings).decode(errors="replace"))[:_LONGEST] for row in rows]
+        return [legible(b"".join(row.strings).decode(errors="replace"))[:_MAX_LEN] for row in rows]
 
     def mail_servers(self, name: str) -> list[str]:
-        """The hosts of a name's MX records. Raises `Unanswered`."""
+        """Return the hosts of a name's MX records. Raises `Unanswered`."""
         return [row.exchange.to_text() for row in self._ask(name, "MX")]
 
     def has_address(self, name: str) -> bool:
-        """Whether a name has an IP address. Raises `Unanswered`."""
+        """Return whether a name has an IP address. Raises `Unanswered`."""
         return bool(self._ask(name, "A") or self._ask(name, "AAAA"))
 
     def _ask(self, name: str, kind: str) -> list[Any]:
@@ -71,11 +69,11 @@ class Lookup:
         import dns.name
         import dns.resolver
 
-        seconds = min(EACH, self._until - time.monotonic())
+        seconds = min(QUERY_TIMEOUT, self._until - time.monotonic())
         try:
             full = dns.name.from_text(name)
         except (dns.exception.DNSException, UnicodeError):
-            # Somebody's record names what can be no name.
+            # A record can contain an invalid name.
             return []
         self._resolver = self._resolver or _resolver()
         try:
@@ -90,7 +88,7 @@ class Lookup:
 
 
 def _resolver() -> "dns.resolver.Resolver":
-    """The name server of `DNS_SERVER`, or else the machine's. Raises `Unanswered`."""
+    """Return a resolver for `DNS_SERVER`, or for the system's name server. Raises `Unanswered`."""
     import dns.resolver
 
     try:

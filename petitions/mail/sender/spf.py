@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from petitions.mail.sender.lookup import Lookup, Record
 
-# Above these, receivers treat the record as broken: RFC 7208, 4.6.4.
-MOST_LOOKUPS, MOST_VOID, MOST_MAIL_SERVERS = 10, 2, 10
+# Above these limits, receivers treat the record as broken: RFC 7208, 4.6.4.
+MAX_LOOKUPS, MAX_VOID, MAX_MAIL_SERVERS = 10, 2, 10
 _IS_SPF = re.compile(r"v=spf1(\s|$)", re.IGNORECASE)
 _MECHANISM = re.compile(
     r"(?P<sign>[+?~-]?)(?P<name>all|include|a|mx|ptr|ip4|ip6|exists)(?P<rest>[:/].*)?",
@@ -44,7 +44,7 @@ def _records(domain: str, lookup: Lookup) -> list[str]:
 
 
 def _joined(records: list[str]) -> str:
-    """One record of the terms of several, each once."""
+    """Join several records to one, with each term once."""
     terms = dict.fromkeys(term for text in records for term in text.split()[1:])
     return " ".join(["v=spf1", *(term for term in terms if not _ALL.fullmatch(term)), "~all"])
 
@@ -54,8 +54,8 @@ def _judge(record: Record, lookup: Lookup, sender: str) -> None:
     walk = _Walk(lookup)
     walk.read(record.name, text)
     record.problems += walk.problems
-    record.problems += _of_limits(walk)
-    record.problems += _of_end(walk)
+    record.problems += _limit_problems(walk)
+    record.problems += _all_term_problems(walk)
     if walk.has_ptr:
         record.advice.append("“ptr” is slow, and many receivers ignore it: take it out.")
     if sender.startswith("include:") and sender not in walk.terms:
@@ -69,22 +69,22 @@ def _judge(record: Record, lookup: Lookup, sender: str) -> None:
         record.add = " ".join("~all" if _ALL.fullmatch(term) else term for term in text.split())
 
 
-def _of_limits(walk: "_Walk") -> list[str]:
+def _limit_problems(walk: "_Walk") -> list[str]:
     found = []
-    if walk.lookups > MOST_LOOKUPS:
+    if walk.lookups > MAX_LOOKUPS:
         found.append(
-            f"It takes more than {MOST_LOOKUPS} DNS lookups, so that receivers treat it as broken: "
+            f"It takes more than {MAX_LOOKUPS} DNS lookups, so that receivers treat it as broken: "
             "take out what no longer sends for you."
         )
-    if walk.void > MOST_VOID:
+    if walk.void > MAX_VOID:
         found.append(
-            f"More than {MOST_VOID} of its names have no address, so that receivers treat it as "
+            f"More than {MAX_VOID} of its names have no address, so that receivers treat it as "
             "broken: take them out."
         )
     return found
 
 
-def _of_end(walk: "_Walk") -> list[str]:
+def _all_term_problems(walk: "_Walk") -> list[str]:
     if walk.all_sign == "+":
         return ["“+all” lets everybody send in your name: end it with “~all” or “-all”."]
     if walk.all_sign == "?":
@@ -96,22 +96,22 @@ def _of_end(walk: "_Walk") -> list[str]:
 
 @dataclass(slots=True)
 class _Walk:
-    """Reads a record with all that it includes, as a receiver would.
+    """Read a record and all records that it includes, as a receiver would.
 
-    It stops above the limit of lookups, so that a circle of records ends, too.
+    It stops above the limit of look-ups, so that circular includes end too.
     """
 
     lookup: Lookup
     lookups: int = 0
     void: int = 0
     has_ptr: bool = False
-    # The sign of “all” that decides in the end; "" without one.
+    # The sign of the “all” that decides in the end; "" if there is none.
     all_sign: str = ""
     terms: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     def read(self, domain: str, text: str, *, is_included: bool = False) -> None:
-        """Read one record; of an included one, “all” decides nothing."""
+        """Read one record. In an included record “all” decides nothing."""
         redirect = ""
         for term in text.split()[1:]:
             self.terms.add(term.lower().lstrip("+"))
@@ -137,18 +137,18 @@ class _Walk:
             return
         self.lookups += 1
         self.has_ptr |= name == "ptr"
-        # What holds a macro depends on the mail; `ptr` on its sender.
-        if name not in {"a", "mx"} or "%" in target or self.lookups > MOST_LOOKUPS:
+        # The value of a macro depends on the mail, and that of `ptr` on its sender.
+        if name not in {"a", "mx"} or "%" in target or self.lookups > MAX_LOOKUPS:
             return
         hosts = self.lookup.mail_servers(target) if name == "mx" else []
-        if len(hosts) > MOST_MAIL_SERVERS:
-            self.problems.append(f"“{term}” stands for more than {MOST_MAIL_SERVERS} servers.")
+        if len(hosts) > MAX_MAIL_SERVERS:
+            self.problems.append(f"“{term}” stands for more than {MAX_MAIL_SERVERS} servers.")
         if not (hosts or (name == "a" and self.lookup.has_address(target))):
             self.void += 1
 
     def _follow(self, target: str, term: str, *, is_included: bool) -> None:
         self.lookups += 1
-        if "%" in target or self.lookups > MOST_LOOKUPS:
+        if "%" in target or self.lookups > MAX_LOOKUPS:
             return
         found = _records(target, self.lookup)
         if len(found) == 1:

@@ -111,7 +111,7 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
     row = Objection.objects.get()
     assert (row.reason, row.petition) == (Objection.Reason.UNDELIVERABLE, None)
     address = sealing.address_as_inboxes(AMINA.email)[0]
-    assert bytes(row.ix) == suppression._stored(address, Objection.Reason.UNDELIVERABLE, None)
+    assert bytes(row.ix) == suppression._entry_index(address, Objection.Reason.UNDELIVERABLE, None)
     mail.refresh_from_db()
     assert (mail.state, mail.code) == (Mail.State.REFUSED, bounces.BOUNCED)
     sign(petition, BASHIR)

@@ -87,7 +87,7 @@ def test_links_of_trials_open_nothing_and_change_nothing(
     }
     assert {link.split("/")[3] for link in links} >= {"confirm", "not-me", "mine", "no-news"}
     for link in links:
-        assert messages.OF_A_TRIAL in link
+        assert messages.TRIAL_PLACEHOLDER in link
         assert browser.get(link).status_code == HTTPStatus.NOT_FOUND, link
         assert browser.post(link).status_code == HTTPStatus.NOT_FOUND, link
     assert not Objection.objects.exists()

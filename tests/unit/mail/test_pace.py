@@ -58,4 +58,4 @@ def test_our_own_server_slows_everything_and_never_to_nothing(clock: list[float]
     for _time in range(20):
         paced.slow_all()
         paced.slow("gmail.com")
-    assert paced.limit("gmail.com") == paced.limit("yahoo.com") == pace.SLOWEST
+    assert paced.limit("gmail.com") == paced.limit("yahoo.com") == pace.MIN_NEWS_RATE

@@ -159,7 +159,7 @@ def test_of_a_reply_only_the_codes_are_kept(words: bytes, codes: str) -> None:
     ],
 )
 def test_a_report_is_final_only_if_the_reply_that_it_quotes_is(report: str, final: bool) -> None:
-    _codes, verdict = replies.of_report(report)
+    _codes, verdict = replies.read_report(report)
     assert (verdict is ADDRESS) is final
 
 

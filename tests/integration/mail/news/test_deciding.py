@@ -158,7 +158,7 @@ def test_news_that_nobody_approves_within_a_day_is_cancelled(
     news: News, omar: User, second: User
 ) -> None:
     act(use_cases.start, news, omar)
-    News.objects.update(created_at=timezone.now() - approval.WAITS)
+    News.objects.update(created_at=timezone.now() - approval.MAX_WAIT)
     run(news)
     assert (news.state, has_gone_out()) == (State.CANCELLED, 0)
     assert by_clock() == [("news-stopped", str(news.pk))]
@@ -199,7 +199,7 @@ def test_it_stops_by_itself_tells_the_team_and_is_resumed_once_looked_at(
     act(use_cases.start, news, omar)
     NewsCount.objects.create(news=news, provider="Gmail", sent=1000, **{column: number})
     news_sending._queue_batch(news)
-    news_sending._watch(news)
+    news_sending._pause_if_unwanted(news)
     run(news)
 
     assert (news.pause, has_gone_out()) == (pause, 0)

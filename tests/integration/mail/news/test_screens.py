@@ -192,7 +192,7 @@ def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
 def test_of_a_long_list_that_is_counted_to_a_limit_all_are_told_once_they_are_queued(
     petition: Petition, page: Client, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_cases, "COUNTED", 2)
+    monkeypatch.setattr(use_cases, "MAX_COUNTED", 2)
     monkeypatch.setattr(News, "FEWEST", 1)
     for n in range(3):
         supporter(petition, n)

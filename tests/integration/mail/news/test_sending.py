@@ -155,8 +155,8 @@ def refusing(monkeypatch: pytest.MonkeyPatch, words: bytes) -> None:
             raise SMTPRecipientsRefused({message.to[0]: (550, words)})
 
     monkeypatch.setattr(outbox, "get_connection", lambda **_kwargs: Backend())
-    monkeypatch.setattr(outbox, "NEWS_TURN", 0.1)
-    monkeypatch.setattr(news_sending, "TURN", 0.1)
+    monkeypatch.setattr(outbox, "NEWS_TIME_SLICE", 0.1)
+    monkeypatch.setattr(news_sending, "CHECK_EVERY", 0.1)
 
 
 def stop_by_refusals(news: News, monkeypatch: pytest.MonkeyPatch, words: bytes) -> int:
@@ -168,7 +168,7 @@ def stop_by_refusals(news: News, monkeypatch: pytest.MonkeyPatch, words: bytes) 
             _run(news)
     assert (news.state, news.pause) == (News.State.RUNNING, News.Pause.RETURNED)
     refused = news_counts.totals(news)["refused"]
-    assert news_sending.FEWEST_RETURNED <= refused < 12
+    assert news_sending.MIN_RETURNED <= refused < 12
     assert any("came back" in message.body for message in sent.outbox)
     return refused
 

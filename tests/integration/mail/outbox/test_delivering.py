@@ -55,7 +55,7 @@ def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
 ) -> None:
     monkeypatch.setattr(failing, "opening", ConnectionRefusedError())
     sign(petition)
-    for _ in range(claims.MOST_ATTEMPTS + 2):
+    for _ in range(claims.MAX_ATTEMPTS + 2):
         assert outbox.deliver() == 0
         row = Mail.objects.get()
         assert (row.state, row.code) == (Mail.State.QUEUED, "ConnectionRefusedError"[:20])
@@ -148,7 +148,7 @@ def test_a_server_that_says_that_it_takes_nothing_fails_no_mail(
 ) -> None:
     failing.failure = smtplib.SMTPDataError(452, words)
     sign_many(petition, 3)
-    for _ in range(claims.MOST_ATTEMPTS + 2):
+    for _ in range(claims.MAX_ATTEMPTS + 2):
         assert outbox.deliver() == 0
         Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert set(Mail.objects.values_list("state", "attempts")) == {(Mail.State.QUEUED, 0)}
@@ -272,8 +272,8 @@ def test_a_server_that_says_so_of_every_domain_takes_nothing(
 
 def test_tries_go_on_for_five_days() -> None:
     waits = [
-        min(claims.FIRST_WAIT * 2**attempt, claims.LONGEST_WAIT)
-        for attempt in range(claims.MOST_ATTEMPTS - 1)
+        min(claims.FIRST_WAIT * 2**attempt, claims.MAX_WAIT)
+        for attempt in range(claims.MAX_ATTEMPTS - 1)
     ]
     assert 4.8 < sum(waits) / 86_400 < 5.5
 
@@ -283,7 +283,7 @@ def test_after_the_last_attempt_a_mail_is_kept_as_failed(
 ) -> None:
     monkeypatch.setattr(failing, "failure", TimeoutError())
     sign(petition)
-    Mail.objects.update(attempts=claims.MOST_ATTEMPTS - 1)
+    Mail.objects.update(attempts=claims.MAX_ATTEMPTS - 1)
     outbox.deliver()
     assert Mail.objects.get().state == Mail.State.FAILED
 

@@ -195,7 +195,7 @@ def test_a_subdomain_stands_under_the_policy_above_and_its_strict_alignment(
 def test_no_answer_is_never_a_missing_record(
     failure: str, server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "EACH", 0.3)
+    monkeypatch.setattr(lookup, "QUERY_TIMEOUT", 0.3)
     server.zone[DOMAIN, "TXT"] = failure
     found = checked()
     assert found["SPF"].is_unanswered
@@ -208,7 +208,7 @@ def test_no_answer_is_never_a_missing_record(
 def test_many_slow_answers_together_end_in_time(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "ALL", 0.8)
+    monkeypatch.setattr(lookup, "TOTAL_TIMEOUT", 0.8)
     server.delay = 0.2
     names = [f"n{number}.example" for number in range(9)]
     server.txt({DOMAIN: [f"v=spf1 {' '.join(f'a:{name}' for name in names)} -all"]})

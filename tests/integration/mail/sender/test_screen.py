@@ -85,7 +85,7 @@ def test_a_sender_without_a_domain_is_told_what_to_do(omar: Client, settings: An
 def test_a_silent_name_server_is_no_missing_record(
     server: NameServer, omar: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup, "EACH", 0.2)
+    monkeypatch.setattr(lookup, "QUERY_TIMEOUT", 0.2)
     server.zone[DMARC, "TXT"] = SILENT
     shown = page(omar, selector=SELECTOR)
     assert "DMARC: no answer" in shown
