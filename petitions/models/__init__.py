@@ -1,4 +1,4 @@
-"""The Django models of petitions and signatures, one file an aggregate."""
+"""The Django models, one module for each aggregate."""
 
 from petitions.models.authenticator import Authenticator, RecoveryCode
 from petitions.models.base import (

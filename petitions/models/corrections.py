@@ -1,4 +1,4 @@
-"""Corrections of public texts: what a text said, what it says since, when, and who changed it."""
+"""Corrections of public texts: the wordings before and after, when, and by whom."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from petitions.models.petition import PetitionText
 
 
 class AbstractCorrection(models.Model):
-    """One change of a public text in place, with the words before and after it.
+    """One change of a public text in place.
 
     `before` and `after` map each field of `WORDS` to its value.
     """
@@ -24,7 +24,7 @@ class AbstractCorrection(models.Model):
     before = models.JSONField("before")
     after = models.JSONField("after")
     made_at = models.DateTimeField("when", auto_now_add=True)
-    # Empty: a command.
+    # Null if a command made it.
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -39,16 +39,16 @@ class AbstractCorrection(models.Model):
         default_permissions = ()
 
     def changes(self) -> list[SafeString]:
-        """The difference of each field that changed, as HTML."""
+        """Return the difference of each changed field as HTML."""
         both = ((self.before[name] or "", self.after[name] or "") for name in self.WORDS)
         return [change for old, new in both if (change := differences(old.strip(), new))]
 
 
 class TextCorrection(AbstractCorrection):
-    """A typing error of a petition's text, corrected in place.
+    """A typing error in a petition's text, corrected in place.
 
-    Written by `publishing.texts`; triggers let a signed text change beside its correction alone,
-    and never change or delete a correction of a signed text.
+    `publishing.texts` writes these rows. Database triggers let a signed text change only together
+    with a correction, and protect corrections of signed texts from changes and deletion.
     """
 
     WORDS = PetitionText.WORDS
@@ -64,6 +64,6 @@ class TextCorrection(AbstractCorrection):
 
 
 def digest(words: Mapping[str, object]) -> str:
-    """SHA-256 of a text's words, in hexadecimal: of their JSON with sorted keys, in UTF-8."""
+    """Return the SHA-256, in hexadecimal, of a text as JSON with sorted keys in UTF-8."""
     canonical = json.dumps(words, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,5 +1,5 @@
-"""Counts: the tally, daily snapshots, sources (attribution) with theirs, activity by minute, and
-the figures for organisers, counted anew every hour.
+"""Counts: the tally, daily snapshots, sources (attribution) and their counts, activity by minute,
+and the hourly figures for organisers.
 """
 
 import re
@@ -22,12 +22,12 @@ from petitions.models.petition import Petition
 class Tally(models.Model):
     """The counter of signatures for one petition, place, kind and shard.
 
-    Shards spread a hot place over several rows, because confirmations would otherwise wait on one
-    row lock for each other's flush to disk.
+    A busy place has several rows (shards). Otherwise each confirmation would hold the row lock
+    until its commit is on disk, and the next would wait for it.
     """
 
-    # On paper there is nothing yet, and no count has it: it is to be a line of its own. `kind` is
-    # part of the key already, for each confirmation writes here, and it would be dear to add.
+    # No signatures on paper exist yet, and no count includes any: they will be a separate figure.
+    # `kind` is in the key already: every confirmation writes this table, so adding it is costly.
     class Kind(models.TextChoices):
         ONLINE = "online", _("online")
         PAPER = "paper", _("on paper")
@@ -51,12 +51,12 @@ class Tally(models.Model):
 
 
 class Snapshot(models.Model):
-    """The total at the end of one day in London. Write-once."""
+    """The total at the end of one day in London. Written once."""
 
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="snapshots", db_index=False)
     day = models.DateField(_("after the day"))
     total = models.PositiveIntegerField(_("signatures"))
-    # {table: {key: n}} of `counting.breakdowns`: fit to publish, as `SnapshotPart.shown` is.
+    # {table: {key: n}} of `counting.breakdowns`, safe to publish like `SnapshotPart.shown`.
     states = models.JSONField(default=dict, db_default={}, editable=False)
 
     class Meta:
@@ -71,17 +71,17 @@ class Snapshot(models.Model):
 
 
 class SnapshotPart(models.Model):
-    """The exact count of one region, of "UK, not known", or of abroad, in a day's snapshot.
+    """The exact count of one region, of "UK, not known" or of abroad in a day's snapshot.
 
-    Published only through `counting.breakdowns`, which rounds and delays it (disclosure control).
+    Only `counting.breakdowns` publishes it, rounded and with a delay (disclosure control).
     """
 
     snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="parts", db_index=False)
     # A code of `Region`, `unknown` or `abroad`.
     group = models.CharField(max_length=9)
     n = models.PositiveIntegerField()
-    # The `n` to publish (rounded) if this day is released: an earlier one until the region has
-    # moved enough. 0 if the region is suppressed.
+    # The rounded `n` to publish if this day is released: an earlier day's until the region has
+    # changed enough, 0 if the region is suppressed.
     shown = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -95,13 +95,13 @@ class SnapshotPart(models.Model):
 
 
 CODE_LENGTH = 32
-# A web origin as browsers serialise it, https only: it goes into a CSP header unescaped.
+# A web origin as browsers serialise it. Only https: it goes into a CSP header unescaped.
 _ORIGIN = r"https://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}(?::[1-9][0-9]{0,4})?"
-MOST_ORIGINS = 10
+MAX_ORIGINS = 10
 
 
 def is_origin(site: str) -> bool:
-    """Whether `site` is an https origin as browsers serialise it, fit for `frame-ancestors`."""
+    """Return whether `site` is an https origin as browsers serialise it (`frame-ancestors`)."""
     return re.fullmatch(_ORIGIN, site) is not None
 
 
@@ -109,15 +109,15 @@ class SourceQuerySet(models.QuerySet["Source"]):
     """Queries about sources."""
 
     def partners(self) -> "SourceQuerySet":
-        """Active partners: their code counts, and their pages are shown."""
+        """Return active partners, whose codes count and whose pages are shown."""
         return self.filter(is_active=True, is_channel=False)
 
 
 class Source(models.Model):
-    """A partner or channel whose links carry its code, which identifies no person.
+    """A partner or channel whose links carry its code. The code identifies no person.
 
-    Channels are this site's share buttons and printed papers; a migration adds them. Organisers
-    register partners. Codes are immutable and never deleted: links with them are published.
+    Channels are the site's own share buttons and printed papers; a migration adds them. Organisers
+    register partners. Codes never change and are never deleted, because links with them are public.
     """
 
     code = models.CharField(
@@ -159,7 +159,7 @@ class Source(models.Model):
         verbose_name=_("websites that may show the frame"),
         blank=True,
         default=list,
-        size=MOST_ORIGINS,
+        size=MAX_ORIGINS,
         help_text=_(
             "One website per line, such as https://www.example.org. These websites may show the "
             "petition in a frame. If empty, none may; links and the badge still work."
@@ -176,23 +176,23 @@ class Source(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a site that is listed twice."""
+        """Reject a site that is listed twice."""
         if len(set(self.origins)) < len(self.origins):
             raise ValidationError({"origins": _("You have entered the same website twice.")})
 
 
 class SourceTally(models.Model):
-    """A sharded counter of the confirmed signatures of one petition from one source.
+    """A sharded counter of a petition's confirmed signatures from one source.
 
     A database trigger increments it in the statement that clears the signature's source: see
-    migration 0003. `before` is `n` at the start of `day`: what is shown changes only at midnight,
-    so that watching it does not tell whose signature moved it.
+    migration 0003. `before` is the value of `n` at the start of `day`. Pages show a change only
+    after midnight, so that nobody can link it to a signature.
     """
 
     petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
     source = models.ForeignKey(Source, models.PROTECT, db_index=False)
-    # Against lock contention on one busy channel. Random, unlike that of `Tally`, so that no row
-    # can be tied to the signatures that it counts.
+    # Shards avoid lock contention on a busy channel. They are random, unlike those of `Tally`, so
+    # that no row can be linked to the signatures that it counts.
     shard = models.PositiveSmallIntegerField()
     n = models.PositiveIntegerField()
     before = models.PositiveIntegerField()
@@ -210,10 +210,10 @@ class SourceTally(models.Model):
 
 
 class ActivityMinute(models.Model):
-    """What happened to one petition in one minute, as counts: a rollup for the cockpit.
+    """Counts of the events of one petition in one minute: a rollup for the cockpit.
 
-    Written once, after the minute has ended, and deleted after a day. `counts` is {event: number}
-    of `moderation.activity`, without events that did not occur; without any there is no row.
+    Written once, after the minute has ended, and deleted after a day. `counts` maps each event of
+    `moderation.activity` that occurred to its number. A minute without events has no row.
     """
 
     petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
@@ -234,17 +234,17 @@ class ActivityMinute(models.Model):
 class Figures(models.Model):
     """The newest rollup of one petition: counts by place, day, text version, name use and state.
 
-    One row a petition, overwritten: two hours are never both stored, so that no stored difference
-    tells of one signing.
+    Each petition has one row, which is overwritten. Two hours are never stored together, so that
+    no difference between them reveals a signing.
     """
 
-    # Binds the sealed counts to their row.
+    # Sealed counts are bound to this id.
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     petition = models.OneToOneField(Petition, models.CASCADE, related_name="figures")
     counted_at = models.DateTimeField(_("counted"))
-    # {table: {key: n}}; the tables and their keys are in `counting.figures`.
+    # {table: {key: n}}. `counting.figures` defines the tables and their keys.
     counts = models.JSONField(default=dict)
-    # Counts by country and language, which are sealed as the signers are whom they count.
+    # Counts by country and language, sealed like the signers' own data.
     sealed = models.BinaryField(null=True)
     sealed_at = models.DateTimeField(null=True)
 

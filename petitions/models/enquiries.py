@@ -1,4 +1,4 @@
-"""Messages to the organisation by the contact form, and its answers to them."""
+"""Messages to the organisation from the contact form, and its answers."""
 
 import uuid
 
@@ -16,17 +16,17 @@ class EnquiryQuerySet(models.QuerySet["Enquiry"]):
     """Queries about enquiries."""
 
     def waiting(self) -> "EnquiryQuerySet":
-        """Those that are new or being answered, the first due first."""
+        """Return enquiries that are new or being answered, ordered by due date."""
         return self.filter(state__in=Enquiry.WAITING).order_by("due_on", "id")
 
     def finished(self) -> "EnquiryQuerySet":
-        """Those that are answered or closed."""
+        """Return enquiries that are answered or closed."""
         return self.exclude(state__in=Enquiry.WAITING)
 
 
 @with_checked_choices
 class Enquiry(models.Model):
-    """One message to the organisation, its sender and text sealed (encrypted)."""
+    """One message to the organisation, with its sender and text sealed."""
 
     class Kind(models.TextChoices):
         QUESTION = "question", _("A question")
@@ -42,7 +42,7 @@ class Enquiry(models.Model):
         CLOSED = "closed", "closed"
 
     class Notice(models.IntegerChoices):
-        """The latest thing that the organisation was mailed about an enquiry."""
+        """The latest stage of an enquiry that the organisation was mailed about."""
 
         NONE = 0, "nothing yet"
         ARRIVED = 1, "that it arrived"
@@ -54,15 +54,15 @@ class Enquiry(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(_("subject"), max_length=9, choices=Kind)
     state = models.CharField("state", max_length=8, choices=State, default=State.NEW)
-    # Name, address, language and message: `petitions.mail.enquiries` opens it.
+    # Name, address, language and message. `petitions.mail.enquiries` opens it.
     sealed = models.BinaryField()
     looks_automatic = models.BooleanField(_("possibly spam"), default=False)
-    # Dates, not times: knowing when somebody was at their computer does not find their message.
+    # Dates, not times: then knowing when somebody was online does not identify their message.
     received_on = models.DateField("received")
     due_on = models.DateField("answer by")
     acknowledged_on = models.DateField("first reply", null=True, blank=True)
     answered_on = models.DateField("answered or closed", null=True, blank=True)
-    # One of `Notice`, and no choice: nobody picks it.
+    # A `Notice`. It has no `choices`, because nobody selects it in a form.
     notice = models.PositiveSmallIntegerField(default=Notice.NONE)
     outcome = models.CharField(
         _("outcome"),
@@ -89,7 +89,7 @@ class Enquiry(models.Model):
         ]
 
     def __str__(self) -> str:
-        """What it is and when it came: "Complaint, 29 November 2026"."""
+        """Return kind and date: "Complaint, 29 November 2026"."""
         return f"{KINDS[self.kind]}, {day(self.received_on)}"
 
     @property
@@ -98,11 +98,11 @@ class Enquiry(models.Model):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it waits still, and the day by which it was to be answered is over."""
+        """Whether it still waits although its due date has passed."""
         return self.is_waiting and self.due_on < timezone.localdate()
 
 
-# What each kind is called in the admin, in English, as all of it.
+# The name of each kind in the admin, which is in English.
 KINDS: dict[str, str] = {
     Enquiry.Kind.QUESTION: "Question",
     Enquiry.Kind.DATA: "Request about data",
@@ -113,10 +113,10 @@ KINDS: dict[str, str] = {
 
 
 class Answer(models.Model):
-    """One answer to an enquiry, its text sealed. Its mail, in the outbox, tells what became of it.
+    """One answer to an enquiry, with its text sealed. Its outbox row has the outcome.
 
-    `number` counts the answers to one enquiry: two that are sent at once are the same answer, or
-    the second was written without the first in sight.
+    `number` counts the answers to one enquiry. Two answers with one number are a form that was
+    submitted twice, or were written without knowledge of each other.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

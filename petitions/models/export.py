@@ -1,4 +1,4 @@
-"""The log of data exports: who took what, when and why, and until when copies may be kept."""
+"""The log of data exports: who exported what, when and why, and when copies must be deleted."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -13,29 +13,29 @@ from petitions.models.base import with_checked_choices
 from petitions.models.geography import Place
 from petitions.models.petition import Petition
 
-# A running export writes its progress every second; one that is silent for so long was killed.
-SILENT = timedelta(minutes=1)
+# A running export writes its progress every second. After this silence it counts as killed.
+STALLED_AFTER = timedelta(minutes=1)
 
 
 class ExportQuerySet(models.QuerySet["Export"]):
     """Queries about exports."""
 
     def with_signatures_of(self, petition_id: int, since: datetime) -> "ExportQuerySet":
-        """Those that may hold signatures of a petition confirmed at `since`, the oldest first."""
+        """Return exports that may hold signatures confirmed at `since`, the oldest first."""
         of_it = Q(petition=petition_id) | Q(petition=None)
         return self.filter(of_it, has_people=True, started_at__gte=since).order_by("started_at")
 
     def to_remind_of(self) -> "ExportQuerySet":
-        """Those whose copies are to be deleted by now, and of which nobody was reminded."""
+        """Return exports whose copies are due for deletion and of which nobody was reminded."""
         return self.filter(delete_by__lte=timezone.localdate(), reminded_at=None, rows__gt=0)
 
 
 @with_checked_choices
 class Export(models.Model):
-    """One export: what was chosen, by whom and why, and what left the server.
+    """One export: what was chosen, by whom and why, and how much left the server.
 
-    `rows` grows while it runs, and then tells how much left: an export that broke off has its rows,
-    and no `finished_at` and no SHA-256. `petition` is null for all petitions.
+    `rows` grows while it runs. An export that broke off keeps its `rows` and has no `finished_at`
+    or SHA-256. `petition` is null for an export of all petitions.
     """
 
     class Format(models.TextChoices):
@@ -49,9 +49,9 @@ class Export(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     petition = models.ForeignKey(Petition, models.PROTECT, null=True, blank=True)
-    # The name of a class in `petitions.handover.purposes`, which may be gone in a later release.
+    # The name of a class in `petitions.handover.purposes`. A later release may not have it.
     purpose = models.CharField(_("purpose"), max_length=30)
-    # Whether its rows are of single people: the purpose's own word, kept with the record.
+    # Whether its rows are about single people, as its purpose says.
     has_people = models.BooleanField(default=True, db_default=True)
     petition_state = models.CharField(
         "petitions that are",
@@ -67,7 +67,7 @@ class Export(models.Model):
     file_format = models.CharField(
         "kind of file", max_length=4, choices=Format, default=Format.CSV, db_default=Format.CSV
     )
-    # A public key: it opens nothing.
+    # A public key, which decrypts nothing.
     recipient = models.CharField(
         "encrypt for", max_length=1000, blank=True, default="", db_default=""
     )
@@ -115,8 +115,8 @@ class Export(models.Model):
 
     @property
     def state(self) -> "Export.State":
-        """Whether it runs, is complete or broke off; a killed process is found by its silence."""
+        """Whether it runs, is complete or broke off. A killed process is known by its silence."""
         if self.finished_at:
             return self.State.DONE
-        is_silent = timezone.now() - (self.moved_at or self.started_at) > SILENT
+        is_silent = timezone.now() - (self.moved_at or self.started_at) > STALLED_AFTER
         return self.State.BROKEN if self.broken_at or is_silent else self.State.RUNNING

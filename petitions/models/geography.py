@@ -1,7 +1,7 @@
 """Places where a signature counts (a UK constituency, "UK, not known", or abroad), and postcodes.
 
-The constituencies of 2024 ship with the program; newer ones and postcodes are imported from
-published files by management commands.
+The constituencies of 2024 are included. Management commands import newer ones and postcodes from
+published files.
 """
 
 from django.db import models
@@ -35,7 +35,7 @@ class PlaceQuerySet(models.QuerySet["Place"]):
     """Queries about places."""
 
     def constituencies(self) -> "PlaceQuerySet":
-        """All but "UK, not known" and abroad."""
+        """Return the constituencies, without "UK, not known" and abroad."""
         return self.filter(kind=Place.Kind.CONSTITUENCY)
 
 
@@ -51,7 +51,7 @@ class Place(models.Model):
     code = models.CharField(primary_key=True, max_length=9)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.CONSTITUENCY)
     name = models.CharField(max_length=100)
-    # Some constituencies of Wales have a Welsh name too; the rest have one name in all languages.
+    # Some Welsh constituencies have a Welsh name too. All others have one name in all languages.
     name_cy = models.CharField(max_length=100, blank=True, db_default="")
     region = models.CharField(max_length=9, choices=Region, blank=True, db_default="")
 
@@ -67,12 +67,12 @@ class Place(models.Model):
         return str(self.Kind(self.kind).label)
 
     def name_in(self, language: str) -> str:
-        """The place's name in a language (its code, such as "cy")."""
+        """Return the place's name in a language code such as "cy"."""
         return self.name_cy if language == "cy" and self.name_cy else str(self)
 
 
 class Postcode(models.Model):
-    """Look-up from a UK postcode, without its space, to its constituency."""
+    """The constituency of a UK postcode, which is stored without its space."""
 
     postcode = models.CharField(primary_key=True, max_length=7)
     place = models.ForeignKey(Place, models.PROTECT, db_index=False, db_constraint=False)
@@ -85,13 +85,13 @@ class PlaceFileQuerySet(models.QuerySet["PlaceFile"]):
     """Queries about imported files."""
 
     def newest(self, kind: "PlaceFile.Kind") -> "PlaceFile | None":
-        """The latest import of a kind, which is the one in use."""
+        """Return the latest import of a kind, which is in use."""
         return self.filter(kind=kind).order_by("-pk").first()
 
 
 @with_checked_choices
 class PlaceFile(models.Model):
-    """The log of one import of a published file: its edition and contents."""
+    """The log of one import of a published file, with its edition and contents."""
 
     class Kind(models.TextChoices):
         CONSTITUENCIES = "constituencies", _("constituencies")
@@ -104,7 +104,7 @@ class PlaceFile(models.Model):
     sha256 = models.CharField(max_length=64)
     rows = models.PositiveIntegerField()
     imported_at = models.DateTimeField(auto_now_add=True)
-    # When `place_signatures` had looked up every signature in this edition; null until then.
+    # When `place_signatures` had looked up every signature in this edition.
     placed_at = models.DateTimeField(null=True, blank=True)
 
     objects = PlaceFileQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""What people relied on before a change, and what organisers ticked before an opening."""
+"""Former addresses and names that people relied on, and the checks before a petition opens."""
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +8,7 @@ from petitions.models.petition import Petition
 
 
 class FormerAddress(models.Model):
-    """A slug that a petition had once. It redirects for ever: it stands on posters and in mails."""
+    """A former slug of a petition. It redirects permanently: it is on posters and in mails."""
 
     slug = models.SlugField(max_length=80, unique=True)
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="former_addresses")
@@ -19,7 +19,7 @@ class FormerAddress(models.Model):
 
 
 class FormerName(models.Model):
-    """A name that the organisation had when people consented to it, and why it has another."""
+    """A former name of the organisation, to which people consented, and why it changed."""
 
     name = models.CharField(max_length=100)
     until = models.DateField(auto_now_add=True)
@@ -31,7 +31,7 @@ class FormerName(models.Model):
 
 @with_checked_choices
 class ReadinessTick(models.Model):
-    """One thing of the checklist that no program can see, and who says that it is done."""
+    """A checklist item that no program can check, and who ticked it."""
 
     class Item(models.TextChoices):
         MAIL = "mail", "every message arrived, in an inbox and not in spam"
@@ -40,7 +40,7 @@ class ReadinessTick(models.Model):
         TRUE_TODAY = "true-today", "the text is true today"
 
     item = models.CharField(max_length=12, choices=Item)
-    # Null for what is true of the whole site.
+    # Null for items about the whole site.
     petition = models.ForeignKey(
         Petition, models.CASCADE, related_name="readiness_ticks", null=True, db_index=False
     )
@@ -64,12 +64,12 @@ class SenderCheckQuerySet(models.QuerySet["SenderCheck"]):
     """Queries about checks of a sender's domain."""
 
     def current(self) -> "SenderCheck | None":
-        """The check of the domain that mail is sent from now."""
+        """Return the check of the domain that mail is sent from now."""
         return self.filter(domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]).first()
 
 
 class SenderCheck(models.Model):
-    """What DNS said of the sender's domain when it was last asked: SPF, DKIM and DMARC.
+    """The result of the latest DNS check of the sender's domain: SPF, DKIM and DMARC.
 
     `records` is a list of `petitions.mail.sender.lookup.Record` as dicts.
     """
@@ -84,7 +84,7 @@ class SenderCheck(models.Model):
 
     class Meta:
         verbose_name = "check of the sender"
-        # What the menu says.
+        # The text in the menu.
         verbose_name_plural = "Does our mail arrive?"
 
     def __str__(self) -> str:

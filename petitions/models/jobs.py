@@ -1,4 +1,4 @@
-"""Batch jobs: long work whose row says what it is about, how far it has come, and who wanted it."""
+"""Batch jobs: long-running work whose row stores its subject, its progress and its people."""
 
 import uuid
 from collections.abc import Callable
@@ -24,10 +24,10 @@ class BatchJob(models.Model):
         draft -> (awaiting ->) running -> done | failed
         draft, awaiting, running -> cancelled
 
-    Every batch commits with its cursor, so that a killed worker loses one batch at most and the
-    next worker goes on from there. Workers take a lease (`infra.locks`); should one have stalled
-    and another be at work too, `lock` lets them take turns, so that no batch is done twice. Both
-    hold behind a transaction pooler.
+    Every batch commits with its cursor, so that a killed worker loses at most one batch and the
+    next worker continues from there. Workers take a lease (`infra.locks`). If a worker has stalled
+    and a second one runs too, `lock` makes them take turns, so that no batch is done twice. Both
+    work behind a transaction pooler.
     """
 
     class State(models.TextChoices):
@@ -39,18 +39,18 @@ class BatchJob(models.Model):
         FAILED = "failed", _("stopped by an error")
 
     ENDED = (State.DONE, State.CANCELLED, State.FAILED)
-    # The permission of a second person to approve it: see `staff.roles.others_who_approve`.
+    # The permission that a second person needs to approve it: `staff.roles.others_who_approve`.
     APPROVAL: ClassVar[str] = ""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.DRAFT)
     conditions = models.JSONField(_("conditions"), default=dict, blank=True)
     matching = models.PositiveIntegerField(_("matching"), default=0)
-    # The id of the last row read: ids are random, so that it also tells the fraction done.
+    # The id of the last row read. Ids are random, so it also gives the fraction done.
     cursor = models.UUIDField(null=True, editable=False)
     done = models.PositiveIntegerField(_("done"), default=0)
     skipped = models.PositiveIntegerField(_("left alone"), default=0)
-    # Null: a command or a rule of the site.
+    # Null for a command or a rule of the site.
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
     )
@@ -83,7 +83,7 @@ class BatchJob(models.Model):
         return self.cursor.int / 2**128 if self.cursor else 0.0
 
     def change_state(self, target: State, *sources: State, **columns: Any) -> bool:
-        """Compare-and-set of the state; False if it was none of `sources` by now."""
+        """Change the state by compare-and-set. Return False if it was none of `sources`."""
         if target in self.ENDED:
             columns["finished_at"] = Now()
         rows = type(self)._default_manager.filter(pk=self.pk, state__in=sources)
@@ -92,9 +92,9 @@ class BatchJob(models.Model):
         return is_changed
 
     def lock(self) -> bool:
-        """Lock the row until commit and read it again; False unless the job is still running.
+        """Lock the row until commit and reload it. Return whether the job is still running.
 
-        First in the transaction of each batch, so that a cancellation takes effect at the next.
+        Call it first in the transaction of each batch: a cancellation then stops the next batch.
         """
         self.refresh_from_db(from_queryset=type(self)._default_manager.select_for_update())
         return self.state == self.State.RUNNING
@@ -106,11 +106,11 @@ class BatchJob(models.Model):
         seconds: float = float("inf"),
         rest: Callable[[float], float] = lambda _took: 0.0,
     ) -> None:
-        """Call `batch`, which returns whether more is left, until the job ends or time is over.
+        """Call `batch` until it returns False (nothing is left), the job ends, or time is over.
 
-        After each it sleeps for what `rest` answers to how long it took: both in seconds.
-        What the database or its locks refused is raised, and tried again by the next call. Any
-        other error ends the job as failed, with the exception's class for a code, and is raised.
+        After each batch it sleeps for `rest(duration)`, both in seconds. Errors of the database
+        and its locks are raised, and the next call tries again. Any other error is raised too and
+        ends the job as failed, with the name of the exception's class as code.
         """
         deadline = monotonic() + seconds
         while self.state == self.State.RUNNING and monotonic() < deadline:
@@ -133,18 +133,18 @@ class ReindexingQuerySet(models.QuerySet["Reindexing"]):
     """Queries about runs of the reindexing job."""
 
     def unfinished(self) -> "ReindexingQuerySet":
-        """Runs that were interrupted, by an error or otherwise."""
+        """Return runs that were interrupted, by an error or otherwise."""
         return self.exclude(state=BatchJob.State.DONE)
 
 
 @with_checked_choices
 class Reindexing(BatchJob):
-    """One run over all signers, under one set of alias rules and one index key.
+    """One run over all signers, with one set of alias rules and one index key.
 
     `done` counts the signers read.
     """
 
-    # `identity.providers.FINGERPRINT`, and the id of the first index key, at the start.
+    # `identity.providers.FINGERPRINT` and the id of the first index key when the run started.
     rules = models.CharField(max_length=16)
     key_id = models.PositiveSmallIntegerField()
     moved = models.PositiveIntegerField(default=0)
@@ -158,13 +158,13 @@ class BulkDecisionQuerySet(models.QuerySet["BulkDecision"]):
     """Queries about bulk decisions."""
 
     def waiting(self) -> "BulkDecisionQuerySet":
-        """Those that wait for a second moderator, the oldest first."""
+        """Return jobs that wait for a second moderator, the oldest first."""
         return self.filter(state=BatchJob.State.AWAITING).order_by("created_at", "id")
 
     def drop_times(self, before: datetime) -> int:
-        """Take conditions about the time of day out of jobs previewed before `before`.
+        """Remove conditions on the time of day from jobs previewed before `before`.
 
-        Retention: with the decision's items they would tell the minute at which somebody signed.
+        Retention: together with the decision's items they could reveal the minute of a signing.
         """
         exact = Q(conditions__has_any_keys=["created_from", "created_to"])
         names = Value(["created_from", "created_to"], ArrayField(models.TextField()))
@@ -179,31 +179,31 @@ class BulkDecisionQuerySet(models.QuerySet["BulkDecision"]):
         return rows.update(conditions=dropped)
 
     def running(self) -> "BulkDecisionQuerySet":
-        """Those that the worker has to do, in the order in which they were approved."""
+        """Return jobs for the worker, in the order in which they were started."""
         return self.filter(state=BatchJob.State.RUNNING).order_by("started_at", "id")
 
 
 @with_checked_choices
 class BulkDecision(BatchJob):
-    """A decision about all signatures that a selection matches, previewed, approved, then run.
+    """A decision about all signatures that a selection matches: previewed, approved, then run.
 
-    `conditions` is a `moderation.selection.Selection`, of ids and dates: nothing personal. What
-    changed after `created_at`, the time of the preview, is left alone and counted as skipped.
+    `conditions` is a `moderation.selection.Selection` of ids and dates, without personal data.
+    Signatures that changed after the preview (`created_at`) are left alone and counted as skipped.
     """
 
     petition = models.ForeignKey(Petition, models.PROTECT)
     kind = models.CharField(_("decision"), max_length=8, choices=Decision.Kind)
     reason = models.CharField(_("reason"), max_length=12, choices=Decision.Reason)
     note = models.CharField(_("note"), max_length=300, blank=True)
-    # The decision that it undoes, and the one that it makes with its first batch.
+    # The decision that it undoes, and the one that its first batch makes.
     undoes = models.ForeignKey(Decision, models.PROTECT, null=True, related_name="+")
     decision = models.OneToOneField(Decision, models.PROTECT, null=True, related_name="bulk")
-    # False: more than `matching` were found, and they are counted when it runs.
+    # False if more than `matching` were found. They are then counted when the job runs.
     is_exact = models.BooleanField(default=True)
     count_change = models.IntegerField(_("change of the count"), default=0)
-    # The newest item of any decision at the preview: later ones mark what changed since.
+    # The newest decision item at the preview. Later items mark signatures that changed since.
     seen_item = models.BigIntegerField(default=0)
-    # Since when it waits for a second moderator: a preview may be started hours after it was made.
+    # When it began to wait for a second moderator, which may be hours after the preview.
     awaiting_since = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
 
@@ -225,5 +225,5 @@ class BulkDecision(BatchJob):
 
     @property
     def title(self) -> str:
-        """What it is to do, in words, as `Decision.title`."""
+        """What it will do, in words, like `Decision.title`."""
         return Decision(kind=self.kind, undoes=self.undoes).title

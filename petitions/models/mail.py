@@ -1,18 +1,18 @@
-"""The transactional outbox, one row for every message to send, and the suppression list.
+"""The transactional outbox, with one row for every message to send, and the suppression list.
 
-A row is written in the same transaction as what it reports; a worker claims it by a lease, sends
-outside any transaction, and settles it. It holds ids and a kind: address and text are read when
-it is sent, so that a correction or withdrawal in between takes effect, and a stolen outbox tells
-nothing. Delivery is at least once: if a worker dies, the lease of its row expires, and the
-message is sent again under the same Message-ID.
+A row is written in the same transaction as the change that it reports. A worker claims it by a
+lease, sends it outside any transaction, and writes the outcome. The row holds only ids and a kind.
+Address and text are read when it is sent, so that a correction or withdrawal in between takes
+effect, and a stolen outbox reveals nothing. Delivery is at least once: if a worker dies, the lease
+of its row expires, and the message is sent again with the same Message-ID.
 
-Anybody can request a "find my signature" link for any address: its row has no signature, and
-holds address and language sealed. It is there whether or not the address has signed, and is
-deleted a week after it was sent. When a signer is erased, the rows of their mails stay as long
-without personal data, and in their state: staff see counts, and would see one drop. The worker
-cancels what has no addressee once it is due.
+Anybody can request a "find my signature" link for any address. The row of such a mail has no
+signature, and holds address and language sealed. It exists whether or not the address has signed,
+and is deleted a week after it was sent. When a signer is erased, the rows of their mails stay as
+long, without personal data and in their state, because staff would see their counts drop. The
+worker cancels a due mail that has no addressee.
 
-    queued -> sent | failed (permanent error, or too many tries) | cancelled
+    queued -> sent | failed (permanent error, or too many attempts) | cancelled
     withheld: over the mailbox's rate limit; the sender is not told
 """
 
@@ -31,22 +31,22 @@ from petitions.models.enquiries import Answer
 from petitions.models.petition import Petition
 from petitions.models.signature import Signature
 
-# The code of mails that are throttled because many go to one domain.
+# The code of mails that wait because of the rate limit of their domain.
 THROTTLED = "domain"
-# How long a mail may be overdue before that is an incident.
+# A mail that is overdue for longer is an incident.
 LATE = timedelta(minutes=2)
-# The sample of recent signatures: at most so many of each petition and state, and so old.
-NEWEST, NEWEST_WITHIN = 100, timedelta(hours=1)
+# The sample of recent signatures: their number per petition and state, and their maximum age.
+SAMPLE_SIZE, SAMPLE_MAX_AGE = 100, timedelta(hours=1)
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
     """Queries about the outbox."""
 
     def late(self, unwanted: str) -> "MailQuerySet":
-        """Mails overdue by `LATE`: the worker is down or lags, the mail server takes nothing, or a
-        provider blocks us. Then all are deferred again and again without an attempt, except the
-        one that probes the provider, whose code matches the regular expression `unwanted`. News
-        may wait.
+        """Return mails that are overdue by `LATE`: the worker is down or slow, the mail server
+        takes nothing, or a provider blocks us. When blocked, mails are deferred without counting an
+        attempt, except the one that probes the provider. Its code matches the regular expression
+        `unwanted`. News is left out, because it may wait.
         """
         unclaimed = Q(due_at__lt=Now() - LATE)
         put_off = Q(attempts=0) & ~Q(code__in=["", THROTTLED])
@@ -56,12 +56,12 @@ class MailQuerySet(models.QuerySet["Mail"]):
         return queued.filter(unclaimed | (long_ago & (put_off | is_unwanted)))
 
     def outcomes_lately(self) -> tuple[int, int, int]:
-        """Delivery figures over mails to the newest signers, without those yet untried: how many
+        """Return delivery figures of mails to the newest signers, without untried mails: how many
         failed or were deferred through no fault of the address, how many were sent, and the total.
 
-        The total includes what rate limits and the suppression list withheld and what an address
-        refused, so that the figures do not tell these apart to who signs with somebody's address.
-        By the index of the newest signatures: mails have no B-tree by time, as sending needs none.
+        The total includes mails withheld by rate limits and the suppression list, and those that an
+        address refused. So the figures tell nothing to somebody who signs with another's address.
+        Reads through the index of the newest signatures: mails have no B-tree index on time.
         """
         untried = Q(state=Mail.State.QUEUED, code__in=["", THROTTLED])
         put_off = Q(state=Mail.State.QUEUED) & ~Q(code__in=["", THROTTLED])
@@ -79,12 +79,12 @@ class MailQuerySet(models.QuerySet["Mail"]):
 
 
 def _newest_signatures() -> list[uuid.UUID]:
-    """Ids of the newest signatures of each open petition, confirmed or not."""
+    """Return the ids of the newest signatures of each open petition, confirmed or not."""
     signatures = Signature.objects.filter(
-        petition=OuterRef("pk"), created_at__gt=Now() - NEWEST_WITHIN
+        petition=OuterRef("pk"), created_at__gt=Now() - SAMPLE_MAX_AGE
     ).order_by("-created_at")
     states = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD)
-    newest = [ArraySubquery(signatures.filter(state=s).values("pk")[:NEWEST]) for s in states]
+    newest = [ArraySubquery(signatures.filter(state=s).values("pk")[:SAMPLE_SIZE]) for s in states]
     rows = Petition.objects.filter(state=Petition.State.OPEN).values_list(*newest)
     return [pk for row in rows for ids in row for pk in ids]
 
@@ -97,13 +97,13 @@ class Mail(models.Model):
         CONFIRM = "confirm", _("confirmation")
         REMIND = "remind", _("reminder to confirm")
         FIND = "find", _("“Find my signature” link")
-        # The same link to another spelling of the mailbox that has signed, or a decoy, which mails
-        # nobody: never shown to staff.
+        # The same link for the mailbox's signature under another spelling, or a decoy that is not
+        # sent. Never shown to staff.
         FIND_OTHER = "find-other", "the same, to another spelling"
-        # Of somebody who changes their address: never shown to staff either.
+        # For somebody who changes their address. Never shown to staff either.
         ADDRESS = "address", "code to a new address"
         NEWS = "news", "news"
-        # Every message, to the organiser who asks for them: which one is sealed with the address.
+        # A sample of any kind for the organiser who asks. The kind is sealed with the address.
         TRIAL = "trial", "trial of a message"
         ANSWER = "answer", "answer to a message"
 
@@ -111,26 +111,26 @@ class Mail(models.Model):
         QUEUED = "queued", _("queued")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
-        # Not `FAILED` (no server or key), because anybody can cause it with an address that
-        # bounces: staff see no count of these.
+        # Apart from `FAILED` (no server or key), because anybody can cause it with an address that
+        # bounces. Staff see no count of these.
         REFUSED = "refused", _("refused: the address takes no mail")
         CANCELLED = "cancelled", _("cancelled")
         WITHHELD = "withheld", _("not sent: this email address has reached its limit")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
-    # A string reference: news know their batch job, which knows the signatures.
+    # A string reference, because news depends on batch jobs, which depend on signatures.
     news = models.ForeignKey(
         "petitions.News", models.PROTECT, null=True, related_name="mails", db_index=False
     )
-    # What an organiser wrote to somebody who wrote to us; its address is in `sealed`.
+    # An organiser's answer to an enquiry. The address is in `sealed`.
     answer = models.ForeignKey(
         Answer, models.CASCADE, null=True, related_name="mails", db_index=False
     )
-    # Address and language, where they are not the signer's: "find my signature", a new address.
+    # Address and language if they are not the signer's ("find my signature", a new address).
     sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
-    # Global blind index, unlike the signer's: rate limits protect the mailbox, not the petition.
+    # A global blind index, unlike the signer's: rate limits protect the mailbox on all petitions.
     global_mailbox_ix = models.BinaryField(max_length=16)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.QUEUED)
     due_at = models.DateTimeField(_("send at"))
@@ -144,7 +144,7 @@ class Mail(models.Model):
         verbose_name = _("email")
         verbose_name_plural = _("outbox")
         indexes = [
-            # News has an index of its own, so that nothing else ever waits for it.
+            # News has an index of its own, so that no other mail ever waits for it.
             models.Index(
                 fields=["due_at"], condition=Q(state="queued") & ~Q(kind="news"), name="mail_due"
             ),
@@ -159,7 +159,7 @@ class Mail(models.Model):
             # For the figures on the staff page: failures, and recent requests.
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),
-            # What retention anonymises after an hour.
+            # For retention, which anonymises these after an hour.
             models.Index(
                 fields=["created_at"],
                 condition=Q(kind="address", sealed__isnull=False),
@@ -167,7 +167,7 @@ class Mail(models.Model):
             ),
         ]
         constraints = [
-            # Each mailbox gets a news once, whatever crashes.
+            # Each mailbox gets a news item only once, even after a crash.
             models.UniqueConstraint(
                 fields=["news", "global_mailbox_ix"],
                 condition=Q(kind="news"),
@@ -177,7 +177,7 @@ class Mail(models.Model):
                 condition=Q(kind="news", news__isnull=False) | (~Q(kind="news") & Q(news=None)),
                 name="mail_of_news",
             ),
-            # An answer is mailed once. Its index also finds the mail of an answer.
+            # An answer is mailed once. The index also serves to find the mail of an answer.
             models.UniqueConstraint(
                 fields=["answer"], condition=Q(answer__isnull=False), name="mail_answer_once"
             ),
@@ -194,10 +194,10 @@ class Mail(models.Model):
 
 @with_checked_choices
 class Objection(models.Model):
-    """One suppressed mailbox, for one petition or for all mail; of a bounce, one address.
+    """A suppressed mailbox, for one petition or for all mail; for a bounce, one address.
 
-    `ix`, the global blind index of the mailbox or address, is all that is stored of it. `key_id`
-    names its key, so that suppressions survive a key rotation.
+    Of the mailbox or address only its global blind index `ix` is stored. `key_id` is the id of the
+    index's key, so that suppressions survive a key rotation.
     """
 
     class Reason(models.TextChoices):
@@ -210,7 +210,7 @@ class Objection(models.Model):
     key_id = models.PositiveSmallIntegerField()
     petition = models.ForeignKey(Petition, models.CASCADE, null=True, db_index=False)
     reason = models.CharField(_("reason"), max_length=7, choices=Reason)
-    # The one mail that said that the address was entered again; no foreign key, for it is deleted.
+    # The mail that told the owner of another entry. No foreign key: that mail is deleted.
     notice_id = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 

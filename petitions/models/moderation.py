@@ -1,4 +1,4 @@
-"""Moderation: decisions with each signature's state before (for undo), rules, and alerts."""
+"""Moderation: decisions with each signature's previous state (for undo), rules, and alerts."""
 
 import uuid
 from datetime import timedelta
@@ -16,7 +16,7 @@ from petitions.models.signature import Signature
 
 @with_checked_choices
 class Decision(models.Model):
-    """One moderation decision about a set of signatures of any size."""
+    """One moderation decision about a set of signatures."""
 
     class Kind(models.TextChoices):
         REMOVE = "remove", _("remove")
@@ -46,7 +46,7 @@ class Decision(models.Model):
         blank=True,
         help_text=_("Other moderators can read this. Do not write names or email addresses."),
     )
-    # Null: a command or a rule of the site decided.
+    # Null if a command or a rule of the site decided.
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)
     undoes = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="undone_by", verbose_name=_("undoes")
@@ -70,7 +70,7 @@ class Decision(models.Model):
 
     @property
     def title(self) -> str:
-        """What it did, in words; the undo of an undo does the first decision again."""
+        """What it did, in words. Undoing an undo does the first decision again."""
         first, undone = self, 0
         while first.undoes is not None:
             first, undone = first.undoes, undone + 1
@@ -82,7 +82,7 @@ class Decision(models.Model):
 
 @with_checked_choices
 class DecisionItem(models.Model):
-    """One signature of a decision, and its state before. Kept after the signer is erased."""
+    """One signature of a decision, with its previous state. Kept after the signer is erased."""
 
     decision = models.ForeignKey(
         Decision, models.CASCADE, related_name="items", db_index=False, db_constraint=False
@@ -105,17 +105,17 @@ class RuleQuerySet(models.QuerySet["Rule"]):
     """Queries about rules."""
 
     def in_force(self) -> "RuleQuerySet":
-        """Those that have not expired."""
+        """Return rules that have not expired."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
 @with_checked_choices
 class Rule(models.Model):
-    """One block, hold or allow rule for a network, a domain or one address, until it expires.
+    """A block, hold or allow rule for a network, a domain or one address, until it expires.
 
-    An address is never stored: `address_ix` is its global blind index. Nor is the network of an
-    alert, which nobody is to read: `network_ix` is its blind index under the key of `network_day`.
-    For the other kinds `pattern` holds a network in CIDR notation ("192.0.2.0/24",
+    An address is never stored, only its global blind index `address_ix`. The network of an alert
+    is stored only as `network_ix`, its blind index under the key of `network_day`, because nobody
+    may read it. For other kinds `pattern` is a network in CIDR notation ("192.0.2.0/24",
     "2001:db8::/48") or a domain ("example.org", or "*.example.org" for its subdomains).
     """
 
@@ -123,7 +123,7 @@ class Rule(models.Model):
         NETWORK = "network", _("network")
         DOMAIN = "domain", _("email domain")
         ADDRESS = "address", _("one email address")
-        # Made from an alert, never typed. English alone, as all of the admin.
+        # Made from an alert, never typed. In English only, like the rest of the admin.
         ALERT = "alert", "the network of an alert"
 
     class Action(models.TextChoices):
@@ -180,20 +180,20 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     """Queries about alerts."""
 
     def open_bursts(self) -> "AlertQuerySet":
-        """Alerts about signatures of one petition that nobody has checked."""
+        """Return unchecked alerts about signatures of one petition."""
         return self.filter(kind__in=Alert.BURSTS, seen_at=None, petition__isnull=False)
 
     def open_on_home(self) -> "AlertQuerySet":
-        """Unchecked alerts that the admin's home lists: of mail and counts, and then bursts, the
-        newest first. What is on hold, or stands still, the home tells by itself.
+        """Return unchecked alerts for the admin's home page: about mail and counts, then bursts,
+        the newest first. Held signatures and stalled parts have their own entries on that page.
         """
         told = [Alert.Kind.HELD, Alert.Kind.STILL]
         is_open = self.filter(seen_at=None).exclude(kind__in=told)
         return is_open.alias(is_last=Q(kind__in=Alert.BURSTS)).order_by("is_last", "-created_at")
 
     def of_one_attack(self, petition_id: int) -> "AlertQuerySet":
-        """Open bursts of a petition, and those of the last day that closed by themselves: what came
-        from their networks may be part of it.
+        """Return open bursts of a petition, and those of the last day that closed by themselves.
+        Signatures from their networks may belong to the same attack.
         """
         is_open, is_lately = Q(seen_at=None), Q(created_at__gt=Now() - timedelta(days=1))
         bursts = self.filter(kind__in=Alert.BURSTS, petition=petition_id)
@@ -202,15 +202,15 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
 @with_checked_choices
 class Alert(models.Model):
-    """An alert of one cause, open until a moderator dismisses it or its cause ends (`seen_at`).
+    """An alert with one cause, open until a moderator dismisses it or the cause ends (`seen_at`).
 
-    A burst is of one petition and one network, or one email domain that is no large provider's;
-    `about` names the part that stands still.
+    A burst is about one petition and one network, or one email domain that is no large provider's.
+    `about` is the name of the part that has stalled.
     """
 
     class Kind(models.TextChoices):
         BURST = "burst", _("many signatures from one network")
-        # English alone from here on, as all of the admin.
+        # In English only from here on, like the rest of the admin.
         DOMAIN = "domain", "many signatures of one email domain"
         HELD = "held", "signatures on hold for more than 48 hours"
         MAIL = "mail", "mail that waits for more than 10 minutes"
@@ -219,21 +219,21 @@ class Alert(models.Model):
         STILL = "still", "a part of the site that stands still"
 
     BURSTS = (Kind.BURST, Kind.DOMAIN)
-    # Kinds whose number is kept in steps, so that it never tells of one address.
+    # Kinds whose number is stored in steps, so that it never reveals a single address.
     STEPPED = (*BURSTS, Kind.MAIL, Kind.BOUNCES)
 
     petition = models.ForeignKey(Petition, models.CASCADE, null=True, blank=True)
     kind = models.CharField(_("type"), max_length=10, choices=Kind)
     about = models.CharField(max_length=40, blank=True, default="", db_default="")
-    # Blind index of the network or the domain under a daily key: finds the signatures, and a
+    # Blind index of the network or domain under a daily key. It finds the signatures, and a
     # repeated alert.
     network_ix = models.BinaryField(max_length=16, null=True)
     domain_ix = models.BinaryField(max_length=16, null=True)
-    # Rounded down where the kind is one of `STEPPED`.
+    # Rounded down if the kind is in `STEPPED`.
     number = models.PositiveIntegerField(_("signatures"))
     created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
     seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
-    # Closed by itself, as all of its signatures were decided: a new burst opens it again.
+    # Closed because all of its signatures were decided. A new burst opens it again.
     is_decided = models.BooleanField(default=False, db_default=False)
 
     objects = AlertQuerySet.as_manager()
@@ -265,12 +265,12 @@ class Alert(models.Model):
 
     @property
     def is_burst(self) -> bool:
-        """Whether it is about signatures: many from one network, or of one domain."""
+        """Whether it is about many signatures from one network or one domain."""
         return self.kind in self.BURSTS
 
     @property
     def number_in_words(self) -> str:
-        """Its number in words: "40 or more" where it is kept in steps."""
+        """Its number in words: "40 or more" if it is stored in steps."""
         if self.kind not in self.STEPPED:
             return f"{self.number:,}"
         return f"{self.number:,} or more" if self.number else "a few"
@@ -278,7 +278,7 @@ class Alert(models.Model):
 
 @with_checked_choices
 class AlertMail(models.Model):
-    """Who wants a kind of alert by mail, and when they were last mailed about it."""
+    """A user who wants alerts of one kind by mail, and when they were last mailed about it."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=Alert.Kind)

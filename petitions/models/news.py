@@ -1,4 +1,4 @@
-"""News to supporters: a message that organisers send once to those who asked for it."""
+"""News to supporters: a message that organisers send once to signers who asked for news."""
 
 from typing import Any, ClassVar
 
@@ -17,22 +17,22 @@ class NewsQuerySet(models.QuerySet["News"]):
     """Queries about news."""
 
     def sending(self) -> "NewsQuerySet":
-        """Those that the worker has to send now, in the order in which they began."""
+        """Return news for the worker to send now, in the order in which they were started."""
         running = self.filter(state=BatchJob.State.RUNNING, pause="")
         return running.order_by("started_at", "id")
 
     def with_lists_to_delete(self, before: Any) -> "NewsQuerySet":
-        """Those that ended before a moment, and whose list of recipients is still there."""
+        """Return news that ended before a moment and still has its list of recipients."""
         return self.filter(finished_at__lt=before, has_list=True)
 
 
 @with_checked_choices
 class News(BatchJob):
-    """One message to the supporters of a petition, or to those of a region or constituency.
+    """One message to the supporters of a petition, or to those in one region or constituency.
 
-    `matching` is how many were chosen at the start, or queued since; `done` how many are queued,
-    `skipped` how many share the mailbox of another or cannot be unsealed. The texts can be edited
-    while it is a draft.
+    `matching` is how many supporters were chosen at the start, or queued if that is more. `done` is
+    how many are queued. `skipped` is how many share a mailbox with another or cannot be unsealed.
+    The texts can be edited only while it is a draft.
     """
 
     class Pause(models.TextChoices):
@@ -51,19 +51,19 @@ class News(BatchJob):
         db_index=False,
         verbose_name="constituency",
     )
-    # Of a news that runs: why it stands still; empty while it is sent.
+    # Why running news is paused; empty while it is sent.
     pause = models.CharField("paused", max_length=10, choices=Pause, blank=True)
-    # Whether it stops by itself; not after somebody has resumed one that did.
+    # Whether it may pause by itself. False once somebody has resumed it after such a pause.
     is_watched = models.BooleanField(default=True)
     # Whether all recipients are in the outbox.
     is_queued = models.BooleanField(default=False)
-    # Whether the team has yet to be mailed that it waits, or has stopped by itself.
+    # Whether the team must still be mailed that it waits or has paused by itself.
     is_to_tell = models.BooleanField(default=False)
-    # Whether the outbox still says who got it: see retention.
+    # Whether the outbox still stores who got it: see retention.
     has_list = models.BooleanField(default=False)
 
     APPROVAL = "petitions.approve_news"
-    # A smaller group may point at somebody.
+    # The anonymity threshold: fewer people could point to one of them.
     FEWEST: ClassVar = 25
 
     objects = NewsQuerySet.as_manager()
@@ -87,21 +87,21 @@ class News(BatchJob):
         ]
 
     def __str__(self) -> str:
-        """Its subject, in English if it has one."""
+        """Return its subject, in English if there is one."""
         texts = sorted(self.texts.all(), key=lambda text: (text.language != "en", text.pk))
         return texts[0].subject if texts else "(no text yet)"
 
     @property
     def is_of_place(self) -> bool:
-        """Whether it goes to those of one region or constituency alone."""
+        """Whether it goes only to one region or constituency."""
         return bool(self.place_id or self.region)
 
     @property
     def people(self) -> str:
         """How many people were chosen, in words.
 
-        In steps of `FEWEST` until sending begins: whoever starts and stops it twice would read in
-        two exact numbers whether somebody has signed in between.
+        In steps of `FEWEST` until sending begins. Exact numbers would reveal, to somebody who
+        starts and stops it twice, whether a person has signed in between.
         """
         if not self.started_at:
             return self.in_steps(self.matching)
@@ -109,7 +109,7 @@ class News(BatchJob):
 
     @classmethod
     def in_steps(cls, people: int) -> str:
-        """A number of people in words, rounded down."""
+        """Return a number of people in words, rounded down."""
         if people < cls.FEWEST:
             return f"fewer than {cls.FEWEST} people"
         return f"at least {people // cls.FEWEST * cls.FEWEST:,} people"
@@ -122,7 +122,7 @@ class News(BatchJob):
 
 @with_checked_choices
 class NewsText(models.Model):
-    """A news in one language: subject, and body in Markdown."""
+    """The text of a news item in one language: subject, and body in Markdown."""
 
     news = models.ForeignKey(News, models.CASCADE, related_name="texts", db_index=False)
     language = models.CharField("language", max_length=2, choices=settings.LANGUAGES)
@@ -151,15 +151,15 @@ class NewsText(models.Model):
 
 
 class NewsCount(models.Model):
-    """What became of a news at one large mail provider, or at all others together.
+    """The outcomes of a news item at one large mail provider, or at all others together.
 
-    Counted as it happens, because the list of recipients is deleted, and says no provider.
+    Counted as they happen: the list of recipients is deleted later, and has no providers.
     """
 
     news = models.ForeignKey(News, models.CASCADE, related_name="counts", db_index=False)
     provider = models.CharField(max_length=20)
     sent = models.PositiveIntegerField(default=0, db_default=0)
-    # Not sent, because they withdrew, unsubscribed, objected or bounced in the meantime.
+    # Not sent, because the supporter withdrew, unsubscribed, objected or bounced in between.
     withheld = models.PositiveIntegerField(default=0, db_default=0)
     refused = models.PositiveIntegerField(default=0, db_default=0)
     returned = models.PositiveIntegerField(default=0, db_default=0)

@@ -1,14 +1,14 @@
-"""State of running processes: leases, consumed nonces, rate limits without Redis, failed logins."""
+"""State of running processes: leases, used nonces, rate limits without Redis, failed logins."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class Lease(models.Model):
-    """The lease of one job: until it expires, only its holder runs the job (mutual exclusion)."""
+    """The lease of one job. Until it expires, only its holder runs the job (mutual exclusion)."""
 
     name = models.CharField(max_length=40, primary_key=True)
-    # Random token of the holder: who has lost the lease can neither renew nor release it.
+    # A random token: a process that has lost the lease can neither renew nor release it.
     holder = models.UUIDField(null=True)
     expires_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -28,7 +28,7 @@ class Lease(models.Model):
 
 
 class UsedNonce(models.Model):
-    """A consumed nonce, stored as its keyed hash until it expires (replay protection)."""
+    """A used nonce, stored as its keyed hash until it expires (replay protection)."""
 
     key = models.BinaryField(primary_key=True, max_length=16)
     expires_at = models.DateTimeField()
@@ -41,14 +41,14 @@ class UsedNonce(models.Model):
 
 
 class RateCount(models.Model):
-    """A fixed-window counter under the keyed hash of what it counts.
+    """A fixed-window counter under a keyed hash of its subject.
 
-    The table is UNLOGGED: counting waits for no disk, and a crash empties it.
+    The table is UNLOGGED: counting never waits for the disk, and a crash empties the table.
     """
 
     key = models.BinaryField(primary_key=True, max_length=32)
     number = models.IntegerField()
-    # Not indexed, so that counting changes no index (HOT updates); the table is small.
+    # Not indexed, so that counting updates no index (HOT updates). The table is small.
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class RateCount(models.Model):
 
 
 class LoginFailure(models.Model):
-    """One failed login, under keyed hashes: what was typed as a user name may be a password."""
+    """A failed login, under keyed hashes: a typed user name may in fact be a password."""
 
     name_ix = models.BinaryField(max_length=16)
     network_ix = models.BinaryField(max_length=16)

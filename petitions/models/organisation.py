@@ -1,4 +1,4 @@
-"""The organisation that runs the petitions (the data controller), as consent and mails name it."""
+"""The organisation that runs the petitions (the data controller), named in consent and mails."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -14,8 +14,8 @@ def one_line(text: str) -> None:
 
 
 class Organisation(models.Model):
-    """Singleton row. It is here rather than in `campaign` because consent, mails and the
-    privacy notice name it, and `petitions` imports nothing of `campaign`.
+    """The organisation, a single row. It belongs to `petitions` because consent, mails and the
+    privacy notice name it, and `petitions` must not import `campaign`.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
@@ -32,7 +32,7 @@ class Organisation(models.Model):
     )
     privacy_email = models.EmailField(_("privacy contact"), blank=True)
     website = models.URLField(_("web site"), blank=True)
-    # PNG, re-encoded by `petitions.publishing.logo`; its hash is its address, "" without a logo.
+    # PNG, re-encoded by `petitions.publishing.logo`. Its URL contains the hash; "" means no logo.
     logo = models.BinaryField(null=True, editable=False)
     logo_hash = models.CharField(max_length=16, blank=True, editable=False)
     logo_width = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -50,8 +50,8 @@ class Organisation(models.Model):
 
     @classmethod
     def load(cls) -> "Organisation":
-        """The organisation, or an unsaved instance without a name before it is set up.
+        """Return the organisation, or an unsaved instance without a name before it is set up.
 
-        Without the bytes of its logo, which one view alone needs.
+        The logo is deferred, because only one view needs its bytes.
         """
         return cls.objects.defer("logo").filter(id=1).first() or cls(id=1)

@@ -1,4 +1,4 @@
-"""Petitions, their versioned texts, one for each language, and their milestones."""
+"""Petitions, their versioned texts in each language, and their milestones."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,9 +23,9 @@ from petitions.models.base import (
     with_checked_choices,
 )
 
-# Raw SQL, because every page of a petition asks for it: compiling it from querysets takes as
-# long as all the rest of the petition’s query.
-_PUBLIC = """
+# Raw SQL, because every page of a petition runs it: compiling it from querysets would take as long
+# as the rest of the petition's query.
+_MILESTONES_SQL = """
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'id', event.id, 'kind', event.kind, 'day', event.day, 'link', event.link,
         'texts', (
@@ -43,16 +43,18 @@ _PUBLIC = """
 def public_milestones(petition: str) -> models.Func:
     """Annotation: a petition's public milestones with their texts, as one JSON column.
 
-    `petition` names the field that holds the petition's id. The value is a list of dicts ordered
-    by day, each with `id`, `kind`, `day` in ISO form, `link`, and `texts`, a list of dicts with
-    `language`, `title` and `words`.
+    `petition` is the name of the field that holds the petition's id. The value is a list of dicts,
+    ordered by day, each with `id`, `kind`, `day` in ISO form, `link`, and `texts`, a list of dicts
+    with `language`, `title` and `words`.
     """
-    return models.Func(models.F(petition), template=_PUBLIC, output_field=models.JSONField())
+    return models.Func(
+        models.F(petition), template=_MILESTONES_SQL, output_field=models.JSONField()
+    )
 
 
 @with_checked_choices
 class Milestone(models.Model):
-    """A dated public event of a petition. Its kind tells how far the petition has come."""
+    """A dated public event of a petition. Its kind shows how far the petition has come."""
 
     class Kind(models.TextChoices):
         HANDED_IN = "handed_in", _("Handed in")
@@ -60,7 +62,7 @@ class Milestone(models.Model):
         DEBATE = "debate", _("Debate in Parliament")
         OTHER = "other", _("News")
 
-    # A string reference, to avoid a circular import: petitions query their milestones.
+    # A string reference, because petitions query their milestones (circular import).
     petition = models.ForeignKey(
         "petitions.Petition", models.CASCADE, related_name="milestones", verbose_name=_("petition")
     )
@@ -85,7 +87,7 @@ class Milestone(models.Model):
 
 @with_checked_choices
 class MilestoneText(models.Model):
-    """A milestone's text in one language; without one, the label of its kind is the title."""
+    """A milestone's text in one language. Without a text, the label of its kind is the title."""
 
     milestone = models.ForeignKey(Milestone, models.CASCADE, related_name="texts", db_index=False)
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)
@@ -103,7 +105,7 @@ class MilestoneText(models.Model):
         return f"{self.title} ({self.language})"
 
 
-# Grace period: a link mailed before the close still confirms for this long after it.
+# Grace period: links mailed before the close still confirm for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
 PAST_CLOSE = (
     "This time has passed in London. Choose one to come, and look at the year. To close the "
@@ -118,28 +120,28 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
     """Queries about petitions."""
 
     def published(self) -> "PetitionQuerySet":
-        """All with a public page, including removed ones, whose page says why."""
+        """Return petitions with a public page, including removed ones, whose page says why."""
         return self.exclude(state=Petition.State.DRAFT)
 
     def over(self, now: datetime) -> "PetitionQuerySet":
-        """Those closed to signing for good: closed or removed, or `Petition.has_closed`."""
+        """Return petitions that were closed or removed, or whose closing time has passed."""
         ended = Q(state__in=[Petition.State.CLOSED, Petition.State.REMOVED])
         return self.filter(ended | Q(closes_at__lte=now))
 
     def running(self, now: datetime) -> "PetitionQuerySet":
-        """Those in state open whose closing time, if any, is in the future."""
+        """Return open petitions whose closing time, if any, is in the future."""
         to_come = Q(closes_at=None) | Q(closes_at__gt=now)
         return self.filter(to_come, state=Petition.State.OPEN)
 
     def readable(self) -> "PetitionQuerySet":
-        """Those whose text the public may read."""
+        """Return petitions whose text the public may read."""
         texts = PetitionText.objects.published()
         public = self.published().exclude(state=Petition.State.REMOVED)
         return public.filter(pk__in=texts.values("petition"))
 
     def titled(self) -> "PetitionQuerySet":
-        """Annotate for `__str__` the `title` of the newest text, in English if there is one, and
-        whether another petition has a text of that title.
+        """Annotate for `__str__`: the newest text's `title`, in English if there is one, and
+        whether another petition has the same title.
         """
         texts = PetitionText.objects.filter(petition=OuterRef("pk"))
         titles = texts.order_by(rank_of("en"), "-version").values("title")
@@ -150,7 +152,7 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
         return self.annotate(**title).annotate(**shared)
 
     def with_news(self) -> "PetitionQuerySet":
-        """`readable()`, annotated with `public_texts` and `public_milestones`."""
+        """Annotate `readable()` petitions with `public_texts` and `public_milestones`."""
         texts = PetitionText.objects.published()
         columns = {"public_milestones": public_milestones("pk")}
         with_texts = [models.Prefetch("texts", texts, to_attr="public_texts")]
@@ -182,14 +184,14 @@ class Petition(models.Model):
     )
     opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
-    # Set by the program, never typed: retention of its signers counts from it.
+    # Set by the program, never typed. Retention of signers' data counts from it.
     closed_at = models.DateTimeField(_("seen to close"), null=True, blank=True, editable=False)
     challenge = models.CharField(
         _("extra check against automated signing"),
         max_length=6,
         choices=Challenge,
         default=Challenge.AUTO,
-        # An older release that runs beside this one does not know the column.
+        # An older release that runs in parallel does not know the column.
         db_default=Challenge.AUTO,
     )
     is_paused = models.BooleanField(
@@ -209,13 +211,13 @@ class Petition(models.Model):
     publishes_names = models.BooleanField(
         "names are published", default=False, db_default=False, editable=False
     )
-    # The day of the newest list: see `NamePage`.
+    # The day of the newest list of names: see `NamePage`.
     names_listed_on = models.DateField(null=True, editable=False)
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
 
-    # Annotations of `titled`, `with_news` and `tallies.as_column`.
+    # Annotations by `titled`, `with_news` and `tallies.as_column`.
     title: str | None = None
     shares_title = False
     total: int
@@ -238,13 +240,13 @@ class Petition(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Its title, with its slug where another petition has the same title."""
+        """Return its title, with its slug if another petition has the same title."""
         if not self.title:
             return self.slug
         return f"{self.title} ({self.slug})" if self.shares_title else self.title
 
     def clean(self) -> None:
-        """Validate what the check constraint would refuse, and a closing time in the past."""
+        """Check what the constraint would refuse, and reject a closing time in the past."""
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
             raise ValidationError(
                 {"closes_at": _("The closing time must be after the opening time.")}
@@ -253,13 +255,13 @@ class Petition(models.Model):
             self._refuse_a_past_close()
 
     def _refuse_a_past_close(self) -> None:
-        """Refuse a new closing time in the past; one stored earlier may stay."""
+        """Reject a new closing time in the past. One that was stored earlier may stay."""
         stored = Petition.objects.filter(pk=self.pk).values_list("closes_at", flat=True).first()
         if stored != self.closes_at:
             raise ValidationError({"closes_at": PAST_CLOSE})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; closing or removing by hand sets the closing time to now, and `closed_at`."""
+        """Save. Closing or removing by hand sets the closing time to now, and `closed_at`."""
         now = timezone.now()
         is_over = self.state in {self.State.CLOSED, self.State.REMOVED}
         if is_over and (self.closes_at is None or self.closes_at > now):
@@ -272,7 +274,7 @@ class Petition(models.Model):
         super().save(*args, **kwargs)
 
     def _new_closed_at(self, now: datetime, *, is_over: bool) -> datetime | None:
-        """The new `closed_at`: reopening clears it, and once set it does not move."""
+        """Return the new `closed_at`. Once set it does not move, but reopening clears it."""
         if is_over or self.has_closed:
             return self.closed_at or now
         return None if self.state == self.State.OPEN else self.closed_at
@@ -281,7 +283,7 @@ class Petition(models.Model):
         return reverse("petitions:petition", args=[self.slug])
 
     def appears_at(self) -> datetime | None:
-        """When the embargo of the first text ends, if all of them have one; else None: at once."""
+        """Return when the first embargo of its texts ends, or None if a text has no embargo."""
         waiting = self.texts.embargoed()
         if self.texts.exclude(pk__in=waiting).exists():
             return None
@@ -289,7 +291,7 @@ class Petition(models.Model):
 
     @property
     def has_opened(self) -> bool:
-        """Whether it has no opening time to come, in any state."""
+        """Whether its opening time, if any, has passed, in any state."""
         return self._has_opened(timezone.now())
 
     @property
@@ -299,7 +301,7 @@ class Petition(models.Model):
 
     @property
     def is_public(self) -> bool:
-        """Whether it has a public page, be it only to announce when it opens."""
+        """Whether it has a public page, even if that only announces when it opens."""
         return self.state != self.State.DRAFT
 
     @property
@@ -308,7 +310,7 @@ class Petition(models.Model):
         return self.state == self.State.REMOVED
 
     def is_announced(self, now: datetime | None = None) -> bool:
-        """Whether it is published and has yet to open."""
+        """Return whether it is published but has not opened yet."""
         return self.state == self.State.OPEN and not self._has_opened(now or timezone.now())
 
     @property
@@ -318,17 +320,17 @@ class Petition(models.Model):
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether signing is paused now, in a petition that would else accept signatures."""
+        """Whether signing is paused now in a petition that would otherwise accept signatures."""
         return self.is_paused and self._is_running(timezone.now())
 
     @property
     def pause_reason(self) -> str:
-        """Why signing is paused, in the language of the page, else in English; "" if not said."""
+        """Why signing is paused, in the active language or else in English; "" if not given."""
         reasons: dict[str, str] = self.pause_reasons
         return reasons.get(get_language() or "en") or reasons.get("en", "")
 
     def is_accepting(self, now: datetime | None = None) -> bool:
-        """Whether it accepts signatures at `now`."""
+        """Return whether it accepts signatures at `now`."""
         return not self.is_paused and self._is_running(now or timezone.now())
 
     def _is_running(self, now: datetime) -> bool:
@@ -339,18 +341,18 @@ class Petition(models.Model):
         return self.opens_at is None or self.opens_at <= now
 
     def is_in_grace(self, now: datetime | None = None) -> bool:
-        """Whether links that were mailed before the close still confirm after it."""
+        """Return whether links that were mailed before the close still confirm after it."""
         return (
             self.closes_at is not None
             and (now or timezone.now()) < self.closes_at + CONFIRMING_AFTER_CLOSE
         )
 
     def is_confirming(self, mailed_at: datetime, now: datetime) -> bool:
-        """Whether a link mailed at `mailed_at` is still valid: a day of grace after the close.
+        """Return whether a link mailed at `mailed_at` is valid: until a day after the close.
 
-        Also while signing is paused, so that earlier signers do not miss their days.
+        Links also confirm while signing is paused, so that signers do not miss their deadline.
 
-        Source: the Parliament's petitions confirm links mailed before the close for a day.
+        Source: the UK Parliament's petitions site confirms such links for a day after the close.
         """
         if self._is_running(now):
             return True
@@ -367,15 +369,15 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
     """Queries about petition texts."""
 
     def to_show(self, slug: str, language: str) -> "PetitionText | None":
-        """The newest text in `language`, falling back to English, then to any; one query.
+        """Return the newest text in `language`, else in English, else in any; one query.
 
-        Annotated with `languages`, those that the petition is published in, and `milestones`: see
-        `public_milestones`. None if there is no such petition.
+        It is annotated with `languages`, in which the petition is published, and `milestones` (see
+        `public_milestones`). None if there is no such petition.
         """
         return self.published().filter(petition__slug=slug)._with_related(language).first()
 
     def to_preview(self, petition: Petition, language: str) -> "PetitionText | None":
-        """`to_show`, drafts and embargoed texts included: never for the public."""
+        """Like `to_show`, but with drafts and embargoed texts. Never show it to the public."""
         return self.filter(petition=petition)._with_related(language).first()
 
     def _with_related(self, language: str) -> "PetitionTextQuerySet":
@@ -390,7 +392,7 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
         return found.order_by(rank_of(language), "-version")
 
     def listed(self, language: str) -> "PetitionTextQuerySet":
-        """The text to show of every readable petition, the newest first."""
+        """Return the text to show of every readable petition, the newest first."""
         return (
             self.published()
             .filter(petition__in=Petition.objects.readable())
@@ -400,7 +402,7 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
         )
 
     def to_sign(self, language: str) -> "list[PetitionText]":
-        """The text to show of every petition that accepts signatures now; one query."""
+        """Return the text to show of every petition that accepts signatures now; one query."""
         found = (
             self.published()
             .filter(petition__state=Petition.State.OPEN)
@@ -413,10 +415,10 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
 
 @with_checked_choices
 class PetitionText(Publication, models.Model):
-    """A petition's text in one language at one version.
+    """A petition's text in one language and version.
 
-    Once signed it changes beside a `TextCorrection` alone, and is never deleted: triggers of the
-    database see to it.
+    Database triggers ensure that a signed text changes only together with a `TextCorrection`, and
+    is never deleted.
     """
 
     WORDS = ("title", "addressee", "ask", "body")
@@ -439,10 +441,10 @@ class PetitionText(Publication, models.Model):
         validators=[need_few_marks],
     )
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
-    # Kept by a trigger when a text that was public is hidden, or its time is changed.
+    # Set by a trigger when a public text is hidden or its time is changed.
     first_public_at = models.DateTimeField(null=True, editable=False)
 
-    # Annotations of `to_show`.
+    # Annotations by `to_show`.
     languages: list[str]
     milestones: list[dict[str, Any]]
 
@@ -468,12 +470,12 @@ class PetitionText(Publication, models.Model):
 
     @property
     def is_signed(self) -> bool:
-        """Whether somebody has signed this version, which no query answers of a new draft."""
+        """Whether somebody has signed this version. A text that was never public needs no query."""
         signatures = self.petition.signatures.filter(text_version=self.version)
         return self.was_public and signatures.exists()
 
     def need_unsigned(self) -> None:
-        """Raise `ValidationError`, which says what to do instead, if this version is signed."""
+        """Raise `ValidationError` with advice if this version is signed."""
         if self.is_signed:
             raise ValidationError(
                 f"“{self.title}” cannot be deleted: version {self.version} has been signed. Untick "

@@ -1,4 +1,4 @@
-"""Records of what was done: the audit log, and scheduled erasures."""
+"""Records of acts: the audit log, and scheduled erasures."""
 
 import uuid
 from datetime import timedelta
@@ -17,21 +17,21 @@ class AuditRecordQuerySet(models.QuerySet["AuditRecord"]):
     """Queries about acts of staff."""
 
     def about(self, one: models.Model) -> "AuditRecordQuerySet":
-        """Those about one object."""
+        """Return the records about one object."""
         return self.filter(object_type=one._meta.label_lower, object_id=str(one.pk))
 
     def lately(self, action: str, within: timedelta) -> "AuditRecordQuerySet":
-        """Those of an act within a period up to now, for rate limits."""
+        """Return records of an action within a period up to now, for rate limits."""
         return self.filter(action=action, created_at__gt=timezone.now() - within)
 
 
 @with_checked_choices
 class AuditRecord(models.Model):
-    """One entry of the audit log: who, what, about which object, when, and on which screen.
+    """One entry of the audit log: who did what, to which object, when, and on which screen.
 
     Append-only: the trigger `audit_record_append_only` allows only the retention of
     `petitions.staff.audit`, and `audit_record_no_truncate` refuses TRUNCATE. The only free text is
-    `why`, the reason that somebody gave.
+    `why`, the reason that the actor gave.
     """
 
     class Action(models.TextChoices):
@@ -74,7 +74,7 @@ class AuditRecord(models.Model):
         BULK_STARTED = "bulk-started", _("bulk decision started")
         BULK_APPROVED = "bulk-approved", _("bulk decision approved")
         BULK_CANCELLED = "bulk-cancelled", _("bulk decision cancelled")
-        # English alone from here on, as all of the admin.
+        # In English only from here on, like the rest of the admin.
         PASSWORD_MAILED = "password-mailed", "link for a new password mailed"
         PASSWORD_SET = "password-set", "password set"
         SECOND_FACTOR_SET = "second-factor-set", "authenticator set up"
@@ -128,7 +128,7 @@ class AuditRecord(models.Model):
     object_type = models.CharField(_("about"), max_length=80, blank=True)
     object_id = models.CharField(_("its number"), max_length=40, blank=True)
     screen = models.CharField(_("screen or command"), max_length=80)
-    # The reason that its actor gave, or the names of roles or form fields: never signers' data.
+    # The actor's reason, or names of roles or form fields. Never signers' data.
     why = models.CharField("why", max_length=300, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
     network_ix = models.BinaryField(max_length=16, null=True)
@@ -154,11 +154,11 @@ class ErasureQuerySet(models.QuerySet["Erasure"]):
     """Queries about scheduled erasures."""
 
     def stopped(self) -> "ErasureQuerySet":
-        """Those that an organiser has stopped and nobody has released."""
+        """Return erasures that an organiser has stopped and nobody has released."""
         return self.filter(_is_stopped())
 
     def standing(self) -> "ErasureQuerySet":
-        """Those that nobody has stopped."""
+        """Return erasures that are not stopped."""
         return self.filter(~_is_stopped())
 
 
@@ -167,10 +167,10 @@ def _is_stopped() -> Exists:
 
 
 class Erasure(models.Model):
-    """The pending erasure of a closed petition's signers; the row is deleted with them.
+    """The pending erasure of a closed petition's signers. The row is deleted with them.
 
-    A table of its own, written by sweeps: the admin form of a petition, which saves all its
-    columns, cannot overwrite the schedule with an older one.
+    This is a table of its own, written by sweeps, because the admin form of a petition saves all
+    columns of the petition and could overwrite the schedule with an older one.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -179,7 +179,7 @@ class Erasure(models.Model):
     )
     scheduled_at = models.DateTimeField(_("scheduled"))
     erasure_due_at = models.DateTimeField(_("due"))
-    # On how many days a sweep has seen it: a clock that jumps ahead cannot fake this.
+    # On how many days a sweep has seen it, so that a clock that jumps ahead triggers no erasure.
     days_seen = models.PositiveSmallIntegerField(default=1)
     seen_on = models.DateField()
     mailed_at = models.DateTimeField(_("organisation mailed"), null=True)
@@ -199,12 +199,12 @@ class ErasureStopQuerySet(models.QuerySet["ErasureStop"]):
     """Queries about stops."""
 
     def standing(self) -> "ErasureStopQuerySet":
-        """Those that nobody has released."""
+        """Return stops that nobody has released."""
         return self.filter(released_at=None)
 
 
 class ErasureStop(models.Model):
-    """The record of a stop: who put an erasure on hold, why, and who released it."""
+    """The record of a stop: who stopped an erasure, why, and who released it."""
 
     petition = models.ForeignKey(Petition, models.PROTECT, related_name="erasure_stops")
     reason = models.CharField(_("why it was stopped"), max_length=300)

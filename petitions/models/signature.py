@@ -1,7 +1,7 @@
 """Signatures, pseudonymised: `Signature` is counted, `Signer` holds the personal data.
 
-`Signature` has no personal data and stays for the count's history; `Signer` holds the sealed
-person and is deleted when they withdraw or are erased. Confirming rewrites narrow rows only.
+`Signature` holds no personal data and stays for the history of the count. `Signer` holds the sealed
+person, and is deleted on withdrawal or erasure. Confirming rewrites only narrow rows.
 """
 
 import os
@@ -20,38 +20,38 @@ from petitions.models.counts import Source
 from petitions.models.geography import Place
 from petitions.models.petition import Petition
 
-# Crockford's base 32: no letter that looks like a digit. 12 characters carry 60 bits.
+# Crockford's base 32 has no letter that looks like a digit. 12 characters carry 60 bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _REFERENCE_LENGTH = 12
-# A letter for each byte: 256 is eight times 32, so there is no modulo bias.
-_LETTERS = (_ALPHABET * 8).encode()
+# Maps each byte to a letter: 256 is eight times 32, so there is no modulo bias.
+_LETTER_OF_BYTE = (_ALPHABET * 8).encode()
 
 
 def new_reference() -> str:
-    """A random reference: 60 bits as 12 characters that can be read out on the telephone."""
+    """Return a random reference: 60 bits as 12 characters that can be read out on the phone."""
     return new_references(1)[0]
 
 
 def new_references(number: int) -> list[str]:
-    """`number` random references from one read of the RNG: singly they cost ten times as much."""
-    letters = os.urandom(_REFERENCE_LENGTH * number).translate(_LETTERS).decode()
+    """Return `number` random references. One by one they would take ten times as long."""
+    letters = os.urandom(_REFERENCE_LENGTH * number).translate(_LETTER_OF_BYTE).decode()
     starts = range(0, len(letters), _REFERENCE_LENGTH)
     return [letters[start : start + _REFERENCE_LENGTH] for start in starts]
 
 
 def spoken(reference: str) -> str:
-    """Format a reference in groups of four; ungrouped, a spreadsheet takes some for numbers."""
+    """Format a reference in groups of four. Spreadsheets take some ungrouped ones for numbers."""
     return f"{reference[:4]}-{reference[4:8]}-{reference[8:]}"
 
 
-# Work queues of the worker: one row for each request, written alike whether or not what it is about
-# exists (constant work: docs/architecture.md). Hence no foreign keys.
+# Work queues of the worker, with one row for each request. Rows have no foreign keys, because they
+# are written whether or not their subject exists (constant work: docs/architecture.md).
 
 
 class Correction(models.Model):
-    """An attempt that another one replaces: this row revokes its link and its code at once.
+    """An attempt that another one replaces. This row revokes its link and code at once.
 
-    The worker then withdraws the attempt, if it is still there, and deletes the row.
+    The worker then withdraws the attempt, if it still exists, and deletes the row.
     """
 
     attempt_id = models.UUIDField(primary_key=True)
@@ -65,7 +65,7 @@ class Correction(models.Model):
 
 
 class Resend(models.Model):
-    """A request to resend a confirmation mail; silenced if its mailbox is over the rate limit."""
+    """A request to resend a confirmation mail; silenced if the mailbox is over its rate limit."""
 
     id = models.BigAutoField(primary_key=True)
     attempt_id = models.UUIDField()
@@ -80,10 +80,10 @@ class Resend(models.Model):
 
 
 class FindRequest(models.Model):
-    """One request: a sealed address and language, padded to one length.
+    """A "find my signature" request: a sealed address and language, padded to a fixed length.
 
-    Written alike whether or not the address has signed, which only the worker looks up (constant
-    work: docs/architecture.md). It has no timestamp, and is deleted once the worker has looked.
+    It is written whether or not the address has signed, which only the worker looks up (constant
+    work: docs/architecture.md). It has no timestamp. The worker deletes it after the look-up.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,7 +101,7 @@ class SignatureQuerySet(models.QuerySet["Signature"]):
     """Queries about signatures."""
 
     def counted(self) -> "SignatureQuerySet":
-        """Those in the tally."""
+        """Return the signatures in the tally."""
         return self.filter(state=Signature.State.CONFIRMED)
 
     def uncorrected(self) -> "SignatureQuerySet":
@@ -110,7 +110,7 @@ class SignatureQuerySet(models.QuerySet["Signature"]):
         return self.filter(~corrected | Q(confirmed_at__isnull=False))
 
     def of_mailbox(self, petition_mailbox_ixs: Collection[bytes]) -> "SignatureQuerySet":
-        """Those of one mailbox, by its blind indexes, which are scoped to the petition."""
+        """Return signatures of one mailbox, by its blind indexes, which are per petition."""
         return self.filter(signer__petition_mailbox_ix__in=petition_mailbox_ixs)
 
 
@@ -124,7 +124,7 @@ class Signature(models.Model):
         HELD = "held", _("on hold")
         REMOVED = "removed", _("removed from the count")
         WITHDRAWN = "withdrawn", _("withdrawn")
-        # A decoy row, stored at the same cost as any other (constant work): `submit._decoy_row`.
+        # A decoy row, at the same cost as any other (constant work): see `submit._decoy_row`.
         REFUSED = "refused", _("refused by a rule")
 
     class Verdict(models.TextChoices):
@@ -148,19 +148,19 @@ class Signature(models.Model):
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.PENDING)
     name_use = models.CharField(_("choice for the name"), max_length=10, choices=NameUse)
     wants_updates = models.BooleanField(_("wants updates"), default=False)
-    # Asked only of those who withhold their name and want news: all others' news may name it.
+    # Asked only of signers who withhold their name and want news. Otherwise news may name it.
     news_may_name = models.BooleanField(
         _("news may name the petition"), default=False, db_default=False
     )
     consent_version = models.PositiveSmallIntegerField(_("consent version"))
-    # Decided at signing, applied at confirmation; `signals` says why.
+    # Decided at signing and applied at confirmation. `signals` gives the reasons.
     verdict = models.CharField(_("verdict"), max_length=4, choices=Verdict, db_default=Verdict.PASS)
     signals = ArrayField(models.CharField(max_length=20), verbose_name=_("signals"), db_default=[])
     # Attempts at the one-time code of the mail.
     code_tries = models.PositiveSmallIntegerField(db_default=0)
-    # Links carry the epoch at which they were mailed; raising it revokes older links.
+    # Links carry the epoch in which they were mailed. Raising it revokes older links.
     link_epoch = models.PositiveSmallIntegerField(default=0)
-    # Until confirmation, when a trigger counts it and sets this to null (migration 0003).
+    # Null after confirmation: a trigger counts it and clears it (migration 0003).
     source = models.ForeignKey(
         Source,
         models.PROTECT,
@@ -170,8 +170,8 @@ class Signature(models.Model):
         db_index=False,
         db_constraint=False,
     )
-    # When "this was not me" was pressed in its mail: retention soon deletes it, unless it is
-    # confirmed before. Null of all that is confirmed.
+    # When "this was not me" was pressed in its mail. Retention soon deletes the row unless it is
+    # confirmed first. Always null once confirmed.
     disowned_at = models.DateTimeField(null=True, editable=False)
     decision = models.ForeignKey(
         "petitions.Decision", models.PROTECT, null=True, blank=True, db_index=False
@@ -181,7 +181,7 @@ class Signature(models.Model):
 
     objects = SignatureQuerySet.as_manager()
 
-    # The columns of those who want no news, for `update`.
+    # Columns to `update` for signers who want no news.
     NO_NEWS: ClassVar[dict[str, Any]] = {"wants_updates": False, "news_may_name": False}
 
     class Meta:
@@ -196,27 +196,26 @@ class Signature(models.Model):
         ]
         indexes = [
             models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
-            # For keyset pagination of exports by id: random, so order tells no time, and immutable.
+            # For keyset pagination of exports. Ids never change, and their order reveals no time.
             models.Index(fields=["petition", "state", "id"], name="signature_export"),
             models.Index(
                 fields=["petition", "id"], condition=~Q(signals=[]), name="signature_with_signals"
             ),
-            # For the moderators' list, which is in order of time. A signal is looked for in the
-            # index alone.
+            # For the moderators' list, ordered by time. It finds a signal by an index-only scan.
             models.Index(
                 fields=["petition", "state", "created_at", "id"],
                 include=["signals"],
                 condition=~Q(signals=[]),
                 name="signature_signals_list",
             ),
-            # Of one that very few have, the index above would be read to its end.
+            # For rare signals, for which the index above would be read to its end.
             GinIndex(fields=["signals"], condition=~Q(signals=[]), name="signature_rare_signal"),
             models.Index(
                 fields=["petition", "place", "state", "created_at", "id"],
                 name="signature_place_list",
             ),
-            # Without it the list of one decision reads the table. Its signatures are counted in the
-            # index alone.
+            # For the list of one decision, which would otherwise read the table. It also allows
+            # counting by an index-only scan.
             models.Index(
                 fields=["decision", "created_at", "id"],
                 include=["petition", "state"],
@@ -230,7 +229,7 @@ class Signature(models.Model):
             ),
         ]
         constraints = [
-            # Not `unique=True`, which adds a `varchar_pattern_ops` index for prefix searches.
+            # Not `unique=True`: that adds a `varchar_pattern_ops` index for prefix searches.
             models.UniqueConstraint(fields=["reference"], name="signature_reference_once"),
             models.CheckConstraint(
                 condition=~Q(state__in=["confirmed", "held"]) | Q(confirmed_at__isnull=False),
@@ -267,12 +266,12 @@ class Signature(models.Model):
 class Signer(models.Model):
     """The personal data behind a signature: one sealed blob, and blind indexes.
 
-    `slot` is null until confirmation, when the signer takes slot 1 or 2 of the mailbox: two
-    people of one household may share a mailbox. A pending row therefore reserves nothing.
+    `slot` is null until confirmation. Then the signer takes slot 1 or 2 of the mailbox, because two
+    people of one household may share it. A pending row therefore reserves nothing.
     """
 
     signature = models.OneToOneField(Signature, models.CASCADE, primary_key=True)
-    # Denormalised for the unique constraints.
+    # A copy of the signature's petition, for the unique constraints.
     petition = models.ForeignKey(Petition, models.PROTECT, db_index=False, db_constraint=False)
     sealed = models.BinaryField()
     petition_mailbox_ix = models.BinaryField(max_length=16)
@@ -281,7 +280,7 @@ class Signer(models.Model):
     # Blind indexes of network and mail domain under daily keys, erased after 30 days.
     network_ix = models.BinaryField(max_length=16, null=True)
     domain_ix = models.BinaryField(max_length=16, null=True)
-    # For the moderators' search: see `sealing.SearchIndexes`. Null: from before there was one.
+    # For the moderators' search: see `sealing.SearchIndexes`. Null in rows older than the search.
     name_ix = models.BigIntegerField(null=True)
     postcode_ix = models.BigIntegerField(null=True)
     slot = models.PositiveSmallIntegerField(null=True)
@@ -291,7 +290,7 @@ class Signer(models.Model):
             models.Index(fields=["name_ix"], name="signer_name"),
             models.Index(fields=["postcode_ix"], name="signer_postcode"),
             models.Index(fields=["petition", "petition_mailbox_ix"], name="signer_mailbox"),
-            # With the petition, so that those of one domain are counted in the index alone.
+            # Includes the petition, so that an index-only scan counts the signers of a domain.
             models.Index(
                 fields=["network_ix", "petition"],
                 condition=Q(network_ix__isnull=False),
@@ -325,10 +324,10 @@ class Signer(models.Model):
 
 
 class NamePage(models.Model):
-    """One page of a petition's public list of names: ids of signatures in order, sealed.
+    """One page of a petition's public list of names: a sealed, ordered list of signature ids.
 
-    The names themselves are only in the signers' rows, and are read from there when the page is
-    shown: they go with their signers.
+    The names are read from the signers' rows when the page is shown, so that they disappear with
+    their signers.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

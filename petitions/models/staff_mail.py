@@ -11,10 +11,10 @@ from petitions.models.base import with_checked_choices
 
 @with_checked_choices
 class StaffMail(models.Model):
-    """One message to send to an account, deleted once it is sent.
+    """One message to an account, deleted once it is sent.
 
-    Of a forgotten password the row holds what was typed, sealed: whether an account has that
-    address is looked up by the worker, while nobody waits (constant work, docs/architecture.md).
+    For a forgotten password the row holds what was typed, sealed. The worker looks up whether an
+    account has that address, while nobody waits (constant work, docs/architecture.md).
     """
 
     class Kind(models.TextChoices):
@@ -27,7 +27,7 @@ class StaffMail(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
-    # `{"email": ...}`: what was typed, or the former address of an account or the organisation.
+    # `{"email": ...}`: the typed address, or the former one of an account or the organisation.
     sealed = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.models import AuditRecord, Authenticator, RecoveryCode
-from petitions.models.authenticator import code_indexes, is_of_an_app
+from petitions.models.authenticator import code_indexes, is_app_code
 from petitions.staff import audit, roles
 
 Action = AuditRecord.Action
@@ -120,7 +120,7 @@ def _verified(user: User, code: str, screen: str, *, confirmed: bool) -> Authent
         authenticator.confirmed = True
         authenticator.save(update_fields=["confirmed"])
         _record(Action.SECOND_FACTOR_SET, user, screen)
-    elif not is_of_an_app(token):
+    elif not is_app_code(token):
         _record(Action.RECOVERY_CODE_USED, user, screen)
     return authenticator
 
