@@ -21,7 +21,7 @@ from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop,
 from petitions.moderation.selection import Number
 from petitions.moderation.switches import Switch, is_on
 from petitions.publishing import readiness
-from petitions.publishing.readiness import POSTCODES_LAST
+from petitions.publishing.readiness import POSTCODES_VALID_FOR
 
 # Held signatures are counted no further.
 MAX_HELD = 10_000
@@ -165,7 +165,7 @@ def drafts() -> list[dict[str, Any]]:
 def old_postcodes() -> dict[str, date | None] | None:
     """Return the month of stale postcode data, None in it if there is no data, or else None."""
     edition = known.postcodes_of()
-    is_fresh = edition and timezone.localdate() - edition <= POSTCODES_LAST
+    is_fresh = edition and timezone.localdate() - edition <= POSTCODES_VALID_FOR
     return None if is_fresh else {"edition": edition}
 
 

@@ -58,7 +58,7 @@ class OrganisationForm(CarefulForm[Organisation]):
     def clean_new_logo(self) -> logo.Logo | None:
         upload = self.cleaned_data["new_logo"]
         try:
-            return logo.read(upload.read(logo.MOST_BYTES + 1)) if upload else None
+            return logo.read(upload.read(logo.MAX_BYTES + 1)) if upload else None
         except Refused as refused:
             raise forms.ValidationError(str(refused)) from None
 
@@ -202,7 +202,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
         return {
             "meanings": meanings,
             "signed": texts.signed(owner, version),
-            "counted": texts.COUNTED,
+            "counted": texts.MAX_COUNTED,
             # Called by the template, after the lock is released.
             "differences": sheet.differences,
         }

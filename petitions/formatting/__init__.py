@@ -1,4 +1,4 @@
 """Localised formatting: numbers, dates, Markdown, and charts as SVG.
 
-Front door: `languages`, `markdown.render_markdown`, `charts`. No table, no request.
+Front door: `languages`, `sanitising`, `charts`, `differences`. Uses no table and no request.
 """

@@ -1,8 +1,8 @@
-"""Accessible charts as inline SVG: no script, no style of its own, axes from zero.
+"""Accessible charts as inline SVG: no script, no inline style, axes from zero.
 
-Positions along an axis are percentages and heights of text are `em`, so that shapes stretch with
+Positions along an axis are percentages and heights of text are in `em`, so that shapes stretch with
 the page while text keeps its size. Colours come from the style sheet, by class. Text for screen
-readers is in `title` and `desc`; the same figures belong in a table beside.
+readers is in `title` and `desc`. Pages should also show the figures in a table.
 """
 
 import math
@@ -16,11 +16,11 @@ from django.utils.safestring import SafeString
 from petitions.formatting.sanitising import legible
 
 _INTERVALS = 4
-# Share of a column's width that is filled, so that two do not touch.
+# The filled share of a column's width, so that columns do not touch.
 _FILLED = 0.84
-# Width of a character of an axis label, as a share of the whole, on the narrowest screen.
+# The width of a character of an axis label on the narrowest screen, as a share of the chart.
 _CHARACTER = 0.026
-# Heights of a row in em, and within it of its text's baseline and of its bar's upper edge.
+# In em: the height of a row, and in it the positions of the text's baseline and the bar's top.
 _ROW, _BASELINE, _BAR_AT = 2.75, 1.0, 1.35
 
 
@@ -36,7 +36,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Column:
-    """A value of a column chart; start and width are fractions of the whole axis."""
+    """A value of a column chart. `start` and `width` are fractions of the whole axis."""
 
     start: float
     width: float
@@ -45,7 +45,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A value of a bar chart with its label, and formatted."""
+    """A value of a bar chart, with its label and as formatted text."""
 
     label: str
     value: float
@@ -59,14 +59,14 @@ def columns(
     written: Callable[[int], str],
     ends: tuple[str, str],
 ) -> SafeString:
-    """A column chart over a time axis that runs the way of the language; `ends` label its ends."""
+    """Return a column chart. Its time axis follows the writing direction; `ends` label its ends."""
     heights = [column.value for column in values]
     ticks = scale(min(heights, default=0), max(heights, default=0))
     labels = [written(tick) for tick in ticks]
     gutter = _CHARACTER * (max(map(len, labels)) + 1)
 
     def depth(value: float) -> float:
-        """How far below the top a value stands, as a fraction of the height."""
+        """Return the distance of a value from the top, as a fraction of the height."""
         return (ticks[-1] - value) / (ticks[-1] - ticks[0])
 
     def bar(column: Column) -> dict[str, str]:
@@ -96,7 +96,7 @@ def columns(
 
 
 def rows(words: Words, values: Sequence[Row]) -> SafeString:
-    """A bar chart: one bar below the other, each with its label and its value above it."""
+    """Return a bar chart: one bar below the other, each with its label and its value above it."""
     greatest = max((row.value for row in values), default=0) or 1
 
     def bar(number: int, row: Row) -> dict[str, str]:
@@ -115,7 +115,7 @@ def rows(words: Words, values: Sequence[Row]) -> SafeString:
 
 
 def scale(low: float, high: float) -> list[int]:
-    """Axis ticks: round numbers from below `low` to above `high`, evenly spaced, with zero."""
+    """Return axis ticks: evenly spaced round numbers that enclose `low`, `high` and zero."""
     low, high = min(low, 0), max(high, 0)
     step = _nice_step((high - low) / _INTERVALS)
     first, last = math.floor(low / step), math.ceil(high / step)
@@ -123,7 +123,7 @@ def scale(low: float, high: float) -> list[int]:
 
 
 def _nice_step(least: float) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 50 ... that is not less than `least`."""
+    """Return the smallest of 1, 2, 5, 10, 20, 50 ... that is not less than `least`."""
     if least <= 1:
         return 1
     power = 10 ** math.floor(math.log10(least))
@@ -140,7 +140,7 @@ def _render(template: str, words: Words, **shown: Any) -> SafeString:
         "title": legible(words.title),
         "description": legible(words.description),
         "direction": "rtl" if words.is_rtl else "ltr",
-        # Where lines of text start and end.
+        # The start and end of lines of text.
         "start": _percent(1 if words.is_rtl else 0),
         "end": _percent(0 if words.is_rtl else 1),
         **shown,

@@ -14,24 +14,24 @@ LEFT_TO_RIGHT_MARK = "\u200e"
 
 
 def grouped(number: int) -> str:
-    """A number with the locale's grouping, in Latin digits: "1,284"."""
+    """Return a number in Latin digits with the locale's grouping: "1,284"."""
     written = format_decimal(number, locale=_locale())
-    # In right-to-left text the minus sign would change sides.
+    # In right-to-left text the minus sign would move to the other side.
     is_turned = number < 0 and direction(_locale()) == "rtl"
     return f"{LEFT_TO_RIGHT_MARK}{written}" if is_turned else written
 
 
 def month_and_year(day: date) -> str:
-    """ "February 2020" in the language of the page; in Arabic by both names of the month."""
+    """Return "February 2020" in the active language; in Arabic with both names of the month."""
     written = format_skeleton("yMMMM", day, locale=_locale())
     if _locale() != "ar":
         return written
-    # From Syria to Iraq the months have other names than elsewhere; the statement gives both.
+    # Month names from Syria to Iraq differ from those elsewhere. The statement gives both.
     return f"{format_date(day, 'MMMM', locale='ar_SY')}/{written}"
 
 
 def day(moment: datetime | date) -> str:
-    """The day in London, such as "22 November 2026"; in Arabic by both names of the month."""
+    """Return the day in London, such as "22 November 2026"; Arabic has both names of the month."""
     on = timezone.localdate(moment) if isinstance(moment, datetime) else moment
     if _locale() == "ar":
         return f"{on.day} {month_and_year(on)}"
@@ -39,29 +39,29 @@ def day(moment: datetime | date) -> str:
 
 
 def short_day(on: date) -> str:
-    """The day in digits, such as "22/11/2026", where there is no room for words."""
+    """Return the day in digits, such as "22/11/2026", where there is no room for words."""
     return format_date(on, "dd/MM/y", locale=_locale())
 
 
 def clock_time(moment: datetime) -> str:
-    """The time of day in London, such as "14:05"."""
+    """Return the time of day in London, such as "14:05"."""
     return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
 
 
 def moment_in_london(moment: datetime) -> str:
-    """ "on 4 December 2026 at 00:00, London time"."""
+    """Return a time such as "on 4 December 2026 at 00:00, London time"."""
     values = {"day": day(moment), "time": clock_time(moment)}
     return _("on %(day)s at %(time)s, London time") % values
 
 
 def last_day(closes_at: datetime) -> date:
-    """The last day on which one can sign, in London: of a close at midnight the day before."""
+    """Return the last day for signing, in London: for a close at midnight, the day before."""
     return timezone.localdate(closes_at - timedelta(microseconds=1))
 
 
 def closing(closes_at: datetime) -> str:
-    """When a petition closes: "on 1 June 2026 at 17:30, London time"; a close at 00:00 on 1 June
-    is "at the end of 31 May 2026 (midnight)".
+    """Return when a petition closes: "on 1 June 2026 at 17:30, London time". A close at 00:00 on
+    1 June is "at the end of 31 May 2026 (midnight)".
     """
     last = last_day(closes_at)
     if last == timezone.localdate(closes_at):
@@ -70,32 +70,32 @@ def closing(closes_at: datetime) -> str:
 
 
 def moment_of_staff(moment: datetime) -> str:
-    """A time as the admin shows it: "2026-11-29 14:05" in London; the day alone where only that is
-    kept, as of whatever is older than 72 hours.
+    """Return a time as in the admin: "2026-11-29 14:05" in London. If it is midnight, return only
+    the day: times older than 72 hours are stored as days.
     """
     local = timezone.localtime(moment)
     return f"{local:%Y-%m-%d}" if local.time() == datetime.min.time() else f"{local:%Y-%m-%d %H:%M}"
 
 
 def days(n: int) -> str:
-    """ "14 days", in the active language."""
+    """Return "14 days" in the active language."""
     return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
 
 
 def hours(time: timedelta) -> str:
-    """ "72 hours"."""
+    """Return "72 hours" in the active language."""
     n = int(time.total_seconds() // 3600)
     return _("one hour") if n == 1 else ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}
 
 
 def minutes(time: timedelta) -> str:
-    """ "5 minutes"."""
+    """Return "5 minutes" in the active language."""
     n = int(time.total_seconds() // 60)
     return ngettext("%(n)d minute", "%(n)d minutes", n) % {"n": n}
 
 
 def direction(language: str) -> str:
-    """The writing direction of a language: "rtl" or "ltr"."""
+    """Return the writing direction of a language: "rtl" or "ltr"."""
     return "rtl" if language in settings.LANGUAGES_BIDI else "ltr"
 
 
@@ -104,10 +104,10 @@ def _locale() -> str:
 
 
 def in_language(path: str, code: str) -> str:
-    """The path of the same page in another language.
+    """Return the path of the same page in another language.
 
-    English pages have no prefix, others `/ar/` or `/cy/`; pages behind a token have the language
-    after `/t/`, so that one prefix names them all to proxies.
+    English pages have no prefix, others `/ar/` or `/cy/`. Pages behind a token have the language
+    after `/t/`, so that proxies can match all of them by one prefix.
     """
     codes = {language for language, _name in settings.LANGUAGES}
     parts = path.lstrip("/").split("/")
@@ -116,6 +116,6 @@ def in_language(path: str, code: str) -> str:
     else:
         rest = parts[1:] if parts[0] in codes - {settings.LANGUAGE_CODE} else parts
         parts = rest if code == settings.LANGUAGE_CODE else [code, *rest]
-    # One slash, and everything odd escaped, against open redirects: "/ar//evil.example/" must not
+    # A single leading slash and escaping prevent open redirects: "/ar//evil.example/" must not
     # become a link to another site.
     return "/" + escape_uri_path("/".join(parts)).lstrip("/")

@@ -1,6 +1,6 @@
-"""Changes of what people rely on: a petition's address, times and texts, the organisation's name.
+"""Changes that affect people: a petition's address, times and texts, the organisation's name.
 
-`refusals` and `consequences` are asked by forms; the functions that save ask `refusals` again.
+Forms call `refusals` and `consequences`. The functions that save call `refusals` again.
 """
 
 from collections.abc import Collection
@@ -24,7 +24,7 @@ from petitions.staff import audit, people, roles
 from petitions.staff.refusal import Refused
 
 M = TypeVar("M", bound=models.Model)
-# What somebody chooses as "now" has passed when they save.
+# Tolerance for opening times: a time that was chosen as "now" has passed when the form is saved.
 JUST_NOW = timedelta(hours=1)
 OPENING_HAS_PASSED = (
     "This time has passed. Type one to come, or empty it: it then opens when you press “Open”."
@@ -32,12 +32,12 @@ OPENING_HAS_PASSED = (
 
 
 def stored(owner: M) -> M | None:
-    """A petition or statement as the database has it; None before it is saved."""
+    """Return a petition or statement as stored in the database; None before it is first saved."""
     return type(owner)._default_manager.filter(pk=owner.pk).first() if owner.pk else None
 
 
 def refusals(petition: Petition) -> dict[str, str]:
-    """Why changed fields of a petition cannot be saved now, by field."""
+    """Return the reasons why changed fields of a petition cannot be saved now, by field."""
     before = stored(petition)
     phase = phase_of(before) if before else Phase.DRAFT
     changed = _changed(before or Petition(), petition)
@@ -56,7 +56,7 @@ def refusals(petition: Petition) -> dict[str, str]:
 
 
 def taken_address(owner: Any) -> dict[str, str]:
-    """Why a petition or statement cannot have its new slug, by field; empty if it can."""
+    """Return why a petition or statement cannot have its new slug, by field; empty if it can."""
     model = type(owner)
     other = model.objects.filter(former_addresses__slug=owner.slug).exclude(pk=owner.pk).first()
     if other is None:
@@ -65,8 +65,8 @@ def taken_address(owner: Any) -> dict[str, str]:
 
 
 def consequences(owner: Any) -> list[str]:
-    """What saving a petition or statement changes for the public for good, a sentence each."""
-    former, kind = moves_from(owner), owner._meta.verbose_name
+    """Return a sentence for each permanent public effect of saving a petition or statement."""
+    former, kind = given_up_slug(owner), owner._meta.verbose_name
     if not former:
         return []
     return [
@@ -75,8 +75,8 @@ def consequences(owner: Any) -> list[str]:
     ]
 
 
-def moves_from(owner: Any) -> str:
-    """The stored slug of a petition or statement, if people may know it and saving changes it."""
+def given_up_slug(owner: Any) -> str:
+    """Return the stored slug if people may know it and saving changes it, otherwise ""."""
     before = stored(owner)
     if before is None or before.slug == owner.slug:
         return ""
@@ -85,17 +85,17 @@ def moves_from(owner: Any) -> str:
 
 
 def keep_address(owner: Any) -> None:
-    """Let the slug that a stored petition or statement leaves redirect, for ever."""
-    if former := moves_from(owner):
+    """Make the slug that a petition or statement gives up redirect permanently."""
+    if former := given_up_slug(owner):
         owner.former_addresses.create(slug=former)
     owner.former_addresses.filter(slug=owner.slug).delete()
 
 
 @transaction.atomic
 def save_petition(*, petition: Petition, changed: Collection[str], actor: User | None) -> None:
-    """Save these fields of a petition; an address that people may know redirects from now on.
+    """Save the `changed` fields of a petition. A slug that people may know redirects from now on.
 
-    Only these, so that a form that was opened earlier takes no act back. Raises `Refused`.
+    Other fields stay, so that a form that was opened earlier undoes nobody's act. Raises `Refused`.
     """
     roles.require(actor, PERMISSION)
     before = Petition.objects.select_for_update().filter(pk=petition.pk).first()
@@ -111,7 +111,7 @@ def save_petition(*, petition: Petition, changed: Collection[str], actor: User |
 def hidden(
     petition: Petition, shown: Collection[PetitionText], gone: Collection[PetitionText]
 ) -> str:
-    """Why a petition's texts cannot be saved as `shown`, and deleted as `gone`; "" if they can."""
+    """Return why the texts `shown` cannot be saved and `gone` deleted; "" if they can."""
     if phase_of(petition) not in PUBLIC or not petition.texts.published().exists():
         return ""
     others = petition.texts.exclude(pk__in=[text.pk for text in (*shown, *gone)])
@@ -124,7 +124,7 @@ def hidden(
 
 
 def renames(organisation: Organisation) -> str:
-    """The name that people consented to, if saving would change it; else ""."""
+    """Return the name that people consented to if saving would change it, otherwise ""."""
     before = Organisation.objects.filter(pk=organisation.pk).first()
     if before is None or not before.name or before.name == organisation.name:
         return ""
@@ -132,7 +132,7 @@ def renames(organisation: Organisation) -> str:
 
 
 def organisation_refusals(organisation: Organisation, reason: str) -> dict[str, str]:
-    """Why the organisation cannot be saved so, by field."""
+    """Return the reasons why the organisation cannot be saved, by field."""
     found = {}
     if not organisation.privacy_email and Petition.objects.published().exists():
         found["privacy_email"] = "A petition is public: its signers have a right to a contact."
@@ -147,9 +147,9 @@ def save_organisation(
 ) -> None:
     """Save the organisation. A name that people consented to stays on record, with the reason.
 
-    Consent is given to a named controller: UK GDPR Article 7(1), recital 42. Raises `Refused`
-    without a reason, and if signers would lose their contact. Of another contact the earlier one
-    and the other organisers are told by mail.
+    Consent is given to a named controller: UK GDPR Article 7(1), recital 42. Raises `Refused` if a
+    required reason is missing, or if signers would lose their contact. If the contact changes, the
+    earlier contact and the other organisers are told by mail.
     """
     roles.require(actor, "petitions.change_organisation")
     if reasons := organisation_refusals(organisation, reason):

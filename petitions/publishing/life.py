@@ -1,8 +1,8 @@
-"""The life of a petition: which act is possible in which phase, and which field may still change.
+"""The life of a petition: which act is possible, and which field editable, in which phase.
 
-`ACTS` and `EDITABLE` are the one table. Buttons, form and commands ask it; nothing else writes
-`Petition.state`, `is_paused`, `removed_reason` or `publishes_names`, but for moderators' switch by
-`set_paused`. Opening has a file of its own: `opening`.
+`ACTS` and `EDITABLE` are the only such tables, for buttons, forms and commands. No other module
+writes `Petition.state`, `is_paused`, `removed_reason` or `publishes_names`, except that the
+moderators' switch uses `set_paused`. Opening has its own module, `opening`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ State = Petition.State
 
 
 class Phase(models.TextChoices):
-    """Where a petition stands at this moment: its state, and what clock and pause make of it."""
+    """The current phase of a petition, from its state, the time, and whether it is paused."""
 
     DRAFT = "draft", "draft"
     ANNOUNCED = "announced", "announced: opens by itself"
@@ -36,10 +36,10 @@ class Phase(models.TextChoices):
     REMOVED = "removed", "taken off the site"
 
 
-# Its page is there, and people may know its address.
+# The phases in which it has a page, so that people may know its address.
 PUBLIC = frozenset(Phase) - {Phase.DRAFT}
 RUNNING = frozenset({Phase.OPEN, Phase.PAUSED})
-# Which fields of the form may change in which phase. What is not named here has no field.
+# The phases in which each field of the form may change. Other fields are not in the form.
 EDITABLE: Mapping[str, frozenset[Phase]] = {
     "slug": frozenset(Phase),
     "goal": frozenset(Phase),
@@ -51,23 +51,23 @@ EDITABLE: Mapping[str, frozenset[Phase]] = {
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One button: in which phases it is there, what it says, and how it is recorded."""
+    """One button: the phases in which it is shown, its text, and its audit record."""
 
     label: str
     allowed_in: frozenset[Phase]
     effect: str
     action: AuditRecord.Action
-    # What the reason is for; empty if none is asked.
+    # What the reason is for; empty if the act needs none.
     reason: str = ""
-    # What is ticked before an act that cannot be taken back.
+    # The statement to tick before an act that cannot be undone.
     tick: str = ""
-    # Where it is there only while names are published, or only while they are not.
+    # If set, the act is possible only while names are published (True) or are not (False).
     names: bool | None = None
-    # Where it is there only once the petition has opened: what never did cannot have closed.
+    # Whether it needs a petition that has opened: one that never did cannot have closed.
     needs_opened: bool = False
 
     def is_possible(self, petition: Petition) -> bool:
-        """Whether the act is there for a petition as it stands now."""
+        """Return whether the act is possible for a petition now."""
         applies = self.names in {None, petition.publishes_names}
         if self.needs_opened and not petition.has_opened:
             return False
@@ -161,7 +161,7 @@ ACTS: Mapping[str, Act] = {
 
 
 def phase_of(petition: Petition, now: datetime | None = None) -> Phase:
-    """The phase of a petition at `now`."""
+    """Return the phase of a petition at `now`."""
     now = now or timezone.now()
     if petition.state != State.OPEN:
         return Phase(petition.state)
@@ -173,12 +173,12 @@ def phase_of(petition: Petition, now: datetime | None = None) -> Phase:
 
 
 def possible(petition: Petition) -> dict[str, Act]:
-    """The acts that are possible now, by name, in the order of their buttons."""
+    """Return the acts that are possible now, by name, in the order of their buttons."""
     return {name: act for name, act in ACTS.items() if act.is_possible(petition)}
 
 
 def locked_for(petition: Petition, name: str) -> Petition:
-    """The petition's row, locked until commit, if the act is possible now. Raises `Refused`."""
+    """Return the petition's row, locked until commit. Raises `Refused` if the act is impossible."""
     row = Petition.objects.select_for_update().get(pk=petition.pk)
     phase = phase_of(row)
     if not ACTS[name].is_possible(row):
@@ -199,9 +199,9 @@ def perform(
     reason: str = "",
     closes_at: datetime | None = None,
 ) -> None:
-    """Do one of `ACTS` but opening, and record it. `closes_at` is the new close when reopening.
+    """Perform one of `ACTS`, except opening, and record it. Reopening sets `closes_at`.
 
-    Of two at once the second gets `Refused`, like every act that its phase does not allow.
+    Raises `Refused` if the phase does not allow it, so of two concurrent acts the second fails.
     """
     roles.require(actor, PERMISSION)
     act, row = ACTS[name], locked_for(petition, name)
@@ -233,8 +233,8 @@ def perform(
 def set_paused(
     row: Petition, *, is_paused: bool, public_reasons: Mapping[str, str] | None = None
 ) -> None:
-    """Set the fields of a pause (`PAUSE_FIELDS`), without saving: the public reasons, by language,
-    go when it ends.
+    """Set the fields in `PAUSE_FIELDS` without saving. Ending a pause clears the public reasons,
+    which are by language.
     """
     row.is_paused = is_paused
     row.pause_reasons = dict(public_reasons or {}) if is_paused else {}
@@ -245,8 +245,8 @@ def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why
 
 
 def _need_to_reopen(petition: Petition, closes_at: datetime | None) -> None:
-    """Refuse a close that has passed or comes before the opening, and a petition whose signers
-    could sign a second time.
+    """Raise `Refused` for a close in the past or before the opening, and for a petition whose
+    signers could sign again because their data is erased.
     """
     if closes_at and closes_at <= timezone.now():
         raise Refused("Nothing was done: that close has passed in London. Choose one to come.")

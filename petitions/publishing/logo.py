@@ -1,8 +1,8 @@
 """The organisation's logo: checks an upload before decoding it, and re-encodes it as a small PNG.
 
-Whatever was uploaded is never served: only the pixels of its first picture, made small, without
-metadata (who made it, where, with what). What is too large is refused by the header alone, so that
-a small file which unpacks to gigabytes (a decompression bomb) costs nothing.
+The uploaded file itself is never served, only the pixels of its first frame, scaled down and
+without metadata (author, place, software). The header alone is enough to refuse oversized pictures,
+so that a small file which unpacks to gigabytes (a decompression bomb) costs nothing.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from petitions.models import Organisation
 from petitions.staff.refusal import Refused
 
-# Imported where it is used: it takes 5 MB of every process, and decodes a logo once.
+# Imported lazily: it takes 5 MB in every process, and is needed only when a logo is uploaded.
 if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-MOST_BYTES = 1024 * 1024
-# Pixels of a side: of the upload, and of what is kept, which is twice what pages show.
-MOST_PIXELS, LEAST_PIXELS = 3000, 32
+MAX_BYTES = 1024 * 1024
+# In pixels a side: limits for the upload, then the largest size kept, twice the size on pages.
+MAX_PIXELS, MIN_PIXELS = 3000, 32
 WIDTH, HEIGHT = 560, 112
 _WORDS = "Upload a PNG, JPEG or WebP picture."
-_AT_MOST = f"Make it smaller: {MOST_PIXELS:,} a side at most; {HEIGHT} high is enough."
+_AT_MOST = f"Make it smaller: {MAX_PIXELS:,} a side at most; {HEIGHT} high is enough."
 
 
 class Logo(NamedTuple):
@@ -40,12 +40,12 @@ def read(content: bytes) -> Logo:
     """Re-encode an uploaded picture. Raises `Refused`."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise Refused("The file is larger than 1 MB. Save the picture smaller.")
     try:
-        # Reads the header, and no pixel.
+        # This reads only the header, no pixels.
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        _need_sensible(*picture.size)
+        _check_size(*picture.size)
         upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except UnidentifiedImageError:
         raise Refused(f"This is no picture that browsers show everywhere. {_WORDS}") from None
@@ -59,7 +59,7 @@ def read(content: bytes) -> Logo:
 
 
 def put(organisation: Organisation, logo: Logo | None) -> None:
-    """Give the organisation a logo, or take it away; the caller saves it."""
+    """Set or remove the organisation's logo, without saving."""
     organisation.logo = logo.png if logo else None
     organisation.logo_hash = logo.hash if logo else ""
     organisation.logo_width = logo.width if logo else 0
@@ -67,22 +67,22 @@ def put(organisation: Organisation, logo: Logo | None) -> None:
 
 
 def find(digest: str) -> bytes | None:
-    """The PNG of this hash; None if the organisation has another logo by now, or none."""
+    """Return the PNG with this hash, or None if the organisation has another logo or none."""
     found = Organisation.objects.filter(pk=1, logo_hash=digest).values_list("logo", flat=True)
     content = found.first()
     return bytes(content) if content else None
 
 
-def _need_sensible(width: int, height: int) -> None:
+def _check_size(width: int, height: int) -> None:
     size = f"The picture is {width:,} by {height:,} pixels."
-    if max(width, height) > MOST_PIXELS:
+    if max(width, height) > MAX_PIXELS:
         raise Refused(f"{size} {_AT_MOST}")
-    if min(width, height) < LEAST_PIXELS:
-        raise Refused(f"{size} Use one of {LEAST_PIXELS} at least on each side.")
+    if min(width, height) < MIN_PIXELS:
+        raise Refused(f"{size} Use one of {MIN_PIXELS} at least on each side.")
 
 
 def _encoded(picture: "Image.Image") -> bytes:
-    """PNG of the pixels alone: a new picture has no colour profile, text or EXIF."""
+    """Encode only the pixels: a new picture has no colour profile, text or EXIF."""
     from PIL import Image
 
     bare = Image.new("RGBA", picture.size)

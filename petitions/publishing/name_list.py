@@ -1,11 +1,12 @@
-"""The public list of names of a petition that publishes them: made once a day, read page by page.
+"""The public list of names of a petition that publishes them, made once a day.
 
-Listed is who chose it, in a form that offered it, and whose signature counts: from the day after it
-was confirmed, in alphabetical order, without place or time. So no order tells who signed when.
+A signature is listed from the day after its confirmation, if its signer chose it in a form that
+offered it, and while it counts. The order is alphabetical, without place or time, so that it does
+not reveal who signed when.
 
-A page is stored as ids alone, sealed: a copy of the database does not tell which row a name that
-stands on the page belongs to. The names are read from the signers' rows when the page is shown. So
-a name is gone at once when it is withdrawn, removed from the count or not to be shown any more.
+A page is stored as a sealed list of ids, so that a copy of the database does not show which row a
+published name belongs to. Names are read from the signers' rows when the page is shown. A name
+therefore disappears at once when it is withdrawn, removed from the count or no longer public.
 """
 
 import logging
@@ -24,7 +25,7 @@ from petitions.signers import consent, sealing
 
 PER_PAGE = 200
 BATCH = 2_000
-# In the associated data of sealed pages.
+# Part of the associated data of sealed pages.
 TABLE = "name-page"
 _CONDITIONS = {
     "state": Signature.State.CONFIRMED,
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Page(NamedTuple):
-    """One page of a list: its names, its number from 1, and how many pages there are."""
+    """One page of the list: its names, its number from 1, and the number of pages."""
 
     names: list[str]
     number: int
@@ -52,9 +53,9 @@ class Page(NamedTuple):
 
 
 def page(petition: Petition, number: int) -> Page | None:
-    """A page of the list as it is now; None if there is no such page. Three queries.
+    """Return a page of the list as it is now, or None if it does not exist. Three queries.
 
-    The first page is there, and empty, before the first list is made.
+    While names are published the first page exists, empty until the first list is made.
     """
     pages = NamePage.objects.filter(petition=petition).order_by("-number")
     last = pages.values_list("number", flat=True).first() or 1
@@ -65,7 +66,7 @@ def page(petition: Petition, number: int) -> Page | None:
 
 
 def make_due(now: datetime | None = None) -> None:
-    """Make today's lists of the petitions that have none yet."""
+    """Make today's lists for petitions that have none yet."""
     today = timezone.localdate(now or timezone.now())
     due = Petition.objects.filter(publishes_names=True).exclude(names_listed_on=today)
     for petition in due:
@@ -73,20 +74,20 @@ def make_due(now: datetime | None = None) -> None:
 
 
 def clear(petition: Petition) -> None:
-    """Delete a petition's list, which is made anew once names are published again."""
+    """Delete a petition's list. It is made again once names are published again."""
     NamePage.objects.filter(petition=petition).delete()
     Petition.objects.filter(pk=petition.pk).update(names_listed_on=None)
 
 
 def _make(petition: Petition, today: date) -> None:
-    """Read and sort all names in memory, some 200 bytes each; then exchange the pages at once."""
+    """Read and sort all names in memory (about 200 bytes each), then replace all pages at once."""
     listed = sorted(_listed(petition, today))
     pages = [
         _sealed(petition, number, [pk for _name, pk in listed[start : start + PER_PAGE]])
         for number, start in enumerate(range(0, len(listed), PER_PAGE), start=1)
     ]
     with transaction.atomic():
-        # Against publication being switched off meanwhile. Signings lock the row less strongly.
+        # Somebody may switch publication off meanwhile. Signing takes a weaker lock on this row.
         row = Petition.objects.select_for_update(no_key=True).get(pk=petition.pk)
         if row.publishes_names:
             NamePage.objects.filter(petition=petition).delete()
@@ -96,7 +97,7 @@ def _make(petition: Petition, today: date) -> None:
 
 
 def _listed(petition: Petition, today: date) -> Iterator[tuple[str, UUID]]:
-    """The folded name and the id of each signature to list, read by keyset pagination."""
+    """Yield folded name and id of each signature to list, read by keyset pagination."""
     midnight = timezone.make_aware(datetime.combine(today, time.min))
     rows = Signature.objects.filter(petition=petition, confirmed_at__lt=midnight, **_CONDITIONS)
     rows, after = rows.select_related("signer").order_by("id"), None
@@ -108,7 +109,7 @@ def _listed(petition: Petition, today: date) -> Iterator[tuple[str, UUID]]:
 
 
 def _names(ids: list[UUID]) -> list[str]:
-    """The names of those that are still to be shown, in the order of the ids."""
+    """Return the names that may still be shown, in the order of the ids."""
     shown = {f"signature__{name}": value for name, value in _CONDITIONS.items()}
     signers = {row.pk: row for row in Signer.objects.filter(pk__in=ids, **shown)}
     return [name for pk in ids if pk in signers and (name := _name(signers[pk]))]
@@ -132,6 +133,6 @@ def _ids(stored: NamePage) -> list[UUID]:
     try:
         value = vault.unseal(stored.sealed, table=TABLE, row_id=stored.pk)
     except vault.CannotOpen:
-        # Its key is gone: until tomorrow's list.
+        # The key is missing: the page stays empty until tomorrow's list.
         return []
     return [UUID(text) for text in cast("list[str]", value["ids"])]

@@ -1,4 +1,4 @@
-"""Opening a petition, by every way there is; recording when one closes."""
+"""Opening a petition, in every way there is, and recording when one closes."""
 
 from datetime import datetime
 
@@ -22,16 +22,16 @@ def open_petition(
     override: str = "",
     at: datetime | None = None,
 ) -> None:
-    """Open a draft now, or at its own opening time to come, and publish its drafts of texts.
+    """Open a draft now, or at its own future opening time, and publish its draft texts.
 
-    With `at`, it opens at that time instead, and its drafts appear with it (embargo). A text with
-    a time of its own keeps it: where every text has one, the petition opens with the first of
-    them. `opens_at` is always written, and never in the past: figures by day begin there.
+    With `at` it opens at that time instead, and its draft texts appear then (embargo). Texts with a
+    time of their own keep it: if all have one, the petition opens with the first. `opens_at` is
+    always set and never in the past, because figures by day begin there.
 
-    Signers consent to a named organisation, and need its contact for their rights: without either
-    nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). What else the checklist misses is
-    opened over with a reason, `override`, on record. Raises `Refused`, also where the petition
-    is no draft (any more).
+    Signers consent to a named organisation and need its contact to exercise their rights, so both
+    are required. Source: UK GDPR Articles 7(1) and 13(1)(a). A reason, `override`, which goes on
+    record, is enough to ignore the other items of the checklist. Raises `Refused`, also if the
+    petition is not a draft.
     """
     roles.require(actor, life.PERMISSION)
     row = life.locked_for(petition, life.OPEN)
@@ -64,12 +64,11 @@ def open_petition(
 
 
 def record_closes() -> None:
-    """Write `closed_at` of petitions that have closed since, and empty it of those opened again:
-    retention periods count from the close that the program saw.
+    """Set `closed_at` of petitions that have closed, and clear it for those that have reopened.
 
-    Idempotent. `Petition.save` does it for what is saved one by one; this also sees what closes by
-    the clock and what is updated past the model. A close is recorded as of now, whatever
-    `closes_at` says: a date that somebody typed never makes it older.
+    Retention counts from this time, at which the program saw the close. Idempotent. `Petition.save`
+    does it for single rows; this also covers closes by the clock and updates that bypass the model.
+    `closed_at` is set to now, whatever `closes_at` says, so that a typed date never makes it older.
     """
     now = timezone.now()
     Petition.objects.running(now).filter(closed_at__isnull=False).update(closed_at=None)

@@ -10,7 +10,7 @@ _known: TTLCache[None, Organisation] = TTLCache()
 
 
 def organisation() -> Organisation:
-    """The organisation, at most five seconds old, or stale while the database is away.
+    """Return the organisation, at most five seconds old, or stale while the database is down.
 
     Error pages show it too, and must not fail again then.
     """
@@ -21,12 +21,12 @@ def _read() -> Organisation:
     try:
         return Organisation.load()
     except (DatabaseError, InterfaceError):
-        # Cached as well: otherwise every name on a page would wait for the database again.
+        # Cached too: otherwise each name on a page would wait for the database again.
         return _known.stale(None) or Organisation(id=1)
 
 
 def former_names() -> list[FormerName]:
-    """The names that the organisation had when people consented to them, the newest first."""
+    """Return the former names to which people consented, the newest first."""
     return list(FormerName.objects.order_by("-pk"))
 
 

@@ -1,6 +1,6 @@
-"""The checklist before a petition opens: eight items, and what is missing of each.
+"""The checklist before a petition opens: eight items, and what is missing for each.
 
-What the law requires blocks the opening; a reason, on record, overrides everything else.
+Legal requirements block the opening. A reason, on record, overrides everything else.
 """
 
 from collections.abc import Iterator
@@ -28,15 +28,15 @@ from petitions.publishing import life
 from petitions.staff import audit, roles
 
 Tick = ReadinessTick.Item
-# Editions appear quarterly; one that is a year old misses hardly any home.
-POSTCODES_LAST = timedelta(days=366)
-# What was true of a war a week ago may not be today.
-TRUE_FOR = timedelta(days=7)
-# Keys and mail servers change: then DNS is looked at again.
-DNS_LASTS = timedelta(days=90)
+# Editions appear quarterly. In one year, few homes get new postcodes.
+POSTCODES_VALID_FOR = timedelta(days=366)
+# A text about a war may be out of date after a week.
+TEXTS_VALID_FOR = timedelta(days=7)
+# Keys and mail servers change, so DNS must be checked again after this time.
+DNS_VALID_FOR = timedelta(days=90)
 _NO_PETITION = "Add the petition, then write its text in at least one language."
-# What a tick by hand promises, and what its absence costs.
-_BY_HAND: dict[Tick, tuple[str, str]] = {
+# The label of each item that is ticked by hand, and what to do while it is not ticked.
+_MANUAL: dict[Tick, tuple[str, str]] = {
     Tick.MAIL: (
         "Mail",
         "Send yourself every message, at two large providers, and see that none is in spam.",
@@ -58,10 +58,10 @@ _BY_HAND: dict[Tick, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of the checklist: `blocking` must be done before opening, `todo` should be.
+    """One item of the checklist. `blocking` must be done before opening, `todo` should be done.
 
-    facts: what is known of it, ready or not. screen: the URL name of the admin page where it is
-    mended, if there is one, and petition whose page that is, unless it is of the whole site.
+    facts: what is known, ready or not. screen: the URL name of the admin page to fix it on, if any,
+    and petition: that URL's argument, unless the page is for the whole site.
     """
 
     label: str
@@ -70,7 +70,7 @@ class Item:
     facts: tuple[str, ...] = ()
     screen: str = ""
     petition: Petition | None = None
-    # Ticked by hand, and by whom; None if the program sees it itself.
+    # The tick and who made it, if it is ticked by hand; None if the program checks it.
     tick: Tick | None = None
     ticked: ReadinessTick | None = None
 
@@ -80,7 +80,7 @@ class Item:
 
     @property
     def url(self) -> str:
-        """The path of the page where it is mended; "" if there is none."""
+        """The path of the page to fix it on; "" if there is none."""
         of = [self.petition.pk] if self.petition else []
         return reverse(self.screen, args=of) if self.screen else ""
 
@@ -90,26 +90,26 @@ class Item:
 
 
 def checklist(petition: Petition | None) -> list[Item]:
-    """All items for one petition, or for the first one before it is there: a query or two each,
-    none of which grows with signatures.
+    """Return all items for one petition, or for the first one before it exists. Each takes a query
+    or two, none of which grows with the number of signatures.
     """
     return [
-        _of_organisation(),
-        _of_petition(petition),
-        _of_places(),
-        Item("A second administrator", todo=tuple(_of_people())),
-        *_by_hand(petition),
+        _organisation_item(),
+        _texts_item(petition),
+        _places_item(),
+        Item("A second administrator", todo=tuple(_administrator_problems())),
+        *_manual_items(petition),
     ]
 
 
 def blocking(items: list[Item]) -> list[str]:
-    """What has to be done before the petition can open, a sentence each."""
+    """Return a sentence for each thing that must be done before the petition can open."""
     return [reason for item in items for reason in item.blocking]
 
 
 @transaction.atomic
 def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: str) -> None:
-    """Tick an item, or take the tick back, on record. All but the texts' are of the whole site."""
+    """Tick or untick an item, on record. All but the one about texts are for the whole site."""
     roles.require(actor, life.PERMISSION)
     of = petition if item == Tick.TRUE_TODAY else None
     if is_done:
@@ -127,7 +127,7 @@ def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: 
     )
 
 
-def _of_organisation() -> Item:
+def _organisation_item() -> Item:
     organisation = Organisation.load()
     blocking = []
     if not organisation.name:
@@ -147,19 +147,19 @@ def _of_organisation() -> Item:
     )
 
 
-def _of_petition(petition: Petition | None) -> Item:
+def _texts_item(petition: Petition | None) -> Item:
     if petition is None:
         return Item("Texts", (_NO_PETITION,), screen="admin:petitions_petition_add")
     return Item(
         "Texts",
-        tuple(_of_texts(petition)),
+        tuple(_text_problems(petition)),
         tuple(_untranslated(petition)),
         screen="admin:petitions_petition_texts",
         petition=petition,
     )
 
 
-def _of_texts(petition: Petition) -> Iterator[str]:
+def _text_problems(petition: Petition) -> Iterator[str]:
     if petition.state == Petition.State.DRAFT and petition.has_closed:
         yield str(CLOSE_HAS_PASSED)
     elif petition.opens_at and petition.closes_at and petition.closes_at <= petition.opens_at:
@@ -181,7 +181,7 @@ def _untranslated(petition: Petition) -> Iterator[str]:
             yield f"There is no text in {name}: readers of it see another language."
 
 
-def _of_places() -> Item:
+def _places_item() -> Item:
     number = Place.objects.constituencies().count()
     newest = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
     edition = newest.edition if newest else None
@@ -193,7 +193,7 @@ def _of_places() -> Item:
             "No postcodes are imported: signatures from the UK count as “constituency not known”. "
             "Ask your operator to import them."
         )
-    elif timezone.localdate() - edition > POSTCODES_LAST:
+    elif timezone.localdate() - edition > POSTCODES_VALID_FOR:
         todo.append(f"The postcodes are from {edition:%B %Y}. Ask your operator for newer ones.")
     known = [f"{number} constituencies are loaded." if number else ""]
     known.append(f"Postcodes of {edition:%B %Y}." if edition else "")
@@ -201,8 +201,8 @@ def _of_places() -> Item:
     return Item("Constituencies and postcodes", todo=tuple(todo), facts=facts)
 
 
-def _of_people() -> Iterator[str]:
-    """Organisers cannot give the role: they are told who can."""
+def _administrator_problems() -> Iterator[str]:
+    """Ask for a second administrator, by name of who can appoint one: organisers cannot."""
     superusers = User.objects.filter(is_superuser=True, is_active=True, is_staff=True)
     chiefs = {*roles.people_of([roles.ADMINISTRATORS]), *superusers}
     if len(chiefs) < 2:
@@ -213,34 +213,34 @@ def _of_people() -> Iterator[str]:
         )
 
 
-def _by_hand(petition: Petition | None) -> list[Item]:
+def _manual_items(petition: Petition | None) -> list[Item]:
     rows = ReadinessTick.objects.select_related("ticked_by").filter(petition__isnull=True)
     own = ReadinessTick.objects.select_related("ticked_by").filter(petition=petition)
     ticked = {row.item: row for row in [*rows, *own]}
-    return [_item(name, ticked.get(name)) for name in _BY_HAND]
+    return [_manual_item(name, ticked.get(name)) for name in _MANUAL]
 
 
-def _item(name: Tick, row: ReadinessTick | None) -> Item:
-    """An item that is ticked by hand; of mail, DNS has its say as well."""
-    label, todo = _BY_HAND[name]
+def _manual_item(name: Tick, row: ReadinessTick | None) -> Item:
+    """Return an item that is ticked by hand; the one about mail includes the DNS check."""
+    label, todo = _MANUAL[name]
     missing = () if row else (todo,)
     facts: tuple[str, ...] = ()
     if row:
         facts = (f"{row.ticked_by} said so on {day(row.ticked_on)}.",)
-    if row and name == Tick.TRUE_TODAY and timezone.localdate() - row.ticked_on > TRUE_FOR:
+    if row and name == Tick.TRUE_TODAY and timezone.localdate() - row.ticked_on > TEXTS_VALID_FOR:
         missing, row = (todo,), None
     if name != Tick.MAIL:
         return Item(label, todo=missing, facts=facts, tick=name, ticked=row)
-    dns = tuple(_of_dns())
+    dns = tuple(_dns_problems())
     screen = "admin:petitions_sendercheck_changelist"
     return Item(label, todo=(*missing, *dns), facts=facts, screen=screen, tick=name, ticked=row)
 
 
-def _of_dns() -> Iterator[str]:
+def _dns_problems() -> Iterator[str]:
     check = SenderCheck.objects.current()
     if check is None:
         yield "Check the DNS records of the sender: without them, large providers refuse mail."
     elif not check.is_right:
         yield f"The DNS records of {check.domain} were not right on {day(check.checked_at)}."
-    elif timezone.now() - check.checked_at > DNS_LASTS:
+    elif timezone.now() - check.checked_at > DNS_VALID_FOR:
         yield f"Check the DNS records of {check.domain} again: they are known of long ago."

@@ -1,8 +1,8 @@
 """Texts of petitions: save drafts, correct typing errors, begin and publish new versions.
 
-Until people could sign a text it changes freely. From then on a change is either a typing error,
-corrected in place and on record, or another meaning: a new version in every language. Signatures
-keep the version that their signers read.
+A text changes freely until people can sign it. After that a change is either a typing error, which
+is corrected in place and on record, or a change of meaning, which needs a new version in every
+language. Signatures keep the version that their signers read.
 """
 
 from collections.abc import Collection, Iterable
@@ -23,8 +23,8 @@ from petitions.staff.refusal import Refused
 PERMISSION = "petitions.change_petitiontext"
 Action = AuditRecord.Action
 T = TypeVar("T", bound=Any)
-# From here on "more than", so that asking costs the same at ten million signatures.
-COUNTED = 10_000
+# Numbers above are shown as "more than", so that counting stays cheap with ten million signatures.
+MAX_COUNTED = 10_000
 
 
 class Meaning(models.TextChoices):
@@ -54,9 +54,9 @@ class Meaning(models.TextChoices):
 
 
 def changed(texts: Iterable[T]) -> list[tuple[T, T | None]]:
-    """Texts whose words differ from those stored, each with what is stored; None of a new one.
+    """Return the texts whose words have changed, each with the stored text, or None if it is new.
 
-    Their words are normalised.
+    It also normalises the given texts.
     """
     pairs = []
     for text in texts:
@@ -71,7 +71,7 @@ def changed(texts: Iterable[T]) -> list[tuple[T, T | None]]:
 
 
 def needs_meaning(petition: Petition, texts: Iterable[PetitionText]) -> bool:
-    """Whether saving these changes words that people could sign."""
+    """Return whether saving these texts changes words that people could sign."""
     can_be_signed = phase_of(petition) not in {Phase.DRAFT, Phase.ANNOUNCED}
     return can_be_signed and any(
         stored is not None and stored.was_public for _text, stored in changed(texts)
@@ -87,13 +87,13 @@ def save(
     actor: User | None,
     screen: str,
 ) -> int:
-    """Save texts of one version that have changed; return the version that holds the new words.
+    """Save the texts of one version that have changed; return the version with the new words.
 
-    Raises `Refused` without a `meaning` where `needs_meaning`, and where an earlier version would
-    change its meaning.
+    Raises `Refused` if `needs_meaning` and no `meaning` is given, and if the meaning of an earlier
+    version would change.
     """
     roles.require(actor, PERMISSION)
-    # Waits for signings under way, and keeps later ones out until the commit.
+    # This waits for signings in progress, and blocks later ones until the commit.
     row = Petition.objects.select_for_update().get(pk=petition.pk)
     version = max((text.version for text in texts), default=1)
     is_asked = needs_meaning(row, texts)
@@ -113,7 +113,7 @@ def save(
 
 
 def correct(text: T, stored: T, *, actor: User | None, screen: str) -> None:
-    """Save a public text beside a correction with both wordings, on record with their digests."""
+    """Save a public text with a correction that holds both wordings, and record their digests."""
     text.corrections.create(before=stored.words, after=text.words, made_by=actor)
     audit.record(
         action=Action.TEXT_CORRECTED,
@@ -127,9 +127,9 @@ def correct(text: T, stored: T, *, actor: User | None, screen: str) -> None:
 
 @transaction.atomic
 def publish(*, petition: Petition, actor: User | None, screen: str) -> list[PetitionText]:
-    """Publish the drafts of a public petition's newest version, and return them.
+    """Publish and return the drafts of a public petition's newest version.
 
-    Raises `Refused` for a petition that is a draft: it is opened with its texts.
+    Raises `Refused` if the petition is a draft, because opening it publishes its texts.
     """
     roles.require(actor, PERMISSION)
     row = Petition.objects.select_for_update().get(pk=petition.pk)
@@ -143,16 +143,16 @@ def publish(*, petition: Petition, actor: User | None, screen: str) -> list[Peti
 
 
 def newest_version(petition: Petition) -> int:
-    """The number of the newest version, be it a draft; 1 before there is a text."""
+    """Return the number of the newest version, drafts included; 1 if there is no text."""
     newest = petition.texts.aggregate(newest=models.Max("version"))["newest"]
     return newest or 1
 
 
 def signed(petition: Petition, version: int) -> int:
-    """How many standing signatures are of this version; `COUNTED` + 1 stands for more.
+    """Return how many confirmed signatures this version has; `MAX_COUNTED` + 1 means more.
 
-    Only those are looked at that came while it was the newest, and two days more: for pages that
-    stayed open, and because times are cut to the day.
+    Only signatures from the time when it was the newest version are read, plus two days for pages
+    that stayed open and because times are cut to the day.
     """
     public = [(text.version, text.public_since) for text in petition.texts.all()]
     since = [at for number, at in public if at and number == version]
@@ -162,7 +162,7 @@ def signed(petition: Petition, version: int) -> int:
         rows = rows.filter(created_at__gte=min(since) - timedelta(days=1))
     if until:
         rows = rows.filter(created_at__lt=min(until) + timedelta(days=2))
-    return rows.order_by("created_at", "id")[: COUNTED + 1].count()
+    return rows.order_by("created_at", "id")[: MAX_COUNTED + 1].count()
 
 
 def _begin_version(
@@ -174,7 +174,7 @@ def _begin_version(
     actor: User | None,
     screen: str,
 ) -> int:
-    """Copy every text of the newest version, with the new words, to the next one."""
+    """Copy every text of the newest version, with the new words, to the next version."""
     newest = newest_version(petition)
     if version != newest:
         raise Refused(
@@ -205,7 +205,7 @@ def _record(
     actor: User | None,
     screen: str,
 ) -> None:
-    """Append one record about the petition, unless it is about no text."""
+    """Append an audit record about the petition, unless there are no texts."""
     languages = ", ".join(sorted(text.language for text in texts))
     if languages:
         audit.record(

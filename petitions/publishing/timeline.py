@@ -16,14 +16,14 @@ Kind = Milestone.Kind
 
 @dataclass(frozen=True)
 class Event:
-    """One past or announced entry of the timeline, in the reader's language or in another."""
+    """One past or announced entry of the timeline, in the reader's language if there is a text."""
 
     kind: str
     day: date
     title: str
     words: str = ""
     link: str = ""
-    # Empty where the words are the site's own, which every language has.
+    # Empty for the site's own words, which exist in every language.
     language: str = ""
 
     @property
@@ -33,8 +33,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Story:
-    """The timeline of one petition in the order of days, with the days on which it was first handed
-    in and answered, unless that is still to come.
+    """The timeline of one petition, ordered by day, and the days on which it was first handed in
+    and answered; None if that is still to come.
     """
 
     events: tuple[Event, ...]
@@ -43,7 +43,7 @@ class Story:
 
 
 def story_of(text: PetitionText) -> Story:
-    """The timeline in the active language; `text` comes from `to_show`."""
+    """Return the timeline in the active language; `text` comes from `to_show`."""
     petition = text.petition
     events = [event_of(row) for row in text.milestones]
     if petition.opens_at:
@@ -53,7 +53,7 @@ def story_of(text: PetitionText) -> Story:
         is_over = petition.closes_at <= timezone.now()
         title = _("Closed for signatures") if is_over else _("Closes for signatures")
         events.append(Event("closed", last_day(petition.closes_at), title))
-    # A stable sort: one day's events stay in the order opened, milestones, closed.
+    # The sort is stable: events of one day stay in the order opened, milestones, closed.
     events.sort(key=lambda event: event.day)
     past = [event for event in events if not event.is_ahead]
     handed_in = next((event.day for event in past if event.kind == Kind.HANDED_IN), None)
@@ -62,8 +62,8 @@ def story_of(text: PetitionText) -> Story:
 
 
 def event_of(row: dict[str, Any]) -> Event:
-    """One milestone as `public_milestones` gives it: in the reader's language, else in English,
-    else in any.
+    """Return a milestone from `public_milestones` as an event: in the reader's language, else in
+    English, else in any.
     """
     by_language = {text["language"]: text for text in row["texts"]}
     wanted = (get_language() or "", "en", *by_language)

@@ -13,7 +13,7 @@ from petitions.publishing import warm_cache
 
 
 def find_text(slug: str, *, lately: bool = False) -> PetitionText:
-    """The published text of a public petition, in the active language. Raises `Http404`.
+    """Return the published text of a public petition in the active language. Raises `Http404`.
 
     One query, or with `lately` none if the TTL cache has it.
     """
@@ -37,7 +37,7 @@ class Listed(NamedTuple):
 
     @property
     def section(self) -> str:
-        """The part of the list that it stands in."""
+        """The section of the list that it belongs to."""
         if self.opens_at:
             return "announced"
         is_running = self.petition.is_accepting() or self.petition.is_interrupted
@@ -45,43 +45,43 @@ class Listed(NamedTuple):
 
 
 def listing(language: str) -> dict[str, list[Listed]]:
-    """All petitions that the public may read, with their counts, by section; the newest first.
+    """Return all petitions that the public may read, with counts, by section; the newest first.
 
-    Two queries however many there are.
+    It takes two queries, however many petitions there are.
     """
     texts = list(PetitionText.objects.listed(language))
     counts = tallies.totals(text.petition_id for text in texts)
     sections: dict[str, list[Listed]] = {"open": [], "announced": [], "closed": []}
     for text in texts:
-        # `turns_at` is read once for each, so that none stands in two parts, or in none.
+        # Read `turns_at` once for each, so that each petition is in exactly one section.
         listed = Listed(text, counts[text.petition_id], text.petition.turns_at)
         sections[listed.section].append(listed)
     return sections
 
 
 def has_several() -> bool:
-    """Whether there are several public petitions: then a list says more than the front page."""
+    """Return whether there are several public petitions, so that a list of them is useful."""
     return len(Petition.objects.readable().values("pk")[:2]) > 1
 
 
 def standing(petition: Petition, count: int) -> dict[str, Any]:
-    """Template context of a petition's status now: count, goal, and whether it takes signatures."""
+    """Return template context for a petition's current status: count, goal, open for signing."""
     return {
         "petition": petition,
         "count": count,
         "counted_at": timezone.now(),
         "goal": goals.goal_for(count, petition.goal),
-        # A goal that was missed is no news once nobody can sign.
+        # A missed goal is not shown once nobody can sign.
         "shows_bar": count >= goals.LEAST_FOR_A_BAR and not petition.has_closed,
         "links_still_work": petition.has_closed and petition.is_in_grace(),
-        # Read before `is_accepting`: a page made while the petition opens then expires at once.
+        # Read before `is_accepting`: a page made just as the petition opens then expires at once.
         "opens_at": petition.turns_at,
         "is_accepting": petition.is_accepting(),
     }
 
 
 def standing_if_open(petition: Petition) -> dict[str, Any]:
-    """`standing`, but of a petition that has yet to open as if it were open: for previews alone."""
+    """Return `standing` as if a petition that has yet to open were open. Only for previews."""
     now = standing(petition, tallies.total(petition.pk))
     is_to_come = petition.state == Petition.State.DRAFT or petition.is_announced()
     return now | ({"is_accepting": True, "opens_at": None} if is_to_come else {})

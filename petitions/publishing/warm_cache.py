@@ -1,7 +1,7 @@
 """In-process TTL cache of what every signing reads: texts, petitions and counts.
 
-Without that of texts a signing takes 2.2 times the processor's time, and confirming 1.8 times;
-without that of counts, confirming takes 1.2 times.
+Without the cache of texts, signing takes 2.2 times the CPU time and confirming 1.8 times. Without
+the cache of counts, confirming takes 1.2 times.
 """
 
 from threading import Lock
@@ -15,15 +15,15 @@ from petitions.models import Petition, PetitionText
 _texts: TTLCache[tuple[str, str], PetitionText | None] = TTLCache(by_the_minute=True)
 _petitions: TTLCache[int, Petition] = TTLCache()
 _totals: TTLCache[int, int] = TTLCache()
-# Held while a total is read and stored: otherwise a concurrent increment would be lost.
+# Held while a total is read and stored. Otherwise a concurrent increment would be lost.
 _counting = Lock()
 
 
 def text(slug: str, language: str) -> PetitionText | None:
-    """The text to show, with its petition, at most `PAGE_CACHE_SECONDS` old.
+    """Return the text to show, with its petition, at most `PAGE_CACHE_SECONDS` old.
 
-    The page that holds the form is as old. A text whose embargo ends appears here in the same
-    moment as on the page.
+    The page with the form is as old. A text whose embargo ends appears here at the same moment as
+    on the page.
     """
     return _texts.get_or_set(
         (slug, language),
@@ -33,16 +33,16 @@ def text(slug: str, language: str) -> PetitionText | None:
 
 
 def petition(petition_id: int) -> Petition:
-    """A petition, at most `PAGE_CACHE_SECONDS` old. Raises `Petition.DoesNotExist`."""
+    """Return a petition, at most `PAGE_CACHE_SECONDS` old. Raises `Petition.DoesNotExist`."""
     return _petitions.get_or_set(
         petition_id, settings.PAGE_CACHE_SECONDS, lambda: Petition.objects.get(pk=petition_id)
     )
 
 
 def total(petition_id: int) -> int:
-    """The count, at most `PAGE_CACHE_SECONDS` old, plus the increments by `one_more` since.
+    """Return the count, at most `PAGE_CACHE_SECONDS` old, plus later increments by `one_more`.
 
-    One who commits during the read may be in it twice until then; nobody is missing.
+    A signature committed during the read may be counted twice until then. None is missing.
     """
     with _counting:
         return _totals.get_or_set(

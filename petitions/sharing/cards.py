@@ -23,41 +23,41 @@ logger = logging.getLogger(__name__)
 
 WIDTH, HEIGHT = 1200, 630
 BADGE_HEIGHT = 32
-# Pixels of a badge's letter at 14 px and of a margin; generous, for the reader's fonts are unknown.
+# Pixels of a badge's letter at 14 px, generous because readers' fonts are unknown, and of a margin.
 _LETTER, _MARGIN = 8, 10
-# The longest run of letters that fits on a line in the smallest size of the card.
-_LONGEST_WORD = 24
+# The longest word that fits on a line in the smallest font size of the card.
+_MAX_WORD = 24
 _BREAK = "\u200b"
 
 
 def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
-    """The share image of a petition: PNG, 1200 x 630; a plain one where it cannot be typeset.
+    """Return a petition's share image (PNG, 1200 x 630), or the plain one if typesetting fails.
 
-    Raises `typesetting.Busy`: the plain one would be kept by whoever shares the link just then.
+    Raises `typesetting.Busy`: sites that fetched the plain image at that moment would keep it.
     """
     words = {
-        **_words(text, organisation),
+        **_shared_inputs(text, organisation),
         **_support(text.petition, count),
-        "organisation": _text(organisation),
+        "organisation": _safe(organisation),
     }
     try:
         return typesetting.png("card.typ", words)
     except typesetting.Busy:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, a link without a picture is worse
-        # The slug alone: what typst says could quote the words.
+        # Only the slug is logged: an error of typst could quote the text.
         logger.error("the share image of %s could not be set", text.petition.slug)  # noqa: TRY400
         return (Path(settings.BASE_DIR) / "static" / "img" / "share.png").read_bytes()
 
 
 def badge(text: PetitionText, *, count: int) -> dict[str, Any]:
-    """Template context of a petition's badge in the active language: text, and geometry in pixels.
+    """Return template context for a petition's badge in the active language: text and geometry.
 
-    Two fields side by side, their text centred; the second may be empty.
+    Sizes are in pixels. Two fields stand side by side with centred text. The second may be empty.
     """
     language = get_language() or "en"
     label = _call(text.petition)
-    # As on share images, no small count is shown: nobody likes to be the first.
+    # As on share images, a small count is not shown: nobody likes to be the first.
     is_shown = count >= goals.LEAST_FOR_A_BAR
     value = f"{grouped(count)} {ngettext('signature', 'signatures', count)}" if is_shown else ""
     label_width = len(label) * _LETTER + 2 * _MARGIN
@@ -82,13 +82,13 @@ def badge(text: PetitionText, *, count: int) -> dict[str, Any]:
 
 
 def poster(text: PetitionText, *, organisation: str) -> bytes:
-    """A poster of a petition, with a QR code: PDF, A4."""
-    return typesetting.pdf("poster.typ", _on_paper(text, organisation, "poster"))
+    """Return a poster of a petition with a QR code, as PDF in A4."""
+    return typesetting.pdf("poster.typ", _print_inputs(text, organisation, "poster"))
 
 
 def leaflets(text: PetitionText, *, organisation: str) -> bytes:
-    """A sheet of four leaflets of a petition: PDF, A4."""
-    return typesetting.pdf("leaflets.typ", _on_paper(text, organisation, "leaflet"))
+    """Return a sheet of four leaflets of a petition, as PDF in A4."""
+    return typesetting.pdf("leaflets.typ", _print_inputs(text, organisation, "leaflet"))
 
 
 def mark() -> str:
@@ -96,7 +96,7 @@ def mark() -> str:
 
 
 def _own_mark() -> str:
-    """The organisation's logo on white, at most twice as wide as high, or else the site's: SVG."""
+    """Return the organisation's logo on white as SVG, at most 2:1, or else the site's logo."""
     of = whose()
     content = logo.find(of.logo_hash) if of.logo_hash else None
     if content is None:
@@ -119,8 +119,8 @@ def qr_code(address: str) -> str:
     return out.getvalue().decode()
 
 
-def _words(text: PetitionText, organisation: str) -> dict[str, str]:
-    """Template inputs that all of these share."""
+def _shared_inputs(text: PetitionText, organisation: str) -> dict[str, str]:
+    """Return the template inputs that cards, posters and leaflets share."""
     language, named = get_language() or settings.LANGUAGE_CODE, {"addressee": text.addressee}
     kicker = _("A petition to %(addressee)s") % named
     if organisation:
@@ -131,17 +131,17 @@ def _words(text: PetitionText, organisation: str) -> dict[str, str]:
         "direction": direction(language),
         "text-language": text.language,
         "text-direction": direction(text.language),
-        "title": _text(text.title),
-        "kicker": _text(kicker),
+        "title": _safe(text.title),
+        "kicker": _safe(kicker),
     }
 
 
 def _support(petition: Petition, count: int) -> dict[str, str]:
-    """The count and its share of the goal; while it is too small to show, a call to action."""
+    """Return the count and its share of the goal, or a call to action if the count is too small."""
     if count >= goals.LEAST_FOR_A_BAR:
         share = count / goals.goal_for(count, petition.goal)
         unit = ngettext("signature", "signatures", count)
-        # Once it is closed, a goal that was missed is no news.
+        # A missed goal is not shown once it is closed.
         shown = {} if petition.has_closed else {"share": f"{share:.2f}"}
         return {"count": grouped(count), "unit": unit, **shown}
     if petition.is_announced() and petition.opens_at:
@@ -157,30 +157,30 @@ def _call(petition: Petition) -> str:
     return _("Signing is paused") if petition.is_interrupted else _("This petition is closed")
 
 
-def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, str]:
+def _print_inputs(text: PetitionText, organisation: str, channel: str) -> dict[str, str]:
     footer = _("This is not a Government site.")
     if organisation:
         named = {"name": organisation}
         footer = _("This site is run by %(name)s. It is not a Government site.") % named
     return {
-        **_words(text, organisation),
-        "organisation": _text(organisation),
-        "ask": _text(text.ask),
+        **_shared_inputs(text, organisation),
+        "organisation": _safe(organisation),
+        "ask": _safe(text.ask),
         "call": _("This petition is closed. Scan to read it")
         if text.petition.has_closed
         else _("Scan with a phone to read and sign"),
-        # Only the QR code has the source's code: a URL that is typed from paper should be short.
+        # Only the QR code contains the source's code: a URL to type from paper should be short.
         "code": qr_code(sources.address(text.petition, channel)),
-        "address": _text(sources.address(text.petition).partition("://")[2]),
-        "footer": _text(footer),
+        "address": _safe(sources.address(text.petition).partition("://")[2]),
+        "footer": _safe(footer),
     }
 
 
-def _text(words: str) -> str:
-    """Sanitised text for a template: no control characters, and no run without a break."""
+def _safe(words: str) -> str:
+    """Return sanitised text for a template: no control characters, no overlong unbreakable word."""
 
     def breakable(word: str) -> str:
-        starts = range(0, len(word), _LONGEST_WORD)
-        return _BREAK.join(word[start : start + _LONGEST_WORD] for start in starts)
+        starts = range(0, len(word), _MAX_WORD)
+        return _BREAK.join(word[start : start + _MAX_WORD] for start in starts)
 
     return " ".join(map(breakable, legible(words).split()))

@@ -1,7 +1,7 @@
-"""What partners put on their own sites: embed codes of a link, a badge and a frame, and oEmbed.
+"""Embed codes for partners' sites: a link, a badge and a frame, and oEmbed.
 
-The frame (iframe) runs no script, sets no cookie and has no field: signing happens here. Only the
-sites that a partner registered may show it; the badge and the link may stand anywhere.
+The frame (iframe) runs no script, sets no cookie and has no form: people sign on this site. Only
+sites that a partner registered may show it. The badge and the link work anywhere.
 """
 
 import base64
@@ -28,22 +28,22 @@ from petitions.sharing.heads import absolute, image_of
 
 # The frame's size in pixels.
 WIDTH, HEIGHT = 480, 320
-LEAST_WIDTH = 240
-_AN_HOUR = 3600
-_LONGEST_URL = 2048
+MIN_WIDTH = 240
+_CACHE_AGE = 3600
+_MAX_URL = 2048
 
 
 @cache
 def style() -> SafeString:
-    """The frame's inline style sheet: a frame is one response."""
+    """Return the frame's inline style sheet, so that the frame needs only one response."""
     sheet = Path(settings.BASE_DIR) / "static" / "css" / "embed.css"
     return mark_safe(sheet.read_text(encoding="utf-8"))  # noqa: S308 - a file of ours
 
 
 def frame_policy(partner: Source) -> str:
-    """The frame's Content-Security-Policy: that one sheet, nothing else, and `frame-ancestors`.
+    """Return the frame's Content-Security-Policy: its own style sheet and `frame-ancestors` only.
 
-    `'self'` is among them, for the partner's page shows it. A partner without sites gets no frame.
+    `'self'` is allowed for the partner's page on this site. Without sites there is no frame.
     """
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     ancestors = " ".join(["'self'", *partner.origins])
@@ -54,12 +54,12 @@ def frame_policy(partner: Source) -> str:
 
 
 def frame_url(petition: Petition, partner: Source) -> str:
-    """The frame's absolute URL in the active language."""
+    """Return the frame's absolute URL in the active language."""
     return absolute(reverse("sharing:frame", args=[partner.code, petition.slug]))
 
 
 def _iframe(text: PetitionText, partner: Source, *, width: int) -> SafeString:
-    """The `iframe` element, with `no-referrer`: it is not told which page it stands in."""
+    """Return the `iframe` element. With `no-referrer` it does not learn which page embeds it."""
     return format_html(
         '<iframe src="{}" title="{}" width="{}" height="{}" loading="lazy" '
         'referrerpolicy="no-referrer" style="border:0;max-width:100%"></iframe>',
@@ -71,9 +71,9 @@ def _iframe(text: PetitionText, partner: Source, *, width: int) -> SafeString:
 
 
 def snippets(text: PetitionText, partner: Source) -> dict[str, Any]:
-    """Template context: a petition's embed codes for a partner, in the active language.
+    """Return template context with a petition's embed codes for a partner in the active language.
 
-    Every URL is absolute, and over https where this site is.
+    Every URL is absolute, and uses https if this site does.
     """
     link = sources.address(text.petition, partner.code)
     call = _("Read and sign: %(title)s") % {"title": legible(text.title)}
@@ -89,17 +89,17 @@ def snippets(text: PetitionText, partner: Source) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A parsed URL: the petition that it is about, its language, and the partner's code in it."""
+class ParsedURL:
+    """A parsed URL: a petition's slug, the language, and the partner's code in it."""
 
     slug: str
     language: str
     code: str
 
 
-def parse_url(address: str) -> Asked | None:
-    """Parse a URL of ours: a petition's page or its frame. None for any other."""
-    if len(address) > _LONGEST_URL:
+def parse_url(address: str) -> ParsedURL | None:
+    """Parse a URL of a petition's page or frame on this site. Return None for any other URL."""
+    if len(address) > _MAX_URL:
         return None
     try:
         parts, ours = urlsplit(address), urlsplit(settings.SITE_URL)
@@ -112,26 +112,26 @@ def parse_url(address: str) -> Asked | None:
     except (ValueError, Resolver404):
         return None
     if match.view_name == "petitions:petition":
-        return Asked(match.kwargs["slug"], language, sources.read(query))
+        return ParsedURL(match.kwargs["slug"], language, sources.read(query))
     if match.view_name == "sharing:frame":
-        return Asked(match.kwargs["slug"], language, match.kwargs["code"])
+        return ParsedURL(match.kwargs["slug"], language, match.kwargs["code"])
     return None
 
 
 def oembed(
     text: PetitionText, partner: Source | None, *, organisation: str, width: int, height: int
 ) -> dict[str, Any]:
-    """The oEmbed response for a petition, within a width and height. Source: oembed.com, 2.3.4.
+    """Return the oEmbed response for a petition, within a width and height (oembed.com, 2.3.4).
 
-    `rich`, with the frame, for a registered partner's sites, if it has room; else `link`.
+    The type is `rich`, with the frame, for sites of a registered partner if it fits, else `link`.
     """
     answer: dict[str, Any] = {
         "version": "1.0",
         "title": legible(text.title),
         "provider_name": legible(organisation),
         "provider_url": absolute("/"),
-        # Seconds. There is no count in it.
-        "cache_age": _AN_HOUR,
+        # Seconds. The response contains no count.
+        "cache_age": _CACHE_AGE,
     }
     if width >= cards.WIDTH and height >= cards.HEIGHT:
         answer |= {
@@ -139,7 +139,7 @@ def oembed(
             "thumbnail_width": cards.WIDTH,
             "thumbnail_height": cards.HEIGHT,
         }
-    has_room = width >= LEAST_WIDTH and height >= HEIGHT
+    has_room = width >= MIN_WIDTH and height >= HEIGHT
     if partner is None or not partner.origins or not has_room:
         return {"type": "link", **answer}
     width = min(width, WIDTH)
@@ -148,5 +148,5 @@ def oembed(
 
 
 def oembed_url(page: str) -> str:
-    """The URL of a page's oEmbed, for discovery in its head."""
+    """Return the URL of a page's oEmbed response, for discovery in the page's head."""
     return f"{absolute(reverse('oembed'))}?{urlencode({'url': page, 'format': 'json'})}"

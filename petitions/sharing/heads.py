@@ -1,6 +1,6 @@
 """Metadata of a page's head: canonical URL, hreflang, Open Graph and JSON-LD.
 
-Every URL is absolute and begins with SITE_URL, whatever host the request named.
+Every URL is absolute and begins with SITE_URL, whatever Host header the request has.
 """
 
 import json
@@ -22,9 +22,9 @@ from petitions.sharing import cards
 # Template context of `_summary.html`.
 Head = dict[str, Any]
 
-# Open Graph locales, as Facebook names them, whom the others follow.
+# Open Graph locales as Facebook names them. Other sites follow Facebook.
 _LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}
-# Characters that could end a script element, or begin another, as JSON escapes (XSS).
+# JSON escapes of characters that could end a script element or begin another (XSS).
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -43,10 +43,10 @@ def head(
     data: Mapping[str, Any],
     published_at: datetime | None = None,
 ) -> Head:
-    """The metadata of the page at `path`.
+    """Return the metadata of the page at `path`.
 
-    A page that shows another language's text, for want of its own, names that one as canonical.
-    `data` is its JSON-LD but for what every page has.
+    A page that falls back to a text in another language names that language's page as canonical.
+    `data` is the page's JSON-LD, without the fields that every page has.
     """
     title, summary = legible(title), legible(summary)
     canonical = absolute(in_language(path, text_language))
@@ -101,7 +101,7 @@ def for_petition(text: PetitionText, *, count: int, organisation: Organisation) 
 
 
 def for_page(path: str, *, title: str, summary: str) -> Head:
-    """The metadata of a page of the site itself, which exists in every language."""
+    """Return the metadata of a page of the site itself, which exists in every language."""
     return head(
         path=path,
         title=title,
@@ -114,7 +114,7 @@ def for_page(path: str, *, title: str, summary: str) -> Head:
 
 
 def image_of(petition: Petition | None) -> str:
-    """The URL of a petition's share image in the active language; without one, of the fallback."""
+    """Return the URL of a petition's share image in the active language, or of the fallback."""
     if petition is None:
         return absolute(static("img/share.png"))
     language = get_language() or settings.LANGUAGE_CODE
@@ -122,7 +122,7 @@ def image_of(petition: Petition | None) -> str:
 
 
 def publisher(organisation: Organisation) -> dict[str, str]:
-    """The organisation that runs the site, as JSON-LD."""
+    """Return the organisation that runs the site, as JSON-LD."""
     return {
         "@type": "Organization",
         "name": legible(organisation.name),
@@ -131,13 +131,13 @@ def publisher(organisation: Organisation) -> dict[str, str]:
 
 
 def _alternates(path: str, languages: Collection[str]) -> list[tuple[str, str]]:
-    """Language and URL of the same page in others (hreflang); `x-default` is English if there."""
+    """Return (language, URL) pairs for hreflang, and `x-default`, English if it exists."""
     there = [code for code, _name in settings.LANGUAGES if code in languages]
     found = [(code, absolute(in_language(path, code))) for code in there]
     return [*found, ("x-default", found[0][1])] if found else []
 
 
 def _data_block(data: Mapping[str, Any]) -> SafeString:
-    """JSON-LD escaped for a script element: a browser takes it for data and runs none of it."""
+    """Return JSON-LD escaped for a script element, which browsers treat as data and never run."""
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return mark_safe(written.translate(_UNSAFE))  # noqa: S308 - nothing is left that ends the element

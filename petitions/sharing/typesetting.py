@@ -1,10 +1,10 @@
 """Images and PDFs, typeset by typst from the templates in `typeset/`.
 
-Text reaches a template through typst's inputs alone, where it is strings and stays text. Put into
-the source instead, `#` and `[` in a title would be executed (template injection).
+Text reaches a template only through typst's inputs, where it is a string and stays text. In the
+source, `#` and `[` in a title would be executed (template injection).
 
-At most two are typeset at once in a process (a semaphore), so that whoever asks for many leaves
-threads for signing. Nobody waits: the page cache serves the copy from before, where it has one.
+A semaphore lets at most two run at once in a process, so that many requests leave threads for
+signing. Others do not wait: the page cache serves an older copy if it has one.
 """
 
 import threading
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     import typst
 
 _FOLDER = Path(__file__).parent / "typeset"
-# Where Linux and macOS keep fonts for everybody.
-_OF_THE_MACHINE = [
+# Folders of system fonts on Linux and macOS.
+_SYSTEM_FONTS = [
     Path("/usr/share/fonts"),
     Path("/usr/local/share/fonts"),
     Path("/System/Library/Fonts"),
     Path("/Library/Fonts"),
 ]
-# Sizes in templates are points, and a picture has one pixel a point.
+# Sizes in templates are in points, and an image has one pixel per point.
 _PPI = 72.0
-# Half of a web process's threads, as it has them by default.
-AT_ONCE = 2
-_free = threading.BoundedSemaphore(AT_ONCE)
+# Half of a web process's default number of threads.
+MAX_AT_ONCE = 2
+_slots = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 
 class Busy(Exception):
-    """As many as may be are being typeset. Trying again in a moment helps."""
+    """The maximum number of renderings is running. Trying again in a moment helps."""
 
 
 def png(template: str, words: Mapping[str, str]) -> bytes:
-    """An image of one page. Raises `typst.TypstError` or `Busy`."""
+    """Render an image of one page. Raises `typst.TypstError` or `Busy`."""
     return _compile(template, tuple(sorted(words.items())), "png")
 
 
 def pdf(template: str, words: Mapping[str, str]) -> bytes:
-    """A PDF for print, tagged for screen readers. Raises `typst.TypstError` or `Busy`."""
+    """Render a PDF for print, tagged for screen readers. Raises `typst.TypstError` or `Busy`."""
     return _compile(template, tuple(sorted(words.items())), "pdf")
 
 
@@ -50,10 +50,10 @@ def pdf(template: str, words: Mapping[str, str]) -> bytes:
 def _compile(
     template: str, words: tuple[tuple[str, str], ...], kind: Literal["png", "pdf"]
 ) -> bytes:
-    """Typeset again only what has changed: a picture takes a hundred times a page."""
+    """Typeset, and cache the result: an image takes a hundred times as long as a page."""
     import typst  # lazy: a tenth of a process's memory, which only rendering needs
 
-    with _turn():
+    with _slot():
         return typst.compile(
             _FOLDER / template,
             root=_FOLDER,
@@ -65,28 +65,28 @@ def _compile(
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """Hold one of the turns. Raises `Busy` if all are taken."""
-    if not _free.acquire(blocking=False):
+def _slot() -> Iterator[None]:
+    """Hold one place of the semaphore. Raises `Busy` if all are taken."""
+    if not _slots.acquire(blocking=False):
         raise Busy
     try:
         yield
     finally:
-        _free.release()
+        _slots.release()
 
 
 @cache
 def _fonts() -> "typst.Fonts":
-    """The fonts of this folder, then the machine's, and typst's own; read once.
+    """Return the fonts of this folder, the system's and typst's own, in this order; read once.
 
     The templates name the first and the last, so that the site's languages look the same
-    everywhere. The machine's stand in for letters that those lack, such as Chinese and Amharic in a
-    title. `include_system_fonts` would put them before ours where both have the same name.
+    everywhere. System fonts are for letters that those lack, such as Chinese and Amharic in a
+    title. `include_system_fonts` would prefer them to ours if both have the same name.
     """
     import typst  # see above
 
     return typst.Fonts(
         include_system_fonts=False,
         include_embedded_fonts=True,
-        font_paths=[_FOLDER / "fonts", *filter(Path.is_dir, _OF_THE_MACHINE)],
+        font_paths=[_FOLDER / "fonts", *filter(Path.is_dir, _SYSTEM_FONTS)],
     )

@@ -1,4 +1,4 @@
-"""Template filter for the lists of the admin."""
+"""Template filter for lists in the admin."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +13,15 @@ register = template.Library()
 
 @register.filter
 def with_labels(row: Sequence[SafeString], headers: Sequence[dict[str, Any]]) -> list[SafeString]:
-    """The cells of a row of `result_list`, each with the name of its column in `data-label`.
+    """Return the cells of a row of `result_list`, with their column's name in `data-label`.
 
-    On a narrow screen the heads of the columns are out of sight, and the style sheet shows it.
+    On narrow screens the column headings are hidden, and the style sheet shows these names.
     """
     return [_labelled(cell, head) for cell, head in zip(row, headers, strict=True)]
 
 
 def _labelled(cell: SafeString, head: dict[str, Any]) -> SafeString:
-    """Neither the first column, which is the heading of its row, nor the box that ticks it."""
+    """Label a cell. The row heading in the first column and the checkbox get no label."""
     if not cell.startswith("<td") or cell.startswith('<td class="action-checkbox"'):
         return cell
     label = format_html('<td data-label="{}"', capfirst(head["text"]))

@@ -1,4 +1,4 @@
-"""Template tag for the to-do lists and warnings on the admin's home."""
+"""Template tag for the to-do lists and warnings on the admin's home page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from petitions.admin import needs
 register = template.Library()
 
 _MODERATE, _PUBLISH = "petitions.moderate_signature", "petitions.change_petition"
-# Each list: who may read it, by any of these permissions, and what finds it.
+# For each list, the permissions of which its readers need one, and the function that returns it.
 _LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "moderating": ((_MODERATE,), needs.needs),
     "switches": ((_MODERATE, _PUBLISH), needs.switched),
@@ -24,7 +24,7 @@ _LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
 
 @register.simple_tag(takes_context=True)
 def what_waits(context: dict[str, Any], name: str) -> Any:
-    """One of the lists; false if it is empty, and, without a query, for who may not read it."""
+    """Return one of the lists, or None, without a query, if the user may not read it."""
     permissions, find = _LISTS[name]
     user = context["request"].user
     return find() if any(map(user.has_perm, permissions)) else None

@@ -1,6 +1,6 @@
-"""Template tags of the public site: formats, the timeline, heads, and links for sharing.
+"""Template tags of the public site: formats, the timeline, metadata, and links for sharing.
 
-Share links open the reader's own app, and never say who signed.
+Share links open the reader's own app, and never reveal who signed.
 """
 
 from typing import Any, NamedTuple
@@ -36,18 +36,18 @@ for _filter in (
 register.filter("moment", languages.moment_of_staff)
 register.filter("share", breakdowns.format_share)
 register.filter("postcode", residence.spaced)
-# The timeline of a text's petition: past milestones and announced ones.
+# The timeline of a text's petition: past and announced milestones.
 register.simple_tag(timeline.story_of, name="story")
 # Periods and limits, such as "14 days", from the constants that enforce them.
 register.simple_tag(long_pages.promises)
-# A petition's absolute URL in the active language, with the code of a channel.
+# A petition's absolute URL in the active language, with a channel's code.
 register.simple_tag(sources.address, name="petition_address")
 
 
 @register.filter
 def name_use(signature: Signature, text: PetitionText | None) -> str:
-    """The choice for the name in the words of the form; of a text that is off the site, in general
-    ones.
+    """Return the label of the choice for the name, as in the form. If the text is off the site,
+    return a general label.
     """
     if text is None:
         return signature.get_name_use_display()
@@ -56,7 +56,7 @@ def name_use(signature: Signature, text: PetitionText | None) -> str:
 
 @register.filter
 def isolated(name: str, language: str = "") -> SafeString:
-    """A name in a `<bdi>` (bidirectional isolation): it may run the other way."""
+    """Wrap a name in `<bdi>` (bidirectional isolation), because its direction may differ."""
     if language:
         return format_html('<bdi lang="{}">{}</bdi>', language, name)
     return format_html("<bdi>{}</bdi>", name)
@@ -71,26 +71,26 @@ class ShareLink(NamedTuple):
 
 @register.simple_tag(takes_context=True)
 def plain_head(context: dict[str, Any], title: str, summary: str) -> heads.Head:
-    """Metadata for the `<head>` of a page about neither a statement nor a petition."""
+    """Return `<head>` metadata for a page that is about neither a statement nor a petition."""
     return heads.for_page(context["request"].path, title=title, summary=summary)
 
 
 @register.simple_tag
 def oembed_address(petition: Petition) -> str:
-    """The oEmbed URL of a petition (discovery link)."""
+    """Return the oEmbed URL of a petition (discovery link)."""
     return embeds.oembed_url(sources.address(petition))
 
 
 @register.simple_tag
 def invitation(text: PetitionText, address: str = "") -> str:
-    """The share text; without the URL for apps that take the two separately."""
+    """Return the share text. Leave out `address` for apps that take the URL separately."""
     words = _("Read and sign: %(title)s %(address)s") % {"title": text.title, "address": address}
     return words.strip()
 
 
 @register.simple_tag
 def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
-    """One share link for each app, with its channel code, never who shared. We send nothing."""
+    """Return one share link for each app, with its channel code. It never says who shared."""
 
     def link(channel: str) -> str:
         return quote(sources.address(petition, channel), safe="")
@@ -106,6 +106,6 @@ def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
         ShareLink("Bluesky", f"https://bsky.app/intent/compose?text={message('bluesky')}"),
         ShareLink("Telegram", f"https://t.me/share/url?url={link('telegram')}&text={words}"),
         ShareLink(_("Email"), f"mailto:?subject={subject}&body={message('email')}"),
-        # iOS and Android differ in whether they want "?" or "&" before `body`.
+        # iOS and Android disagree on whether "?" or "&" comes before `body`.
         ShareLink(_("Text message"), f"sms:?&body={message('sms')}"),
     ]

@@ -324,7 +324,7 @@ def test_that_the_text_is_true_today_is_asked_again_after_a_week(
 ) -> None:
     path = f"{LIST}{petition.pk}/tick/"
     omar.post(path, {"item": "true-today", "done": "1"})
-    long_ago = timezone.localdate() - readiness.TRUE_FOR
+    long_ago = timezone.localdate() - readiness.TEXTS_VALID_FOR
     ReadinessTick.objects.update(ticked_on=long_ago)
     assert item_of(petition, "True today").is_ready
     ReadinessTick.objects.update(ticked_on=long_ago - timedelta(days=1))
@@ -352,7 +352,7 @@ def test_mail_is_ready_by_the_tick_and_by_dns_together(petition: Petition, omar:
     check.is_right = True
     check.save()
     assert item_of(petition, "Mail").is_ready
-    check.checked_at -= readiness.DNS_LASTS + timedelta(hours=1)
+    check.checked_at -= readiness.DNS_VALID_FOR + timedelta(hours=1)
     check.save()
     assert "again" in str(item_of(petition, "Mail").todo)
     ReadinessTick.objects.all().delete()

@@ -79,7 +79,7 @@ def test_pictures_of_every_colour_mode_are_taken(mode: str) -> None:
         (picture((400, 400), "GIF"), "no picture"),
         (picture((400, 400))[:-40], "damaged"),
         (picture((400, 400), "JPEG")[:-200], "damaged"),
-        (bytes(logo.MOST_BYTES + 1), "larger than 1 MB"),
+        (bytes(logo.MAX_BYTES + 1), "larger than 1 MB"),
         (picture((31, 400)), "31 by 400 pixels. Use one of 32"),
         (header_alone(1_000_000, 40), "1,000,000 by 40 pixels. Make it smaller"),
         (header_alone(30_000, 30_000), "far too many pixels"),

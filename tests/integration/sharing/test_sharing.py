@@ -195,19 +195,19 @@ def test_no_more_than_two_pictures_are_typeset_at_once(monkeypatch: pytest.Monke
     with ThreadPoolExecutor(6) as threads:
         had_turns = list(threads.map(typeset, range(6)))
 
-    assert had_turns.count(True) == max(most) == typesetting.AT_ONCE
+    assert had_turns.count(True) == max(most) == typesetting.MAX_AT_ONCE
     assert typeset(6)
 
 
 def test_a_turn_is_free_again_after_an_error() -> None:
-    for _ in range(typesetting.AT_ONCE + 1):
+    for _ in range(typesetting.MAX_AT_ONCE + 1):
         with pytest.raises(RuntimeError, match="No such file"):
             typesetting.png("absent.typ", {})
 
 
 @pytest.fixture
 def all_turns_taken() -> Iterator[None]:
-    with typesetting._turn(), typesetting._turn():
+    with typesetting._slot(), typesetting._slot():
         yield
 
 
@@ -228,7 +228,7 @@ def test_while_no_turn_is_free_the_picture_from_before_is_served(
     settings.PAGE_CACHE_SECONDS = 0
     before = client.get(IMAGES["en"]).content
     typesetting._compile.cache_clear()
-    with typesetting._turn(), typesetting._turn():
+    with typesetting._slot(), typesetting._slot():
         response = client.get(IMAGES["en"])
 
     assert response.status_code == 200
@@ -327,7 +327,7 @@ def test_the_machines_fonts_change_nothing_in_the_sites_languages(
         return client.get(IMAGES[language]).content
 
     with_the_machines = picture()
-    monkeypatch.setattr(typesetting, "_OF_THE_MACHINE", [])
+    monkeypatch.setattr(typesetting, "_SYSTEM_FONTS", [])
     assert picture() == with_the_machines
     typesetting._fonts.cache_clear()
 
