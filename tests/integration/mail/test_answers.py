@@ -1,4 +1,4 @@
-"""Answers to what people write: once, sealed, and telling nothing of what an address has done."""
+"""Answers to enquiries: sent once, sealed, and independent of what an address has done."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def press(client: Client, enquiry: Enquiry, act: str, **typed: str) -> str:
 
 @pytest.fixture
 def smtp(settings: Any) -> Iterator[Provider]:
-    """A mail server of its own, that refuses as it is told."""
+    """A mail server for one test, which refuses mail on demand."""
     provider = Provider()
     settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = HOST, provider.port
@@ -83,11 +83,11 @@ def test_an_answer_goes_to_the_address_that_wrote_and_to_no_other(
     assert isinstance(message, EmailMultiAlternatives)
     assert message.recipients() == [WRITER]
     assert message.extra_headers["Reply-To"] == organisation.privacy_email
-    # Written by a person: a program that answers by itself may tell them that it is away.
+    # A person wrote it, so an automatic reply to it (such as "out of office") is welcome.
     assert message.extra_headers["Auto-Submitted"] == "no"
     assert TEXT in str(message.body)
     assert '<a href="https://example.org/" rel="nofollow">' in str(message.alternatives[0][0])
-    # Whoever types somebody's address into the form has us send them nothing of their own.
+    # Somebody who enters another's address must not be able to send them text through us.
     assert "Take me out" not in str(message.body) + str(message.alternatives)
 
 
@@ -185,7 +185,7 @@ def test_who_answers_after_somebody_else_is_told_and_keeps_what_was_typed(
 def test_of_two_presses_at_once_the_second_waits_and_sends_nothing(
     organisation: Organisation, organiser: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    """Without the lock the constraint alone stands, and the second ends in an error."""
+    """Without the lock, the second would fail with an error of the constraint."""
     enquiry = write()
     if not guarded:
         monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_kwargs: rows)
@@ -292,13 +292,13 @@ def test_short_and_long_answers_have_the_same_length(
 def test_the_page_and_the_mail_say_nothing_of_what_the_address_has_done(
     petition: Petition, organiser: User
 ) -> None:
-    """Amina has signed, asked for no mail, and her address bounced; Berta has done nothing."""
+    """Amina has signed and opted out, and her address bounced. Berta has done nothing."""
     sign_and_confirm(petition, AMINA)
     suppression.suppress_all(inbox=sealing.inbox_of(WRITER))
     suppression.suppress_bounced(address=WRITER)
     Mail.objects.all().delete()
     client, seen = log_in(organiser), []
-    # The first fills caches of content types.
+    # The first request fills caches of content types.
     for address in ("carys@example.org", WRITER, "berta@example.org"):
         enquiry = write(kind="data", email=address)
         pages = []
@@ -426,7 +426,7 @@ def test_answers_and_their_mails_end_with_the_message(
     old = timezone.now() - timedelta(days=30)
     Mail.objects.update(created_at=old, due_at=old)
     retention.apply()
-    # What became of it is on the page for as long as the message.
+    # The page shows the outcome for as long as it shows the message.
     assert Mail.objects.get().state == Mail.State.SENT
 
     Enquiry.objects.update(answered_on=timezone.localdate() - timedelta(days=184))
@@ -436,7 +436,7 @@ def test_answers_and_their_mails_end_with_the_message(
 
 
 def test_the_mail_of_an_answer_is_found_by_an_index(db: None) -> None:
-    """Retention looks for it; the table of mails is the largest but one."""
+    """Retention looks it up, and the table of mails is the second largest."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan TO off")
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Providers instead of SMTP: what they are given, what they say, and what comes back."""
+"""Mail providers in place of SMTP: what is sent to them, their errors, and their webhooks."""
 
 import base64
 import hashlib
@@ -51,7 +51,7 @@ def mailgun(settings: Any) -> None:
 
 
 def sent_mail(petition: Petition, attempt: Attempt = AMINA) -> Mail:
-    """A mail that went out a moment ago."""
+    """A mail that was sent a moment ago."""
     signature_id = sign(petition, attempt)
     outbox.deliver()
     sent.outbox.clear()
@@ -241,7 +241,7 @@ def test_a_mailbox_that_may_have_been_mended_is_tried_again(petition: Petition) 
 
 @pytest.fixture
 def posted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What would go over the wire to a provider, which takes everything."""
+    """What would be posted to a provider that accepts everything."""
     seen: list[dict[str, Any]] = []
 
     def request(_self: requests.Session, **kwargs: Any) -> requests.Response:
@@ -288,7 +288,7 @@ def test_mailgun_is_told_to_track_nothing_and_which_row_it_is(
 
 
 class Refusing:
-    """A provider's back-end that answers as it is told."""
+    """A provider's backend that fails on demand."""
 
     error: Exception
 
@@ -345,13 +345,13 @@ def test_what_a_provider_says_is_kept_as_a_code_and_blamed_on_the_right_one(
 
 
 def test_anymail_reads_the_names_that_letters_use() -> None:
-    """A setting that it did not know would be passed over, and tracking be on."""
+    """Unknown settings would be ignored, and tracking would stay on."""
     names = {name for name, *_rest in BasePayload.anymail_message_attrs}
     assert {"track_clicks", "track_opens", "metadata"} <= names
 
 
-# Whoever came to Proton before 2022 need not have an address at proton.me, nor the nickname of
-# addresses at Yahoo one of its own.
+# Accounts at Proton from before 2022 need not have an address at proton.me, and nicknames of Yahoo
+# addresses need not exist in its other domains.
 @pytest.mark.usefixtures("postmark")
 @pytest.mark.parametrize(
     ("made_up", "theirs"),
@@ -364,7 +364,7 @@ def test_anymail_reads_the_names_that_letters_use() -> None:
 def test_the_report_of_a_spelling_that_does_not_exist_stops_no_mail_to_the_mailbox(
     petition: Petition, made_up: str, theirs: str
 ) -> None:
-    """Else anybody could type one, and its owner could neither sign nor withdraw."""
+    """Otherwise anybody could enter one, and its owner could neither sign nor withdraw."""
     mail = sent_mail(petition, replace(AMINA, email=made_up))
 
     assert report(from_postmark(mail.pk)) == 200

@@ -1,4 +1,4 @@
-"""The organisation is mailed that messages wait: without a name, an address or a word of them."""
+"""The organisation is mailed that messages wait, without their names, addresses or contents."""
 
 import logging
 from datetime import timedelta

@@ -25,7 +25,7 @@ from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
 
 def link_of(signature_id: Any, address: str = AMINA.email) -> str:
-    """The link of the mail about an attempt."""
+    """Return the link in the mail about an attempt."""
     signature = Signature.objects.get(pk=signature_id)
     key_id, ix = astuple(sealing.inbox_of(address))
     mailbox = tokens.Mailbox(
@@ -43,7 +43,7 @@ def another(petition: Petition) -> Petition:
 
 
 def two_hours_later() -> None:
-    """Let the time pass in which a press can be undone, and run what deletes after it."""
+    """Let the time pass in which "not me" can be undone, and run the deletion that follows."""
     earlier = timezone.now() - timedelta(hours=2)
     Signature.objects.exclude(disowned_at=None).update(disowned_at=earlier)
     Signature.objects.exclude(confirmed_at=None).update(confirmed_at=earlier)
@@ -91,7 +91,7 @@ def test_the_button_deletes_that_attempt_alone(petition: Petition, browser: Clie
 def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petition(
     petition: Petition, browser: Client
 ) -> None:
-    """But for one mail, which says that the address was entered again."""
+    """Except for one mail, which says that the address was entered again."""
     browser.post(link_of(sign(petition)))
     sign(petition, AMINA)
     assert mailed() == [AMINA.email]
@@ -104,7 +104,7 @@ def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petiti
 
     theirs = Mail.objects.filter(signature__isnull=False).exclude(state=Mail.State.SENT)
     states = set(theirs.values_list("state", "code", "attempts"))
-    # The first waited when its form was disowned.
+    # The first mail was still queued when its form was disowned.
     withheld = (Mail.State.WITHHELD, outbox.OBJECTED, 1)
     assert states == {withheld, (Mail.State.CANCELLED, "", 0)}
 
@@ -144,7 +144,7 @@ def test_the_neutral_mail_is_the_same_one_when_it_is_sent_again(
 def test_an_objection_ends_after_thirty_days_and_is_deleted(
     petition: Petition, browser: Client
 ) -> None:
-    """A stranger's form provoked it, and its owner could never sign again."""
+    """A stranger's form may have provoked it, and the owner could never sign again."""
     link = link_of(sign(petition))
     browser.post(link)
     Objection.objects.update(created_at=timezone.now() - timedelta(days=31))
@@ -187,7 +187,7 @@ def test_what_is_confirmed_stays_whoever_presses(petition: Petition, browser: Cl
 
 
 def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser: Client) -> None:
-    """Somebody else may read the mail: pending, confirmed and long gone look alike."""
+    """Somebody else may read the mail: pending, confirmed and deleted must look alike."""
     pending, standing = sign(petition, DAVID), sign_and_confirm(petition, AMINA).pk
     two_hours_later()
     links = [link_of(pending, DAVID.email), link_of(standing), link_of(standing)]
@@ -312,7 +312,7 @@ def test_the_page_speaks_the_language_of_the_mail(
 
 @pytest.mark.django_db(transaction=True)
 def test_confirming_and_objecting_at_once_leaves_neither_standing(petition: Petition) -> None:
-    """Whoever comes second undoes the first, and is asked: never half of both."""
+    """The second press undoes the first and asks again. The result is never half of both."""
     for number in range(8):
         person: Attempt = replace(AMINA, email=f"race{number}@example.org")
         signature_id = sign(petition, person)
@@ -330,8 +330,8 @@ def test_confirming_and_objecting_at_once_leaves_neither_standing(petition: Peti
 
 
 def test_no_two_entries_of_a_mailbox_are_equal(petition: Petition, browser: Client) -> None:
-    """Whoever sends somebody a form, at which they say "not me", finds that entry in a copy of the
-    database; an equal one would tell that they had news of another petition, and so signed it.
+    """Somebody who provokes a "not me" can find that entry in a copy of the database. An equal
+    entry would reveal that the mailbox had news of another petition, and so signed it.
     """
     other, inbox = another(petition), sealing.inbox_of(AMINA.email)
     for one in (petition, other):

@@ -1,4 +1,4 @@
-"""One reminder, a day later, to whoever has not confirmed; never a second."""
+"""One reminder, a day later, to signers who have not confirmed; never a second one."""
 
 import re
 import sys
@@ -27,7 +27,7 @@ from tests.racing import race
 
 
 def signed_before(petition: Petition, hours: float, attempt: Attempt = AMINA) -> UUID:
-    """A pending signature whose mail went out so many hours ago."""
+    """Return the id of a pending signature whose mail was sent this many hours ago."""
     signature_id = sign(petition, attempt)
     outbox.deliver()
     sent.outbox.clear()
@@ -72,7 +72,7 @@ def test_the_reminder_reads_like_the_first_mail_on_a_lock_screen(
     assert isinstance(second, EmailMultiAlternatives)
     assert (second.subject, second.from_email) == (first.subject, first.from_email)
     assert second.body[:150].partition("http")[0] == first.body[:150].partition("http")[0]
-    # The same link, which no epoch has made dead.
+    # Both mails have the same link, which no change of the epoch has revoked.
     links = [re.findall(r"\S+/t/\w+/confirm/\S+", str(message.body)) for message in (first, second)]
     assert links[0] == links[1]
     assert first.body != second.body
@@ -175,7 +175,7 @@ def test_a_batch_goes_on_where_the_last_one_ended(
 def test_the_sweep_reads_by_index_and_nothing_older(petition: Petition) -> None:
     signed_before(petition, 24.5)
     with connection.cursor() as cursor:
-        # What the planner would take on a table as small as a test's is not the question.
+        # The test is not about the plan that PostgreSQL chooses for a tiny table.
         for way in ("seqscan", "bitmapscan", "sort"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
         cursor.execute(
@@ -227,7 +227,7 @@ def _sweep() -> None:
 
 
 def hold_before_the_commit() -> None:
-    """Where the first of two is stopped."""
+    """Stop the first of two runs just before it commits."""
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,7 +235,7 @@ def hold_before_the_commit() -> None:
 def test_two_at_once_remind_nobody_twice_though_neither_has_the_lease(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
 ) -> None:
-    """As after one of them stood still for longer than its lease. Without the lock they do."""
+    """As if one of them had stalled for longer than its lease. It happens without the lock."""
     signed_before(petition, 24.5)
     if not is_guarded:
         monkeypatch.setattr(locks, "lock_named", lambda _name: None)

@@ -1,4 +1,4 @@
-"""Every message to the organiser who asks: through the outbox, marked, about nobody, harmless."""
+"""Trials: every message goes through the outbox to the organiser who asks, marked as a trial."""
 
 import re
 from datetime import timedelta

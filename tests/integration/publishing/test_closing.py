@@ -1,4 +1,4 @@
-"""Closing a petition: what the program saw counts, and a close in the past is refused."""
+"""Closing a petition: the time that the program saw counts, and a close in the past is refused."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from tests.pressing import press
 
 LIST = "/admin/petitions/petition/"
 State = Petition.State
-# London goes through the hour from one to two twice on this day.
+# On this day the hour from one to two o'clock occurs twice in London.
 SUMMER_ENDS = datetime(2026, 10, 25, tzinfo=UTC)
 REFUSED = "This time has passed in London. Choose one to come, and look at the year."
 CANNOT_OPEN = "Its close has passed, so nobody could sign."
@@ -31,7 +31,7 @@ def omar(organiser: User, client: Client) -> Client:
 
 
 def sent(omar: Client, petition: Petition, **changes: str) -> str:
-    """The petition's form, sent back as it came but for some changes; the page that answers."""
+    """Submit the petition's form with some changes; return the page that follows."""
     path = f"{LIST}{petition.pk}/change/"
     page = omar.get(path).context["adminform"].form
     form = {f"texts-{name}": str(n) for name, n in (("TOTAL_FORMS", 0), ("INITIAL_FORMS", 0))}
@@ -50,7 +50,7 @@ def _text(value: Any) -> str:
 
 
 def moment(when: datetime | None) -> dict[str, str]:
-    """What somebody types under "closes"."""
+    """Return form fields for a time typed under "closes"."""
     if when is None:
         return {"closes_at_0": "", "closes_at_1": ""}
     local = timezone.localtime(when)
@@ -162,7 +162,7 @@ def test_what_was_removed_before_it_opened_is_opened_again_no_earlier_than_plann
     Petition.objects.update(state=State.OPEN, opens_at=timezone.now() + 9 * DAY, closes_at=None)
     press(omar, petition, "remove", reason="Why.")
 
-    # It would read that it closed on a day to come.
+    # Its page would say that it closed on a future day.
     assert "“Put back on the site, closed” is not possible" in press(omar, petition, "restore")
     said = press(omar, petition, "reopen", **moment(timezone.now() + 8 * DAY))
     assert "that close comes before the petition opens" in said

@@ -1,4 +1,4 @@
-"""A text with a time to come is read nowhere before it, and everywhere from then on."""
+"""An embargoed text is visible nowhere before its time, and everywhere after it."""
 
 import json
 import time
@@ -32,7 +32,7 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 @dataclass
 class Clock:
-    """The time of the whole process, which moves when told."""
+    """A clock for the whole process, which tests set."""
 
     at: datetime = HOUR - timedelta(seconds=1)
 
@@ -70,7 +70,7 @@ def embargoed(petition: Petition, clock: Clock) -> Petition:
         text_of(waiting, language, f"{SECRET} petition")
         text_of(petition, language, f"{SECRET} again", version=2)
     for slug, published_at, words in (("old", before, "Old"), ("news", HOUR, SECRET)):
-        # Both lead to the petition that nobody may see yet.
+        # Both belong to the petition that is still under an embargo.
         statement = Statement.objects.create(slug=slug, petition=waiting)
         for language in ("en", "ar"):
             statement.texts.create(
@@ -90,7 +90,7 @@ def _pictures_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def addresses() -> list[str]:
-    """Every address that the public can ask for, with each slug that there is in it."""
+    """Return every URL of the public site, with every slug that exists for it."""
     found = []
     for route in _routes(get_resolver().url_patterns, ""):
         if "token" in route or route.startswith((django_settings.ADMIN_PATH, "mailbox/")):
@@ -106,7 +106,7 @@ def addresses() -> list[str]:
 
 def _routes(patterns: list[Any], before: str) -> Iterator[str]:
     for pattern in patterns:
-        # That of the languages says the active one's, which is none for English.
+        # The pattern for languages yields the active one's prefix, which is empty for English.
         route = before + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from _routes(pattern.url_patterns, route)
@@ -115,7 +115,7 @@ def _routes(patterns: list[Any], before: str) -> Iterator[str]:
 
 
 def read(path: str) -> tuple[int, str]:
-    """Status and words of an address, of a process that has kept nothing."""
+    """Return status and content of a URL, from a process with empty caches."""
     invalidate_all()
     response = Client().get(path)
     return response.status_code, response.content.decode(errors="replace") + repr(response.headers)
@@ -152,7 +152,7 @@ def test_nothing_public_tells_of_a_text_before_its_time_and_all_does_from_then_o
     for path in paths:
         if "waiting" in path and "/statements/" not in path and "/partner/" not in path:
             there = read(path)[0] == HTTPStatus.OK
-            # Some have no Arabic address.
+            # Some URLs do not exist in Arabic.
             assert there or path.startswith("/ar/"), path
     sitemap = read("/sitemap.xml")[1]
     assert "/petitions/waiting/" in sitemap
@@ -176,7 +176,7 @@ def test_a_signature_records_the_version_that_was_shown(embargoed: Petition, clo
     assert early.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, "nobody can have seen version 2"
     assert browser.post("/petitions/protect/", typed()).status_code == HTTPStatus.SEE_OTHER
     clock.strike()
-    # Who loaded the page before the hour signs what they read.
+    # Somebody who loaded the page before that time signs the version that they read.
     for version in ("1", "2"):
         sent = typed(text_version=version, email=f"person{version}@example.net")
         assert browser.post("/petitions/protect/", sent).status_code == HTTPStatus.SEE_OTHER
@@ -204,7 +204,7 @@ def test_a_page_that_was_kept_before_the_hour_turns_at_the_hour(
     settings.PAGE_CACHE_SECONDS = 600
     clock.at = HOUR - timedelta(seconds=40)
     client = Client()
-    # The port of this run's site must not stand in the test's name.
+    # The site's port differs between runs, so it must not be part of the test's name.
     path = path.replace("SITE", settings.SITE_URL)
     assert SECRET not in client.get(path).content.decode()
     PetitionText.objects.filter(version=1).update(title="Another", published_at=clock.at)
@@ -242,7 +242,7 @@ Post = Callable[..., str]
 
 @pytest.fixture
 def post(organiser: User, clock: Clock) -> Post:
-    """Send a form of the admin as an organiser does, and give the page that comes of it."""
+    """Submit a form of the admin as an organiser, and return the page that follows."""
     client = Client()
     client.force_login(organiser)
 

@@ -1,4 +1,4 @@
-"""What may be done to a petition in which phase, and what people rely on stays for ever."""
+"""Which acts are possible in which phase of a petition, and what must stay for ever."""
 
 import html
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def put(petition: Petition, phase: Phase) -> Petition:
 
 
 def sent(client: Client, path: str, **changed: str) -> str:
-    """A form as a browser has it, with some fields changed; the page that answers."""
+    """Submit a form as a browser does, with some fields changed; return the page that follows."""
     shown = client.get(path).context
     formsets = [inline.formset for inline in shown["inline_admin_formsets"]]
     forms = [shown["adminform"].form]
@@ -89,7 +89,7 @@ def _fields(forms: list[Any]) -> Iterator[tuple[str, str]]:
 
 
 def ticked(page: str) -> str:
-    """What the box that asks once more stands for."""
+    """Return the label of the confirmation tick box."""
     _before, box, after = page.partition('type="checkbox" name="sure" value="')
     assert box, "nothing was asked"
     return after.partition('"')[0]
@@ -206,7 +206,7 @@ def test_a_form_that_was_overtaken_by_a_button_saves_nothing(
 
 
 def test_what_is_erased_is_not_opened_again(petition: Petition, omar: Client) -> None:
-    """Nobody could be kept from signing twice."""
+    """Otherwise signers could sign a second time."""
     sign_and_confirm(petition)
     put(petition, Phase.CLOSED)
     Signer.objects.all().delete()
@@ -260,7 +260,7 @@ def test_opening_writes_when_and_figures_by_day_begin_there(
 def test_an_opening_that_has_passed_is_refused_when_it_is_typed(
     petition: Petition, omar: Client, day: str, is_refused: bool
 ) -> None:
-    """The year is easily wrong, and it would open as soon as somebody presses "Open"."""
+    """The year is easily wrong, and the petition would then open at once."""
     path = f"{LIST}{draft(petition, opens_at=None).pk}/change/"
     page = sent(omar, path, opens_at_0=day, opens_at_1="09:30", goal="4711")
     assert ("This time has passed." in page) is is_refused
@@ -534,7 +534,7 @@ def test_a_name_that_people_consented_to_changes_with_a_reason_asked_twice_and_o
 def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organisers(
     petition: Petition, organiser: User, omar: Client
 ) -> None:
-    """Signers write to it that they have signed."""
+    """Signers write to this address."""
     organiser.email = "omar@example.org"
     organiser.save()
     sara = User.objects.create_user("sara", "sara@example.org", is_staff=True)
@@ -557,7 +557,7 @@ def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organiser
 def test_what_a_use_case_refuses_while_a_form_is_saved_is_said_and_nothing_is_saved(
     petition: Petition, omar: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The form was checked, and then somebody else was quicker."""
+    """The form was valid, but somebody else acted first."""
 
     def refuse(**given: object) -> None:
         raise Refused("Somebody has changed this. Load the page again.")

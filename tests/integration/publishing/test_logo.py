@@ -1,4 +1,4 @@
-"""The organisation's logo: what is taken, what of it is served, and where it shows."""
+"""The organisation's logo: which uploads are accepted, what is served, and where it is shown."""
 
 import io
 import re
@@ -35,14 +35,14 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def header_alone(width: int, height: int) -> bytes:
-    """A PNG whose header claims a size, with next to nothing behind it."""
+    """Return a PNG whose header claims a size, with almost no data after it."""
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     ended = chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + ended
 
 
 def webp_header_alone(side: int) -> bytes:
-    """An animated WebP of one pixel on a canvas of so many a side."""
+    """Return an animated WebP with one pixel on a square canvas of this side length."""
     canvas = (side - 1).to_bytes(3, "little") * 2
     pixel = io.BytesIO()
     Image.new("RGB", (1, 1)).save(pixel, "WEBP", lossless=True)
@@ -94,7 +94,7 @@ def test_what_is_no_sensible_picture_is_refused_in_words(content: bytes, words: 
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
-    # 8 KB that would be 8 MB of text, and a header that would be 36 GB of pixels.
+    # 8 KB that unpack to 8 MB of text, and a header that claims 36 GB of pixels.
     text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(8_000_000)))
     bomb = picture((100, 100))
     bomb = bomb[:33] + text + bomb[33:]
@@ -126,10 +126,10 @@ def omar(organiser: User, organisation: Organisation, client: Client) -> Client:
 
 
 def upload(client: Client, content: bytes | None = None, **changed: str) -> str:
-    """The form with a file, as a browser sends it."""
+    """Submit the form with a file, as a browser does."""
     stored = Organisation.objects.get()
     form = {"name": stored.name, "privacy_email": stored.privacy_email, **changed}
-    # Its name says nothing about it.
+    # The file name is not trusted.
     file = {} if content is None else {"new_logo": SimpleUploadedFile("../a.exe", content)}
     answer = client.post(FORM, {**form, **file}, follow=True)
     known.invalidate()

@@ -1,4 +1,4 @@
-"""A petition that opens later: everybody may read it and when it opens, and nobody signs before."""
+"""A petition that opens later: everybody can read it and when it opens, and nobody can sign yet."""
 
 import re
 import time
@@ -166,7 +166,7 @@ def test_frames_and_badges_say_that_it_is_not_open_yet(announced: Petition, clie
     assert "Read the petition" in frame
     assert "signatures</p>" not in frame
     assert "not open yet" in client.get("/share/protect-badge.svg").content.decode()
-    # There is nothing to sign yet, and so nothing to copy.
+    # There is nothing to sign yet, so there are no embed codes.
     assert "No petition can be signed" in client.get("/share/partner/mosque/").content.decode()
 
 
@@ -197,12 +197,12 @@ def test_what_says_that_it_is_not_open_may_be_kept_until_the_opening_and_no_long
     Visitor(announced, "en").publish_statement()
     Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
 
-    # Each client is a process of its own, which has kept nothing.
+    # Each client stands for a process with empty caches.
     far = Client().get(path)
     assert parse_http_date(far["Expires"]) == OPENING.timestamp()
     assert keep(far) == "public, max-age=0, s-maxage=60"
 
-    # Whoever stands between gets it from us when it is up to a minute old.
+    # A proxy can get a page from us that is up to a minute old.
     Petition.objects.update(opens_at=timezone.now() + timedelta(seconds=80))
     warm_cache.invalidate()
     near = Client().get(path)
@@ -225,7 +225,7 @@ def test_what_says_that_it_is_not_open_may_be_kept_until_the_opening_and_no_long
 def test_a_page_that_is_drawn_while_it_opens_is_not_kept_past_the_moment(
     announced: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It still says "not open yet", and the opening has passed once it is drawn."""
+    """The cached page still says "not open yet" although the opening passes while it is drawn."""
     Visitor(announced, "en").publish_statement()
     Petition.objects.update(opens_at=timezone.now() + timedelta(seconds=2))
     warm_cache.invalidate()

@@ -1,4 +1,4 @@
-"""Pausing: nobody new can sign for a while, and nobody who signed loses anything by it."""
+"""Pausing: nobody new can sign for a while, and existing signatures are not affected."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Public names: off by default; else listed a day later, by the alphabet, and gone at once."""
+"""Public names: off by default; otherwise listed a day later in alphabetical order."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ def showing(petition: Petition) -> Petition:
 
 
 def public(name: str, number: int = 0) -> Attempt:
-    """Somebody who chose to be shown, in a form that offered it."""
+    """Return an attempt whose signer chose a public name in a form that offered it."""
     return Attempt(
         name=name,
         email=f"p{number}@example.org",
@@ -46,12 +46,12 @@ def public(name: str, number: int = 0) -> Attempt:
 
 
 def next_day() -> None:
-    """Make the list as the first sweep of tomorrow does."""
+    """Make the list as tomorrow's first sweep does."""
     name_list.make_due(timezone.now() + timedelta(days=1))
 
 
 def listed(browser: Client, path: str = PAGE) -> list[str]:
-    """The names on a page, in their order."""
+    """Return the names on a page in their order."""
     page = browser.get(path)
     assert page.status_code == HTTPStatus.OK
     return [part.partition("</bdi>")[0] for part in page.content.decode().split("<li><bdi>")[1:]]
@@ -107,7 +107,7 @@ def test_a_signature_stores_the_consent_that_its_page_showed(
 def test_a_refused_form_shows_the_wording_of_now_and_says_so(
     petition: Petition, browser: Client
 ) -> None:
-    """The page was opened while names were published; by now they are not."""
+    """The page was opened while names were published, which has ended since."""
     sent = typed(name_use="public", consent_version="3")
     page = browser.post("/petitions/protect/", sent).content.decode()
     assert f'value="{consent.CURRENT}"' in page.partition('name="consent_version"')[2][:20]

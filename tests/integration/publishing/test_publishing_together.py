@@ -1,4 +1,4 @@
-"""A statement and its petition become public at one moment: now, or at a time in London."""
+"""A statement and its petition become public together: now, or at a set time in London."""
 
 import html
 import re
@@ -27,7 +27,7 @@ Action = AuditRecord.Action
 
 @pytest.fixture
 def statement(petition: Petition) -> Statement:
-    """A draft that leads to a draft."""
+    """A draft statement that leads to a draft petition."""
     Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)
     petition.texts.update(published_at=None)
     statement = Statement.objects.create(slug="words", petition=petition, is_featured=True)
@@ -51,13 +51,13 @@ def take_back(statement: Statement) -> None:
 
 
 def pages() -> list[int]:
-    """The status of the statement's page and of the petition's, to the public."""
+    """Return the public HTTP status of the statement's page and of the petition's page."""
     paths = ("/statements/words/", "/petitions/protect/")
     return [Client().get(path).status_code for path in paths]
 
 
 def asked(omar: Client, statement: Statement, **said: str) -> str:
-    """The page that answers the form."""
+    """Submit the form and return the page that follows."""
     path = f"/admin/campaign/statement/{statement.pk}/together/"
     form = {"when": "now", "reason": WHY, "sure": "on", **said}
     return html.unescape(omar.post(path, form, follow=True).content.decode())
@@ -217,7 +217,7 @@ def test_nothing_happens_before_all_is_said(
 def test_of_two_who_publish_at_once_the_second_is_told(
     omar: Client, statement: Statement, at: datetime | None
 ) -> None:
-    """What the first did takes the second's form away, and once took the reason with it."""
+    """The first leaves the second without a form, but the page must still say why."""
     together(statement, at)
     assert "Nothing was done" in asked(omar, statement, when="now")
 

@@ -1,4 +1,4 @@
-"""Until when one can sign is said as people mean it: midnight belongs to the day that ends."""
+"""The closing time in everyday words: midnight belongs to the day that ends."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ PATHS = {
         ((2026, 5, 31, 23, 59), "en", "on 31 May 2026 at 23:59, London time"),
         ((2026, 6, 1, 0, 1), "en", "on 1 June 2026 at 00:01, London time"),
         ((2026, 6, 1, 17, 30), "cy", "ar 1 Mehefin 2026 am 17:30, amser Llundain"),
-        # The clocks went back that morning: midnight, in winter time, is still of the day before.
+        # The clocks went back that morning. Midnight in winter time still ends the day before.
         ((2026, 10, 26, 0, 0), "en", "at the end of 25 October 2026 (midnight)"),
     ],
 )

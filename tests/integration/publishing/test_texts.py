@@ -1,4 +1,4 @@
-"""Texts side by side: typing errors, new versions, their history, and what the database guards."""
+"""Texts side by side: typing errors, new versions, history, and protection by the database."""
 
 import html
 import re
@@ -30,7 +30,7 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 class Omar:
-    """An organiser at the page "Texts", who sends it as a browser has it."""
+    """An organiser on the page "Texts", who submits its form as a browser does."""
 
     def __init__(self, user: User, path: str) -> None:
         self.client = Client()
@@ -51,7 +51,7 @@ class Omar:
         return html.unescape(response.content.decode())
 
     def write(self, meaning: str = "", **changes: str) -> str:
-        """Change fields, named like `en_title`, and answer what is asked."""
+        """Change fields, named like `en_title`, and answer the question about their meaning."""
         form = {**self.form(), **{name.replace("_", "-"): to for name, to in changes.items()}}
         page = self.send(form)
         if not meaning:
@@ -79,7 +79,7 @@ def test_a_signed_text_changes_by_no_way_without_its_correction(petition: Petiti
             PetitionText.objects.filter(pk=text.pk).update(**change)
     with pytest.raises(IntegrityError, match="beside a correction"), transaction.atomic():
         PetitionText.objects.filter(pk=text.pk).delete()
-    # Hiding it first opens no way.
+    # Hiding the text first does not get around this.
     PetitionText.objects.filter(pk=text.pk).update(published_at=None)
     with pytest.raises(IntegrityError, match="beside a correction"), transaction.atomic():
         PetitionText.objects.filter(pk=text.pk).update(title="Other")
@@ -169,7 +169,7 @@ def test_an_empty_or_enormous_text_is_refused_and_nothing_typed_is_lost(
 
 
 def test_no_browser_cuts_off_the_end_of_what_is_pasted(petition: Petition, omar: Omar) -> None:
-    """They do so at its `maxlength`, silently: then nothing is too long, and nothing refuses."""
+    """Browsers silently cut pasted text at `maxlength`, so that no error would be shown."""
     page = omar.client.get(omar.path).content.decode()
     fields = re.findall(r"<textarea[^>]*>", page)
     assert len(fields) == 2 * 3
@@ -191,7 +191,7 @@ def test_of_two_who_write_at_once_the_second_is_told_and_loses_nothing(
 def test_a_save_that_waited_for_another_sees_what_that_one_changed(
     places: None, petition: Petition, omar: Omar
 ) -> None:
-    """Without the lock of the page, both had looked before either saved, and the second won."""
+    """Without the lock, both would check before either saved, and the second would win."""
     Petition.objects.update(state=Petition.State.DRAFT)
     stale = {**omar.form(), "en-title": "Second"}
     said: list[str] = []
@@ -219,8 +219,8 @@ def test_a_save_that_waited_for_another_sees_what_that_one_changed(
 def test_nobody_who_signs_waits_for_the_rendering_of_a_text(
     places: None, petition: Petition, omar: Omar, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    """With the petition locked all the while, an organiser who sent large texts, of which nothing
-    was saved or on record, kept everybody from signing.
+    """If the petition stayed locked meanwhile, an organiser could keep everybody from signing by
+    submitting large texts, without saving anything or leaving a record.
     """
     locked: list[bool] = []
 
@@ -229,7 +229,7 @@ def test_nobody_who_signs_waits_for_the_rendering_of_a_text(
         locked.append(connection.in_atomic_block)
         return SafeString(typed)
 
-    # The one of the preview, and the one of validation.
+    # Both the renderer of the preview and that of validation.
     for module in (admin_texts, sanitising):
         monkeypatch.setattr(module, "render_markdown", rendered)
     monkeypatch.setattr(admin_texts, "differences", rendered)
@@ -240,7 +240,7 @@ def test_nobody_who_signs_waits_for_the_rendering_of_a_text(
 
 
 def waits_for_a_lock() -> None:
-    """Return once some other connection waits for a lock."""
+    """Return once another connection waits for a lock."""
     for _ in range(300):
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
@@ -289,7 +289,7 @@ def test_a_change_of_a_signed_text_shows_the_difference_and_asks(
     assert "Protect <del>people</del><ins>peeple</ins>" in page
     assert "Not changed: Arabic and Welsh." in page
     assert english(petition).words == before
-    # An answer about other words is no answer.
+    # An answer about other words does not count.
     form = {**omar.form(), "en-title": "Protect all"}
     page = omar.send(form, meaning="typing-error", asked=omar.context["sheet"].asked)
     assert "Not saved yet" in page

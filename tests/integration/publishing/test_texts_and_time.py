@@ -1,4 +1,4 @@
-"""Versions of petition texts, publishing from the admin, and what is deleted by itself."""
+"""Versions of petition texts, publishing from the admin, and automatic deletion."""
 
 import threading
 from datetime import timedelta
@@ -108,7 +108,7 @@ def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition:
     assert retention.erase_after_close() == 1
 
     assert not Signer.objects.exists()
-    # Mails stay for a week, of nobody, for the numbers that staff see.
+    # Mails stay for a week without personal data, for the figures that staff see.
     assert not Mail.objects.exclude(signature=None, sealed=None).exists()
     assert tallies.total(petition.pk) == 1
 
@@ -120,8 +120,8 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
     assert not petition.is_accepting()
 
 
-# What the staff did and what was published, when: never about a signer. The audit record, which
-# refuses what this test does to it, is cut to the day too: see test_audit.py.
+# Times of acts of staff and of publications, never about a signer. Audit records refuse the changes
+# that this test makes, and are also cut to the day: see test_audit.py.
 TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.DraftLink", "campaign.StatementCorrection",
     "campaign.StatementText",
@@ -131,20 +131,20 @@ TIMES_OF_THE_HOUSE = {
     "petitions.LoginFailure", "petitions.News", "petitions.Petition", "petitions.PetitionText",
     "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "petitions.TextCorrection", "sessions.Session",
-    # When a moderator was mailed of alerts, and when all figures of a petition were counted.
+    # When a moderator was mailed about alerts, and when a petition's figures were counted.
     "petitions.AlertMail", "petitions.Figures",
-    # Deleted after a day; counts, of nobody.
+    # Counts without personal data, deleted after a day.
     "petitions.ActivityMinute",
-    # When an organiser asked DNS.
+    # When an organiser checked DNS.
     "petitions.SenderCheck",
     # Deleted once it is sent.
     "petitions.StaffMail",
-    # Deleted once they expired, an hour after they were used at the latest.
+    # Deleted after they expire, at most an hour after use.
     "petitions.UsedNonce", "petitions.RateCount",
 }  # fmt: skip
 
 
-# Whose rows are deleted hours later (a disowned form), or tell of staff alone.
+# Rows with these are deleted within hours (a disowned form), or are about staff only.
 NOT_CUT = {"seen_at", "disowned_at"}
 
 

@@ -1,4 +1,4 @@
-"""What partners put on their own sites: the frame, the badge, oEmbed, and the page to copy from."""
+"""Embeds on partners' sites: the frame, the badge, oEmbed, and the page with the codes."""
 
 import re
 from datetime import timedelta
@@ -22,7 +22,7 @@ SITE = "https://petition.example.org"
 THEIRS = ["https://www.mosque.example", "https://mosque.example:8443"]
 MOST_BYTES = 15 * 1024
 SVG = "{http://www.w3.org/2000/svg}"
-# Any address of the public site: a page, one behind a token, one for machines, one that is not.
+# Other URLs of the site: a page, one behind a token, one for machines, one that does not exist.
 ELSEWHERE = (
     "/petitions/protect/", "/share/partner/mosque/", "/t/en/confirm/x/", "/share/protect-badge.svg",
     "/share/partner/nobody/protect/", "/share/partner/mosque/other/", "/oembed", "/admin/login/",
@@ -41,7 +41,7 @@ def frame(client: Client, home: str = "/") -> Any:
 
 
 def ancestors(response: Any) -> str:
-    """Who may frame an answer, as its policy says."""
+    """Return the sites that may frame a response, from its policy."""
     (found,) = re.findall(r"frame-ancestors ([^;]*)", response["Content-Security-Policy"])
     return str(found)
 
@@ -105,7 +105,7 @@ def test_the_frame_speaks_its_language_and_has_both_colour_schemes(
     assert f">{call}</a>" in html
     assert 'dir="rtl"' in html if home == "/ar/" else 'dir="ltr"' in html
     assert "prefers-color-scheme:dark" in html
-    # Logical properties alone, so that no second sheet is needed from right to left.
+    # Only logical properties, so that right-to-left text needs no second style sheet.
     assert not re.search(r"[;{](?:margin|padding|border)?-?(?:left|right)\b", html)
 
 
@@ -178,7 +178,7 @@ def test_a_closed_petition_says_so_in_the_frame(petition: Petition, client: Clie
 
 
 def test_a_removed_petition_says_so_where_it_is_framed(petition: Petition, client: Client) -> None:
-    """Not a page that the browser refuses to show: the partner's readers want to know."""
+    """The frame stays visible, because the partner's readers want to know."""
     Petition.objects.update(state=Petition.State.REMOVED)
     response = frame(client)
     assert response.status_code == 410
@@ -310,7 +310,7 @@ def test_the_badge_of_a_closed_petition_says_so_and_a_removed_one_has_none(
 
 
 def copied(html: str) -> list[str]:
-    """What stands in the fields, as somebody would paste it."""
+    """Return the contents of the fields, as somebody would copy them."""
     fields = re.findall(r"<textarea[^>]*>(.*?)</textarea>", html, re.DOTALL)
     return [unescape(code) for code in fields]
 
@@ -327,7 +327,7 @@ def test_a_partner_copies_link_badge_and_frame_with_their_code(
     assert anchor.startswith(f'<a href="{address}">')
     assert badge.startswith(f'<a href="{address}"><img src="{SITE}{home}share/protect-badge.svg" ')
     assert framed.startswith(f'<iframe src="{SITE}{home}share/partner/mosque/protect/" ')
-    # Nothing is loaded over http, whatever the partner's own page came by.
+    # Nothing is loaded over http, even if the partner's page is.
     assert "http:" not in f"{link}{anchor}{badge}{framed}"
 
 
@@ -476,7 +476,7 @@ def test_json_is_the_only_format(
 def test_no_question_is_answered_with_the_answer_to_another(
     petition: Petition, settings: Any
 ) -> None:
-    """The page cache knows nothing of queries, so these answers must not be in it."""
+    """The page cache ignores query strings, so these responses must not be cached in it."""
     settings.PAGE_CACHE_SECONDS = 60
     client = Client()
     there = oembed(client, f"{SITE}/petitions/protect/")

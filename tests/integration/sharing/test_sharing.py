@@ -1,4 +1,4 @@
-"""What other places show of a petition: the picture, the papers, and the links to share it."""
+"""A petition on other sites and on paper: its share image, posters and leaflets, share links."""
 
 import os
 import re
@@ -31,7 +31,7 @@ MOST_BYTES = 300 * 1024
 
 @pytest.fixture
 def words(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
-    """What every template is given from here on."""
+    """The inputs of each template that is rendered from here on."""
     given: list[dict[str, str]] = []
     compile_: Any = typst.compile
 
@@ -166,12 +166,12 @@ def test_a_hostile_title_is_set_as_the_words_that_it_is(
         assert size_of(client.get(path).content) == (1200, 630)
     for path in PAPERS:
         assert client.get(path).content.startswith(b"%PDF-")
-    # Where typst cannot set something, it is logged and a plain picture stands in.
+    # A typst failure would be logged, and a plain image used instead.
     assert not caplog.records
 
 
 def typeset(number: int) -> bool:
-    """Typeset a picture of its own; whether it had a turn."""
+    """Typeset a unique image; return whether there was a free place."""
     try:
         typesetting.png("plain.typ", {"mark": cards.mark(), "number": str(number)})
     except typesetting.Busy:
@@ -236,7 +236,7 @@ def test_while_no_turn_is_free_the_picture_from_before_is_served(
 
 
 def test_markup_in_a_title_is_not_run() -> None:
-    """Two characters that would be a function make the picture of two characters."""
+    """Two characters that would call a function stay two characters in the image."""
 
     def picture(title: str) -> bytes:
         words = {"title": title, "mark": cards.mark(), "language": "en", "text-language": "en"}
@@ -248,7 +248,7 @@ def test_markup_in_a_title_is_not_run() -> None:
 
 
 def test_arabic_letters_are_joined() -> None:
-    """Letters that join take less room than the same ones kept apart."""
+    """Joined letters take less room than separate ones."""
     source = b"""
         #set text(font: "Noto Naskh Arabic", fallback: false)
         #context [#metadata(measure(sys.inputs.words).width.pt()) <width>]
@@ -284,7 +284,7 @@ ON_PAPER = {
 
 @pytest.fixture
 def machine_fonts() -> None:
-    """The machine's fonts for other scripts; skipped or failed by name where one is missing."""
+    """The system's fonts for other scripts. Skips, or fails in CI, if one is missing."""
     installed = {path.name for path in Path("/usr/share/fonts").rglob("*.tt?")}
     missing = sorted({FONTS[name] for name in FONTS.keys() - installed})
     if missing:
@@ -305,7 +305,7 @@ def machine_fonts() -> None:
 def test_papers_have_a_letter_for_every_script_and_no_box(
     machine_fonts: None, template: str, name: str
 ) -> None:
-    """The standard for archives, PDF/A, refuses a letter that no font can show."""
+    """PDF/A, the archive format, refuses letters that no font can show."""
     words = {**ON_PAPER, **dict.fromkeys(("title", "kicker", "ask", "footer"), name)}
     typst.compile(
         typesetting._FOLDER / template,
@@ -378,7 +378,7 @@ def test_pictures_and_papers_are_kept_and_have_head_and_304(
 
     assert (head.content, head["Content-Length"]) == (b"", str(len(whole.content)))
     assert (again.status_code, again.content) == (304, b"")
-    # Compressed once is compressed enough.
+    # An already compressed file is not compressed again.
     assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip"})
     assert client.post(path).status_code == 405
 
@@ -431,14 +431,14 @@ def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
 
 
 def shared(page: str) -> dict[str, str]:
-    """The links of the sharing section, by what they are called."""
+    """Return the links of the sharing section by their names."""
     section = page.partition('class="sharing"')[2].partition("</section>")[0]
     found = re.findall(r'<a class="btn[^"]*" href="([^"]+)"[^>]*>([^<]+)</a>', section)
     return {name: unescape(address) for address, name in found}
 
 
 def message_in(address: str) -> str:
-    """All that an app is told."""
+    """Return everything that the link tells the app."""
     parts = urlsplit(address)
     told = parse_qs(parts.query)
     return " ".join(value for values in told.values() for value in values)
@@ -493,7 +493,7 @@ def test_the_address_can_be_copied_without_a_script(petition: Petition, client: 
     assert field
     assert "/cy/petitions/protect/" in field[0]
     assert "readonly" in field[0]
-    # What needs a script stays hidden until it runs.
+    # Buttons that need a script stay hidden until it runs.
     section = page.partition('class="sharing"')[2].partition("</section>")[0]
     buttons = re.findall(r"<li[^>]*><button|<button[^>]*>", section)
     assert buttons

@@ -1,4 +1,4 @@
-"""Charts: well-formed whatever they are told, true to their numbers, and without any style."""
+"""Charts: well-formed for any input, true to their numbers, and without inline style."""
 
 from itertools import pairwise
 from xml.etree import ElementTree as ET
@@ -12,7 +12,7 @@ from petitions.formatting.charts import Column, Row, Words
 
 
 def parsed(svg: str) -> ET.Element:
-    """What a chart's text holds; only what we drew ourselves is read here."""
+    """Parse a chart. Only our own output is parsed here."""
     return ET.fromstring(svg)  # noqa: S314
 
 
@@ -27,7 +27,7 @@ def columns(*values: float, words: Words = WORDS, ends: tuple[str, str] = ("a", 
 
 
 def part(element: ET.Element, name: str) -> float:
-    """An attribute in per cent, as a number."""
+    """Return a percentage attribute as a number."""
     value = element.attrib[name]
     assert value.endswith("%"), (name, value)
     return float(value.removesuffix("%"))

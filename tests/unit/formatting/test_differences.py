@@ -1,4 +1,4 @@
-"""What changed between two wordings, word by word."""
+"""The differences between two wordings, word by word."""
 
 import time
 
@@ -33,7 +33,7 @@ def test_only_the_lines_that_differ_are_compared_word_by_word() -> None:
 
 
 def test_two_texts_of_the_largest_size_are_compared_at_once() -> None:
-    # Repeated words make the comparison slow: as one passage these took 52 seconds.
+    # Repeated words make comparing slow: as one passage these took 52 seconds.
     words = [f"w{n % 900}" for n in range(20_000)]
     changed = [word if n % 50 else "new" for n, word in enumerate(words)]
     start = time.perf_counter()
@@ -42,7 +42,7 @@ def test_two_texts_of_the_largest_size_are_compared_at_once() -> None:
 
 
 def test_many_lines_are_compared_at_once() -> None:
-    # Every second line is another one: compared line by line these took 29 seconds.
+    # Every second line differs: compared line by line these took 29 seconds.
     before, after = (
         "".join(f"{mark}{n:x}\nsame {n:x}\n" for n in range(7_000)) for mark in ("old", "new")
     )

@@ -1,4 +1,4 @@
-"""Numbers and spans of time as the reader's language has them."""
+"""Numbers and durations in the reader's language."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from petitions.formatting.languages import days, grouped, hours, minutes
         ("en", 1284, "1,284"),
         ("cy", -1284, "-1,284"),
         ("ar", 1284, "1,284"),
-        # The mark keeps the sign before its number among words that run from right to left.
+        # The mark keeps the minus sign before its number in right-to-left text.
         ("ar", -1284, "\u200e-1,284"),
     ],
 )
@@ -30,7 +30,7 @@ def test_numbers_are_grouped_and_keep_their_sign_before_them(
     [
         ("en", {1: "1 day", 2: "2 days", 14: "14 days", 183: "183 days"}),
         (
-            # One and two are words in Arabic, after a preposition.
+            # In Arabic, one and two are written as words after a preposition.
             "ar",
             {
                 1: "يوم واحد", 2: "يومين", 3: "3 أيام", 14: "14 يومًا", 100: "100 يوم",

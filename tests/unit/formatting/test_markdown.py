@@ -1,4 +1,4 @@
-"""Texts that people write are shown without anything that could act on the reader."""
+"""Typed texts are rendered without anything that could run in the reader's browser."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""A nudge tells the worker of mail soon, and nobody waits for it, whatever Redis does."""
+"""A nudge wakes the mail worker without blocking the caller, whatever Redis does."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from tests.conftest import eventually
 
 
 class Broker:
-    """Stands where Celery's app stands: takes tasks, may hang, may fail."""
+    """Replaces the Celery app: takes tasks, and can hang or fail."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -40,7 +40,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     monkeypatch.setattr(wake_worker, "PAUSE_AFTER_FAILURE", 0.01)
     wake_worker._flag.cache_clear()
     yield broker
-    # The thread of this test waits for a flag that nobody raises any more.
+    # Let the thread of this test go back to waiting for the flag.
     broker.may_go_on.set()
     wake_worker._flag.cache_clear()
 
@@ -52,7 +52,7 @@ def test_a_nudge_reaches_the_worker_without_any_data(broker: Broker) -> None:
     assert broker.sent == [wake_worker.TASK]
     assert "args" not in broker.options
     assert "kwargs" not in broker.options
-    # What nobody took within a minute is done by the sweep long since.
+    # The sweep has long sent whatever nobody took within a minute.
     assert broker.options["expires"] == 60
 
 

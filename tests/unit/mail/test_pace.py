@@ -1,4 +1,4 @@
-"""The pace of news: per provider, halved by 421 and 451, and faster again minute by minute."""
+"""The rate limit of news: per provider, halved by 421 and 451, rising again each minute."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
 
 
 def going(paced: Pace, domain: str, number: int = 200) -> int:
-    """How many of so many mails may go to the domain now."""
+    """Return how many of this many mails may go to the domain now."""
     return sum(paced.wait(domain) == 0 for _mail in range(number))
 
 

@@ -1,4 +1,4 @@
-"""What mail servers and large providers really answer, and for how much of the outbox it holds."""
+"""Real replies of mail servers and large providers, and how much of the outbox they affect."""
 
 import re
 import smtplib
@@ -12,7 +12,7 @@ from petitions.mail.replies import Verdict
 ADDRESS, MAIL, DOMAIN, SERVER = Verdict.ADDRESS, Verdict.MAIL, Verdict.DOMAIN, Verdict.SERVER
 
 TO_RCPT = [
-    # The address: final.
+    # About the address: final.
     (550, "5.1.1 The email account that you tried to reach does not exist. gsmtp", ADDRESS),
     (550, "5.1.1 <x@example.org>: Recipient address rejected: User unknown in table", ADDRESS),
     (550, "5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP lookup", ADDRESS),
@@ -26,7 +26,7 @@ TO_RCPT = [
     (551, "User not local", ADDRESS),
     (553, "sorry, that domain isn't in my list of allowed rcpthosts", ADDRESS),
     (556, "Domain does not accept mail", ADDRESS),
-    # The mailbox today: this mail waits.
+    # About the mailbox today: this mail waits.
     (552, "5.2.2 The email account that you tried to reach is over quota. gsmtp", MAIL),
     (452, "4.2.2 The email account that you tried to reach is over quota. gsmtp", MAIL),
     (552, "Requested mail action aborted: exceeded storage allocation", MAIL),
@@ -51,7 +51,7 @@ TO_RCPT = [
     (554, "Transaction failed", MAIL),
     (555, "5.5.2 Syntax error, goodbye. gsmtp", MAIL),
     (599, "a code that nobody has written down", MAIL),
-    # Us, at that provider.
+    # About us, at that provider.
     (550, "5.7.1 messages were not sent: the network is on our block list (S3150).", DOMAIN),
     (550, "SC-001 (COL004-MC1F) Unfortunately, messages from 192.0.2.1 weren't sent.", DOMAIN),
     (554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus", DOMAIN),
@@ -79,7 +79,7 @@ TO_RCPT = [
     (554, "refused: see http://www.barracudacentral.example/reputation", DOMAIN),
     (450, "4.1.0 Sender address rejected, try again later", DOMAIN),
     (550, "5.1.0 Address rejected", ADDRESS),
-    # The server takes nothing now.
+    # The server takes no mail now.
     (421, "Service not available, closing transmission channel", SERVER),
     (421, "4.3.2 System not accepting network messages", SERVER),
     (452, "4.3.1 Insufficient system storage", SERVER),
@@ -135,7 +135,7 @@ def test_what_comes_before_any_address_is_never_about_one(code: int) -> None:
         (b"amina@example.org 5.1.1", "550"),
         (b"5.1.1.9 an address of a network", "550"),
         (b"\xff\xfe", "550"),
-        # About us, so that staff are told so, and not that the address is refused.
+        # About us, so that staff are not told that the address is refused.
         (b"SC-001 (COL004) Unfortunately, messages from 192.0.2.1 weren't sent.", "550 5.7.0"),
         (b"The network is on our block list (S3150).", "550 5.7.0"),
     ],

@@ -1,4 +1,4 @@
-"""What tests of news share: supporters, a written news, and a second organiser."""
+"""Fixtures of the news tests: supporters, a news item with texts, and a second organiser."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ WORDS = {
 
 
 def supporter(petition: Petition, number: int, **changes: str) -> Signature:
-    """A confirmed signature of somebody who asked for news."""
+    """Return a confirmed signature whose signer asked for news."""
     return sign_and_confirm(petition, asking(somebody(number), **changes))
 
 

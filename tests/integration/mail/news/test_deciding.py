@@ -1,4 +1,4 @@
-"""Starting, approving, pausing, resuming, stopping; stops by itself; what is deleted, and when."""
+"""Start, approve, pause, resume and stop news; automatic pauses; what is deleted, and when."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,7 +48,7 @@ def has_gone_out() -> int:
 
 
 def by_clock() -> list[tuple[str, str]]:
-    """What is on record that no person did, with what it is about."""
+    """Return audit records without an actor, and what they are about."""
     records = AuditRecord.objects.filter(actor=None).exclude(why="")
     return list(records.values_list("action", "object_id"))
 

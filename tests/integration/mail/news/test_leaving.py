@@ -1,4 +1,4 @@
-"""Leaving news: one click of a mail program, one press on the page, for good, told to nobody."""
+"""Unsubscribing from news: by one click in a mail program or one button on the page, for good."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +27,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 def send(news: News, actor: User) -> dict[str, str]:
-    """Send it to all, and return each one's link to unsubscribe, by address."""
+    """Send the news to all; return the link to unsubscribe for each address."""
     assert use_cases.start(news=news, actor=actor, screen="test")
     news_sending.run_due()
     return {
@@ -91,7 +91,7 @@ def test_both_people_of_a_mailbox_leave_and_confirmations_still_arrive(
 def test_whoever_left_is_left_out_though_a_row_says_again_that_they_want_news(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
-    """As after an import, or a restored backup of the table."""
+    """As it is after an import, or after a backup of the table was restored."""
     supporter(petition, 1)
     (link,) = send(news, omar).values()
     client.post(path_of(link), ONE_CLICK)

@@ -1,4 +1,4 @@
-"""Whether news may name the petition to signers who withhold their name: asked, kept, narrowed."""
+"""Whether news may name the petition to signers who withhold their name."""
 
 from dataclasses import replace
 
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGE = "/petitions/protect/"
 GOVERNMENT, WITHHELD = Signature.NameUse.GOVERNMENT, Signature.NameUse.WITHHELD
-# Three choices of one person: they may be named, they may not and were not asked, and they were.
+# Choices of one person: may be named in news; may not, without being asked; may, when asked.
 OPEN = asking(AMINA, name_use=GOVERNMENT)
 NEUTRAL = asking(AMINA, name_use=WITHHELD)
 NAMED = replace(NEUTRAL, news_may_name=True)
 
 
 def as_bashir(attempt: Attempt) -> Attempt:
-    """The same choices of another person of the same home and mailbox."""
+    """Return the same choices for another person with the same home and mailbox."""
     return replace(attempt, name=BASHIR.name)
 
 
@@ -94,12 +94,12 @@ def test_the_box_is_unticked_and_its_owner_reads_before_confirming_what_was_tick
     ("forms", "kept"),
     [
         ([NAMED, NAMED], True),
-        # Who gives their name is not asked: nothing of theirs forbids it.
+        # Signers who give their name are not asked: news may name the petition to them.
         ([OPEN, NAMED], True),
         ([NAMED, OPEN], True),
         ([NAMED, NEUTRAL], False),
         ([NEUTRAL, NAMED], False),
-        # Whoever withholds their name and wants no news was not asked.
+        # Signers who withhold their name and want no news are not asked.
         ([NAMED, as_bashir(replace(AMINA, name_use=WITHHELD))], False),
     ],
 )
@@ -191,7 +191,7 @@ def test_the_thank_you_page_asks_those_alone_who_withhold_their_name(
 
 
 def test_whoever_leaves_news_leaves_nothing_of_it(petition: Petition, news: News) -> None:
-    """By the link of a news, by "no mail at all", and by withdrawing."""
+    """By the link in news, by opting out of all mail, and by withdrawing."""
     inbox = sealing.inbox_of(NAMED.email)
     recipient = sealing.recipient_of(NAMED.email)
     signature = sign_and_confirm(petition, NAMED)

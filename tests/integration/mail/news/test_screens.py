@@ -1,4 +1,4 @@
-"""The screens of news, as an organiser: written, looked at, tested, sent, watched."""
+"""The news screens, as an organiser: write, review, test, send, watch."""
 
 from typing import Any
 
@@ -170,7 +170,7 @@ def test_moderators_see_no_news(news: News, moderator: User, client: Client) -> 
 def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
     petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int, place: str
 ) -> None:
-    """Whoever loads the page again when somebody has signed must not read in it what they chose."""
+    """Somebody who reloads the page after a signing must not learn what the signer chose."""
     monkeypatch.setattr(News, "FEWEST", 2)
     for n in range(number):
         supporter(petition, n, postcode="", country="FR")

@@ -1,4 +1,4 @@
-"""News reaches each supporter once, who asked for it and has not left since, behind other mail."""
+"""News reaches each supporter who wants it once, and goes out after all other mail."""
 
 import time
 from dataclasses import replace
@@ -106,7 +106,7 @@ def test_the_index_of_its_mailbox_is_that_of_no_other_mail_also_after_reindexing
 
 
 def test_whoever_left_in_the_meantime_gets_none(petition: Petition, news: News, omar: User) -> None:
-    """Withdrawn, unsubscribed, objected, removed, and bounced: each after it was queued."""
+    """They withdrew, unsubscribed, objected, were removed or bounced after it was queued."""
     gone = [supporter(petition, number) for number in range(6)]
     supporter(petition, 6)
     _start(news, omar)
@@ -143,7 +143,7 @@ def test_a_list_that_empties_while_it_is_sent_ends_and_mails_nobody(
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, words: bytes) -> None:
-    """A server that refuses every recipient, and news in turns so short that they are watched."""
+    """A server that refuses every recipient, with time slices short enough to check in between."""
 
     class Backend(BaseEmailBackend):
         def open(self) -> bool:
@@ -160,10 +160,10 @@ def refusing(monkeypatch: pytest.MonkeyPatch, words: bytes) -> None:
 
 
 def stop_by_refusals(news: News, monkeypatch: pytest.MonkeyPatch, words: bytes) -> int:
-    """Run it against such a server until it stops by itself; how many were refused."""
+    """Send through that server until the news pauses; return how many mails were refused."""
     with monkeypatch.context() as broken:
         refusing(broken, words)
-        # As the worker does, again and again.
+        # The worker also runs it repeatedly.
         for _time in range(12):
             _run(news)
     assert (news.state, news.pause) == (News.State.RUNNING, News.Pause.RETURNED)

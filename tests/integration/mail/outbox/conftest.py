@@ -1,4 +1,4 @@
-"""What tests of the outbox share: a mail server's client that fails as it is told."""
+"""Fixtures of the outbox tests: an email backend that fails on demand."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from tests.people import AMINA, sign
 
 
 class Backend(BaseEmailBackend):
-    """A mail server's client that fails as it is told."""
+    """An email backend that fails on demand."""
 
     failure: Exception | None = None
     opening: Exception | None = None
@@ -39,6 +39,6 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
 
 
 def sign_many(petition: Petition, count: int) -> None:
-    """Signings from mailboxes of their own, for one mailbox gets only so many mails."""
+    """Sign from different mailboxes, because the mails of one mailbox are limited."""
     for number in range(count):
         sign(petition, replace(AMINA, email=f"person{number}@example.org"))

@@ -1,4 +1,4 @@
-"""Mails are claimed once, and settled by whoever holds the lease."""
+"""Mails are claimed once, and only the holder of the lease writes their outcomes."""
 
 import threading
 import time
@@ -86,7 +86,7 @@ def test_a_claim_outlives_a_server_that_takes_longer_than_the_lease(
 def test_a_worker_that_stood_still_for_longer_than_its_claim_sends_no_more_of_it(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the process had been stopped and the other one had gone on."""
+    """As if the process had been paused and another one had continued."""
     monkeypatch.setattr(claims, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(claims, "RENEW_EVERY", 60.0)
     others: list[Claim] = []
@@ -137,7 +137,7 @@ def test_a_worker_whose_lease_ran_out_cannot_overwrite_the_outcome(petition: Pet
 
 @contextmanager
 def _held_by_another_worker(mail: Mail) -> Iterator[None]:
-    """Another connection is about to claim the mail, and has not committed."""
+    """Another connection is claiming the mail, and has not committed yet."""
     holds, may_let_go = threading.Event(), threading.Event()
 
     def hold() -> None:

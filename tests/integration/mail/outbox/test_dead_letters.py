@@ -1,4 +1,4 @@
-"""What staff see of the outbox: numbers by kind, state and hour, which tell of nobody."""
+"""What staff see of the outbox: numbers by kind, state and hour that identify nobody."""
 
 import re
 import smtplib
@@ -43,12 +43,12 @@ def _page(user: User) -> str:
 
 
 def _numbers(user: User) -> str:
-    """The page without what differs from one reading to the next."""
+    """Return the page without the parts that differ between two requests."""
     return re.sub(r'"csrfmiddlewaretoken" value="[^"]+"', "", _page(user))
 
 
 def _told() -> tuple[int, int, int]:
-    """How many were asked for within a day, wait, and failed."""
+    """Return how many mails were asked for within a day, wait, and failed."""
     hours = monitoring.by_hour()
     return (
         sum(hour["asked"] for hour in hours),
@@ -91,7 +91,7 @@ def test_no_mail_has_a_page_and_none_can_be_looked_for(
 
 
 def _never(petition: Petition) -> None:
-    """An address that nobody has typed yet."""
+    """An address that nobody has entered yet."""
 
 
 def _withdrawn(petition: Petition) -> None:
@@ -119,10 +119,10 @@ FATES = [_never, sign, sign_and_confirm, _withdrawn, _no_mail, _other_spelling, 
 def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
     petition: Petition, organiser: User, happens: Any
 ) -> None:
-    """They sign with an address, ask again, and ask for its signatures."""
+    """Sign with an address, ask for the mail again, and ask for its signatures."""
     happens(petition)
     outbox.deliver()
-    # What was before is of another day, but for the limits of this one.
+    # Move earlier mails back a day, but keep them within the rate limits of this one.
     Mail.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
     before = _rows(_numbers(organiser))
 
@@ -144,7 +144,7 @@ def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
 
 
 def _rows(page: str) -> set[tuple[str, ...]]:
-    """The cells of each line of the tables."""
+    """Return the cells of each row of the tables."""
     found = set()
     for row in re.findall(r"<tr>(.*?)</tr>", page.partition("<tbody>")[2], re.DOTALL):
         found.add(
@@ -156,7 +156,7 @@ def _rows(page: str) -> set[tuple[str, ...]]:
 def test_reminders_and_other_spellings_are_in_no_number(
     petition: Petition, organiser: User
 ) -> None:
-    """They exist only where somebody has not confirmed, or has signed."""
+    """These mails exist only where somebody has not confirmed, or has signed."""
     sign(petition)
     outbox.deliver()
     before = _numbers(organiser)
@@ -185,7 +185,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
 def test_that_somebody_withdrew_takes_no_mail_from_those_that_an_outage_failed_or_holds_up(
     petition: Petition, organiser: User
 ) -> None:
-    """Staff know how many failed, or wait; one less would tell that one of these withdrew."""
+    """Staff know how many failed or wait. A lower number would reveal a withdrawal."""
     gone, _stays = _failed(petition), _failed(petition)
     sign(petition, somebody(1))
     waits = sign(petition, somebody(2))
@@ -196,7 +196,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_those_that_an_outage_failed_o
         withdraw.withdraw(signature_id=signature_id)
     assert _numbers(organiser) == before
 
-    # Also a week later, when other mails of nobody are deleted.
+    # A week later too, when other mails without a signer are deleted.
     Mail.objects.update(due_at=timezone.now() - timedelta(days=8))
     retention.delete_mails_of_nobody()
     assert _told()[2] == 2
@@ -238,7 +238,7 @@ def test_while_the_server_is_away_all_mail_waits_whatever_its_address_has_done(
 def test_aliases_that_take_no_mail_tell_nothing_of_the_mailbox(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, was_mailed: bool
 ) -> None:
-    """By the refusals whoever signs with five of them would see if its owner had mail today."""
+    """Otherwise five signings would show, by the refusals, whether the owner had mail today."""
     if was_mailed:
         sign(petition)
         outbox.deliver()
@@ -252,7 +252,7 @@ def test_aliases_that_take_no_mail_tell_nothing_of_the_mailbox(
         sign(petition, replace(AMINA, email=f"amina+zz{number}@example.org"))
     outbox.deliver()
 
-    # Asked for, of which none waits and none failed, whatever its owner did before.
+    # Asked for, and none waits or failed, whatever the address's owner did before.
     asked, waiting, failed = before
     assert _told() == (asked + settings.MAILS_PER_MAILBOX_AND_DAY, waiting, failed)
 
@@ -266,7 +266,7 @@ def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
         withdraw.withdraw(signature_id=attempt)
     page = check_email.Page(attempt, petition.slug, AMINA)
     for _ in range(3):
-        # Also from earlier addresses of the page, which open again.
+        # Earlier URLs of the page still work, so they are used too.
         for mails in range(1, check_email.MAILS_PER_PAGE + 1):
             check_email.request_resend(page=replace(page, mails=mails))
         check_email.settle()

@@ -1,4 +1,4 @@
-"""What is due is sent once or again, whatever the mail server does."""
+"""Due mail is sent once, or retried, whatever the mail server does."""
 
 import logging
 import smtplib
@@ -183,7 +183,7 @@ def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
         *[(0, "550 5.7.1")] * 3, (1, "550 5.7.1"),
     ]  # fmt: skip
     assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
-    # Staff are told at once where most mails are put off.
+    # Staff are told at once if most mails are deferred.
     assert mail_state().state == MailState.REFUSED
 
 
@@ -250,7 +250,7 @@ def test_a_server_that_says_so_of_a_large_provider_and_another_domain_is_asked_n
 
     assert outbox.deliver() == 0
 
-    # They are claimed in any order.
+    # Mails are claimed in any order.
     assert len(tried) == max(tried.index("a@gmail.com"), 1) + 1
     waiting = Mail.objects.filter(state=Mail.State.QUEUED)
     assert not waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).exists()
@@ -372,7 +372,7 @@ def test_what_was_sent_is_settled_as_it_goes_so_that_a_killed_worker_repeats_onl
 
 
 class Echoing(socketserver.StreamRequestHandler):
-    """Refuses every recipient, and says whom."""
+    """Refuses every recipient, and repeats the address in its reply."""
 
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
@@ -409,7 +409,7 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
 
 
 class Blocking(socketserver.StreamRequestHandler):
-    """Passes on that Outlook wants no mail from us, in reply to `verb`; takes all other mail."""
+    """Relays that Outlook refuses our mail, in reply to `verb`, and takes all other mail."""
 
     verb, reply, hangs_up = b"RCPT", b"", False
     taken: ClassVar[list[bytes]] = []
@@ -457,7 +457,7 @@ def test_a_provider_that_refuses_all_holds_up_no_other_mail_and_gets_its_own_onc
     reply: bytes,
     hangs_up: bool,
 ) -> None:
-    """By real SMTP, for a server that hangs up leaves a connection that is of no use."""
+    """With real SMTP, because a server that hangs up leaves an unusable connection."""
     settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
     for name, value in (("verb", verb), ("reply", reply), ("hangs_up", hangs_up)):
         monkeypatch.setattr(Blocking, name, value)

@@ -1,4 +1,4 @@
-"""A domain gets only so many mails in a minute."""
+"""The rate limit per recipient domain and minute."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from tests.people import DAVID, sign
 
 @pytest.fixture
 def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """At most two to a domain in a minute, and a clock to turn: `clock[0]` seconds."""
+    """At most two mails a minute to a domain, and a clock that tests set: `clock[0]` seconds."""
     clock = [1000.0]
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 2
     monkeypatch.setattr(outbox, "_throttle", pace.Throttle())
@@ -60,8 +60,8 @@ def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
 def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
     petition: Petition, throttled: list[float]
 ) -> None:
-    """Whoever asks for the signatures of an address would see by one that waits that another
-    spelling of it has signed.
+    """Otherwise a waiting mail would tell somebody who asks for an address's signatures that
+    another spelling of it has signed.
     """
     sign_many(petition, 4)
     for mail in Mail.objects.order_by("created_at")[:2]:
@@ -75,7 +75,7 @@ def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
 
     confirmations = Mail.objects.filter(kind=Mail.Kind.CONFIRM)
     assert set(confirmations.values_list("state", flat=True)) == {Mail.State.SENT}
-    # A tenth, and one at least, is for the others.
+    # The other kinds have a tenth of the limit, and at least one mail.
     others = Mail.objects.filter(kind=Mail.Kind.FIND_OTHER)
     assert sorted(others.values_list("state", flat=True)) == [Mail.State.QUEUED, Mail.State.SENT]
 

@@ -1,4 +1,4 @@
-"""The trial's mailbox on a disk without room: mail waits, and arrives once there is room."""
+"""The trial mailbox on a full disk: mail waits, and arrives once there is space."""
 
 import asyncio
 import email
@@ -25,7 +25,7 @@ SIGNINGS = 20
 
 
 class Sink:
-    """The real mailbox in a process of its own, whose files may be kept from growing."""
+    """The real mailbox in its own process, with a limit on the size of its files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,11 +39,11 @@ class Sink:
             )
 
     def have_room(self, most: int) -> None:
-        """Let no file of it be longer, from now on: writing more fails as on a full disk."""
+        """Set the maximum file size. Writing more fails as on a full disk."""
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
     def recipients(self) -> list[str]:
-        """To whom the messages are that it keeps."""
+        """Return the recipients of the messages that it stores."""
         letters = [path.read_bytes() for path in (self.folder / "new").iterdir()]
         return sorted(
             str(email.message_from_bytes(letter, policy=policy.default)["To"]) for letter in letters

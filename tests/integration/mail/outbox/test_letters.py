@@ -1,4 +1,4 @@
-"""What a mail says, and its bytes: alike for everybody, and nothing let in by what was typed."""
+"""Content and bytes of mails: the same for everybody, and safe from injection by typed text."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ from petitions.publishing import organisation
 from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
-# News and answers have texts of their own; trials have those of the others.
+# News and answers have their own texts, and trials have the texts of the other kinds.
 OWN_TEXTS = {Mail.Kind.NEWS, Mail.Kind.ANSWER, Mail.Kind.TRIAL}
 ALIKE = [kind for kind in Mail.Kind.values if kind not in OWN_TEXTS]
 WITH_BUTTON = [kind for kind in ALIKE if kind != Mail.Kind.ADDRESS]
@@ -77,7 +77,7 @@ def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition)
 def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
     petition: Petition, spoilt: sealing.Attempt, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No template lets one in; a row may hold one all the same."""
+    """No template allows one, but a row may nevertheless hold one."""
     sign(petition, spoilt)
     sign(petition, DAVID)
 
@@ -119,7 +119,7 @@ def composed(petition: Petition, attempt: sealing.Attempt) -> Letter:
 
 
 def _alike(message: Any) -> list[tuple[str, str]]:
-    """Headers and parts, without the boundaries, which are made up anew each time."""
+    """Return headers and parts, without MIME boundaries, which are random."""
     parts = [
         (part.get_content_type(), part.get_content()) for part in message.walk()
         if not part.is_multipart()
@@ -213,7 +213,7 @@ def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_t
 
 
 def without_html_and_body(html: str) -> str:
-    """What Gmail shows: it drops both elements with their attributes."""
+    """Return the HTML as Gmail shows it, without both elements and their attributes."""
     return re.sub(r"</?(html|body|!doctype)[^>]*>", "", html)
 
 
@@ -239,7 +239,7 @@ def test_the_button_is_a_table_cell_whose_padding_outlook_keeps(
     assert 'bgcolor="#' in cell[1]
     assert "padding:14px 22px" in cell[1]
     assert "padding" not in cell[3]
-    # The same link in full below it, for who sees no button.
+    # The link is repeated in full below the button, for readers who do not see buttons.
     assert html.count(cell[2]) == 3
 
 

@@ -1,4 +1,4 @@
-"""The name server that these tests ask, and records that are right."""
+"""The name server for these tests, and valid records."""
 
 import base64
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ DMARC, DKIM = f"_dmarc.{DOMAIN}", f"{SELECTOR}._domainkey.{DOMAIN}"
 
 
 def key_of(bits: int) -> str:
-    """A public RSA key, as DNS has it."""
+    """Return a public RSA key in the format of DNS records."""
     public = rsa.generate_private_key(public_exponent=65537, key_size=bits).public_key()
     written = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(written).decode()

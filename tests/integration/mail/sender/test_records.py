@@ -1,4 +1,4 @@
-"""What DNS says of the sender's domain: SPF, DKIM and DMARC, asked of a real name server."""
+"""DNS records of the sender's domain (SPF, DKIM, DMARC), looked up on a real name server."""
 
 import base64
 import time
