@@ -291,8 +291,9 @@ LIMITS = {
     "RESEND_MAILBOX": env.rate("LIMIT_RESEND_MAILBOX", "10/hour"),
     "RESEND_DOMAIN": env.rate("LIMIT_RESEND_DOMAIN", "off"),
     "RESEND_PETITION": env.rate("LIMIT_RESEND_PETITION", "off"),
+    # Not by mailbox: anybody could use up the tries of its owner, and a copy of Redis would tell
+    # that somebody typed a code. Each form has tries of its own, in the database.
     "CODE_NETWORK": env.rate("LIMIT_CODE_NETWORK", "600/hour"),
-    "CODE_MAILBOX": env.rate("LIMIT_CODE_MAILBOX", "20/hour"),
     "CODE_DOMAIN": env.rate("LIMIT_CODE_DOMAIN", "off"),
     "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "off"),
     # Forms shown again with errors: rendering one costs several times as much as storing one.

@@ -230,7 +230,7 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         if limits.is_refused:
             return _too_many(request, page, token)
         link = checking.link_by_code(page=page, code=form.cleaned_data["code"])
-        if link is not None and not limits.is_silenced:
+        if link is not None:
             return confirming.press(request, link)
         form.add_error("code", WRONG_CODE % {"tries": long_pages.promises()["code_tries"]})
     return _check_page(request, page, token, HTTPStatus.UNPROCESSABLE_ENTITY, form=form)

@@ -83,7 +83,7 @@ def block(kind: str) -> Prepare:
 
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
-    for act in (Act.SIGN, Act.RESEND, Act.CODE):
+    for act in (Act.SIGN, Act.RESEND):
         while not rate_limits.hit(act, address=victim.email, petition=petition.pk).is_silenced:
             pass
 

@@ -70,7 +70,7 @@ def _calm(settings: Any) -> Any:
         for name, rate in settings.LIMITS.items()
     }
     settings.LIMITS["SIGN_MAILBOX"] = parse("30/hour")
-    for name in ("CODE_MAILBOX", "RESEND_MAILBOX", "FIND_MAILBOX", "ADDRESS_MAILBOX"):
+    for name in ("RESEND_MAILBOX", "FIND_MAILBOX", "ADDRESS_MAILBOX"):
         settings.LIMITS[name] = parse("1000000/hour")
     # Otherwise every wrong code would log a line.
     logging.getLogger("django.request").setLevel(logging.ERROR)

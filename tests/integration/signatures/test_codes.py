@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 from django.test import Client
 from django.utils import timezone
 
@@ -167,6 +168,34 @@ def test_a_code_is_valid_for_one_attempt_of_a_person_only(
     answer = browser.post(mine + "code/", {"code": codes_of(page_at(other))})
 
     assert WRONG in answer.content.decode()
+
+
+def test_wrong_codes_for_others_forms_use_up_none_of_mine(
+    petition: Petition, browser: Client
+) -> None:
+    """Anybody can send forms for somebody's address, and type codes on the pages that follow."""
+    mine = signed(browser)
+    (message,) = mailed()
+    theirs = signed(browser, name="Somebody Else")
+    for _ in range(50):
+        assert browser.post(theirs + "code/", {"code": "1234-5678"}).status_code == 422
+
+    answer = browser.post(mine + "code/", {"code": code_in(message), "chosen": "yes"})
+
+    assert THANKS in answer.content.decode()
+
+
+def test_redis_does_not_tell_for_which_address_a_code_was_typed(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    """A form for somebody's address, and a copy of Redis, would tell that they have confirmed."""
+    pages = [signed(browser), signed(browser, email="somebody@example.net")]
+    kept = []
+    with redis.Redis.from_url(settings.REDIS_URL) as counters:
+        for page in pages:
+            browser.post(page + "code/", {"code": "1234-5678"})
+            kept.append({bytes(key) for key in counters.scan_iter()})
+    assert kept[0] == kept[1]
 
 
 @pytest.mark.django_db(transaction=True)
