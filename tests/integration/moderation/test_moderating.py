@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from petitions.counting import tallies
+from petitions.crypto import tokens
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
 from petitions.moderation import decisions
 from petitions.signatures import confirm, withdraw
@@ -50,17 +51,19 @@ def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: 
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_removed_person_who_signs_again_is_not_counted(
-    petition: Petition, moderator: User
+def test_a_removed_person_who_signs_again_is_not_counted_and_told_why(
+    petition: Petition, moderator: User, client: Client
 ) -> None:
     signature = sign_and_confirm(petition)
     decisions.decide(
         kind="remove", petition=petition, ids=[signature.pk], actor=moderator, **REASON
     )
 
-    outcome = confirm.confirm(signature_id=sign(petition), epoch=0).outcome
+    token = tokens.link(tokens.CONFIRM, sign(petition), 0)
+    answer = client.post(f"/t/en/confirm/{token}/")
 
-    assert outcome is confirm.Outcome.REMOVED
+    assert answer.status_code == 409
+    assert "Our checking team removed it." in answer.content.decode()
     assert tallies.total(petition.pk) == 0
 
 
