@@ -162,12 +162,14 @@ class BulkDecisionQuerySet(models.QuerySet["BulkDecision"]):
         return self.filter(state=BatchJob.State.AWAITING).order_by("created_at", "id")
 
     def drop_times(self, before: datetime) -> int:
-        """Remove conditions on the time of day from jobs previewed before `before`.
+        """Remove conditions on the time of day, and the marks of networks and domains, from jobs
+        previewed before `before`.
 
         Retention: together with the decision's items they could reveal the minute of a signing.
         """
-        exact = Q(conditions__has_any_keys=["created_from", "created_to"])
-        names = Value(["created_from", "created_to"], ArrayField(models.TextField()))
+        keys = ["created_from", "created_to", "meant"]
+        exact = Q(conditions__has_any_keys=keys)
+        names = Value(keys, ArrayField(models.TextField()))
         dropped = Func(
             F("conditions"),
             names,

@@ -111,7 +111,7 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
         reason=decision.reason,
         note=decision.note,
         actor=actor,
-        conditions=selection.conditions(),
+        conditions=selection.as_previewed().conditions(),
         seen_item=decisions.watermark(),
     )
     with transaction.atomic():

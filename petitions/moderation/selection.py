@@ -1,8 +1,9 @@
 """Selections: the signatures of a petition that a decision is about, by ids or by conditions."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -42,6 +43,10 @@ _LOOKS = {
     "same_network_as": "network",
 }
 _MINUTE = timedelta(minutes=1)
+_NOT_KNOWN = (
+    "Where that signature came from is not known any more: it is erased after 30 days, and with "
+    "its signer, or it has moved to another address. Choose another condition."
+)
 # A blind index belongs to a UTC day. Retention truncates times to the day in London, which begins
 # an hour earlier in summer.
 _ABOUT_THAT_DAY = timedelta(hours=25)
@@ -76,6 +81,7 @@ class Selection:
     indexes have a key of the day. `alerts` selects the signatures of bursts; `networks_of_alerts`
     selects all that came from the bursts' networks, or from networks that use their domains. Names
     and addresses cannot be conditions. `is_everything` is required if there is no other condition.
+    `meant` marks the networks and domains that a preview meant: see `as_previewed`.
     """
 
     petition_id: int
@@ -93,6 +99,7 @@ class Selection:
     alerts: tuple[int, ...] = ()
     networks_of_alerts: tuple[int, ...] = ()
     is_everything: bool = False
+    meant: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise `Refused` if there are no conditions or too many ids."""
@@ -100,7 +107,7 @@ class Selection:
             raise Refused(
                 f"More than {MOST_IDS:,} rows are ticked. Choose them by a condition instead."
             )
-        if not self.conditions().keys() - {"petition_id"}:
+        if not self.conditions().keys() - {"petition_id", "meant"}:
             raise Refused(
                 "No condition was given, so this would be every signature of the petition. "
                 "Choose at least one condition, or say that you mean all of them."
@@ -125,9 +132,21 @@ class Selection:
         read = {name: _READERS.get(name, _same)(value) for name, value in conditions.items()}
         return cls(**read)
 
+    def as_previewed(self) -> "Selection":
+        """Return the same selection, fixed to the networks and domains that it means now.
+
+        Otherwise its moderator could change what it means before it runs, and after somebody else
+        approved it: by moving the signature that names a domain to another address, or by sending
+        a form with an alert's domain from another network. Raises `Refused`.
+        """
+        found = [_of_origin(name, *ids) for name, ids in self._origins()]
+        if self.networks_of_alerts:
+            found.append(self._networks_of_alerts())
+        return replace(self, meant=tuple(sorted(map(_mark, set().union(*found)))))
+
     def queryset(self) -> QuerySet[Signature]:
         """Return the signatures selected now. Raises `Refused` if what it names is gone."""
-        origins = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
+        origins = {f"signer__{name}__in": self._of(name, ids) for name, ids in self._origins()}
         return self._except_origins().filter(**origins)
 
     def is_of_large_origin(self) -> bool:
@@ -144,7 +163,7 @@ class Selection:
         for name, ids in self._origins():
             theirs = Signer.objects.filter(pk=OuterRef("pk")).values(name)
             rows = rows.alias(**{name: Subquery(theirs)}).filter(
-                **{f"{name}__in": _of_origin(name, *ids)}
+                **{f"{name}__in": self._of(name, ids)}
             )
             rows = rows.filter(created_at__range=_days_about(ids))
         return rows
@@ -159,8 +178,20 @@ class Selection:
         """Return the petition's signers that meet the conditions of network and domain."""
         return Signer.objects.filter(
             petition=self.petition_id,
-            **{f"{name}__in": _of_origin(name, *ids) for name, ids in self._origins()},
+            **{f"{name}__in": self._of(name, ids) for name, ids in self._origins()},
         )
+
+    def _of(self, name: str, signature_ids: tuple[UUID, ...]) -> set[bytes]:
+        return self._meant(_of_origin(name, *signature_ids))
+
+    def _meant(self, found: set[bytes]) -> set[bytes]:
+        """Return the blind indexes that the preview meant. Raises `Refused` if none is left."""
+        if not self.meant:
+            return found
+        kept = {index for index in found if _mark(index) in self.meant}
+        if not kept:
+            raise Refused(_NOT_KNOWN)
+        return kept
 
     def _except_origins(self) -> QuerySet[Signature]:
         """Return the signatures that meet all conditions except those of network and domain."""
@@ -197,16 +228,16 @@ class Selection:
 
     def _of_alerts(self) -> Q:
         """Filter by values that are read first: subqueries in an OR would scan all rows."""
-        known = Alert.objects.filter(pk__in=self.alerts or self.networks_of_alerts)
-        networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
-        domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
-        if not networks | domains:
-            raise Refused("The alerts are deleted, after 30 days. Choose another condition.")
-        if not self.networks_of_alerts:
-            return Q(signer__network_ix__in=networks) | Q(signer__domain_ix__in=domains)
+        if self.networks_of_alerts:
+            return Q(signer__network_ix__in=self._meant(self._networks_of_alerts()))
+        networks, domains = _origins_of(self.alerts)
+        return Q(signer__network_ix__in=networks) | Q(signer__domain_ix__in=domains)
+
+    def _networks_of_alerts(self) -> set[bytes]:
+        networks, domains = _origins_of(self.networks_of_alerts)
         theirs = Signer.objects.filter(domain_ix__in=domains, petition=self.petition_id)
         used = theirs.values_list("network_ix", flat=True).distinct()
-        return Q(signer__network_ix__in=networks.union(bytes(ix) for ix in used if ix))
+        return networks.union(bytes(ix) for ix in used if ix)
 
     def count(self, limit: int) -> Number:
         """Count the selected signatures, but no further than `limit`.
@@ -239,15 +270,27 @@ def bounded(rows: QuerySet[Any], limit: int) -> Number:
     return Number(min(n, limit), n <= limit)
 
 
+def _mark(index: bytes) -> str:
+    """Return a hash of a blind index, which a job keeps for 72 hours (`drop_times`)."""
+    return hashlib.sha256(index).hexdigest()[:16]
+
+
+def _origins_of(alerts: tuple[int, ...]) -> tuple[set[bytes], set[bytes]]:
+    """Return the blind indexes of networks and of domains of alerts. Raises `Refused` if gone."""
+    known = Alert.objects.filter(pk__in=alerts)
+    networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
+    domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
+    if not networks | domains:
+        raise Refused("The alerts are deleted, after 30 days. Choose another condition.")
+    return networks, domains
+
+
 def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
     """Return the known blind indexes of the origins of signatures. Raises `Refused` if none is."""
     known = Signer.objects.filter(pk__in=signature_ids).values_list(name, flat=True)
     found = {bytes(index) for index in known if index is not None}
     if not found:
-        raise Refused(
-            "Where that signature came from is not known any more: it is erased after 30 "
-            "days, and with its signer. Choose another condition."
-        )
+        raise Refused(_NOT_KNOWN)
     return found
 
 
@@ -292,4 +335,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "same_network_as": UUID,
     "same_domain_as": lambda ids: tuple(UUID(one) for one in ids),
     "same_minute_as": UUID,
+    "meant": tuple,
 }

@@ -308,6 +308,22 @@ def test_signatures_from_networks_that_use_a_domain_are_decided_by_warning_sign(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_form_of_the_domain_brings_no_other_network_into_what_was_previewed(
+    petition: Petition, of_domain: Alert, mona: Client
+) -> None:
+    path = f"{ALERT}{of_domain.pk}/change/"
+    (gmail,) = re.findall(r'value="(domain:[^"]+)"[^>]*>\s*1: ', mona.get(path).content.decode())
+    typed = {"kind": "remove", "reason_remove": "automated", "seen": "0", "domains": gmail}
+    preview = mona.post(path, typed)["Location"]
+
+    crowd(petition, 1, ELSEWHERE, "script.example")
+    mona.post(preview, {"act": "start"})
+    bulk.run_due()
+
+    assert BulkDecision.objects.get().done == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_attack_is_looked_at_together_from_the_home_until_it_is_over(
     petition: Petition, of_domain: Alert, mona: Client
 ) -> None:

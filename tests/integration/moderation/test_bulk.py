@@ -20,6 +20,7 @@ from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Sign
 from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle, withdraw
+from petitions.signers import sealing
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
 from tests.held import hold_one
@@ -105,6 +106,23 @@ def test_a_preview_of_very_many_counts_no_further_than_its_bound(
     assert str(preview.number) == "more than 3"
     # So many may be any number: somebody else looks at it.
     assert bulk.needs_approval(preview.job)
+
+
+def test_whose_domain_was_previewed_is_decided_wherever_its_signature_moves(
+    petition: Petition, moderator: User, second: User, settings: Any, signed: list[UUID]
+) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 1
+    named, *others = signed
+    today = timezone.now().date()
+    Signer.objects.filter(pk__in=others).update(domain_ix=sealing.domain_index("@gmail.com", today))
+    job = _preview(petition, moderator, same_domain_as=(named,)).job
+    assert not bulk.start(job=job, actor=moderator, screen="test")
+    bulk.approve(job=job, actor=second, screen="test")
+
+    Signer.objects.filter(pk=named).update(domain_ix=sealing.domain_index("@gmail.com", today))
+
+    assert (_run(job).state, job.done) == (State.FAILED, 0)
+    assert _states(signed) == ["confirmed"] * 5
 
 
 def test_what_matches_nothing_is_refused_and_leaves_no_draft(

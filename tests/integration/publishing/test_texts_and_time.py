@@ -162,7 +162,11 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         kind="hold",
         reason="other",
         state="done",
-        conditions={"state": "held", "created_from": "2026-01-01T10:03:00+00:00"},
+        conditions={
+            "state": "held",
+            "created_from": "2026-01-01T10:03:00+00:00",
+            "meant": ["0123456789abcdef"],
+        },
         finished_at=timezone.now(),
     )
     Mail.objects.update(state=Mail.State.SENT)
