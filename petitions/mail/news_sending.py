@@ -3,6 +3,8 @@
 1. Start news that nobody else could approve; cancel news that waited, or was paused, for too long.
 2. Queue the supporters in keyset batches. Each batch commits with its cursor, and a unique
    constraint allows each mailbox one mail. So a killed worker neither skips nor doubles anybody.
+   This happens at once, even if the news is paused. Otherwise news could be started while it has
+   few recipients, whom nobody has to approve, and resumed once they are many.
 3. Send through the outbox, after all other mail (`outbox.deliver_news`). Withdrawals,
    unsubscriptions, objections and bounces are checked at that moment.
 4. Pause above `MAX_COMPLAINTS` or `MAX_RETURNED`, and mail the team.
@@ -59,6 +61,8 @@ def _step(one: News, seconds: float) -> bool:
     """Queue or send a part of the news. Return False if nothing is left to do now."""
     if not one.is_queued:
         return _queue_batch(one)
+    if one.pause:
+        return False
     sent = outbox.deliver_news(news_id=one.pk, seconds=seconds)
     _pause_if_unwanted(one)
     one.refresh_from_db()
@@ -74,7 +78,7 @@ def _step(one: News, seconds: float) -> bool:
 @transaction.atomic
 def _queue_batch(one: News) -> bool:
     """Queue the next supporters in the outbox. Return False if the job no longer runs."""
-    if not one.lock() or one.pause:
+    if not one.lock():
         return False
     rows = news.supporters(one).select_related("signer").order_by("id")
     left = rows.filter(pk__gt=one.cursor) if one.cursor else rows

@@ -17,9 +17,13 @@ class NewsQuerySet(models.QuerySet["News"]):
     """Queries about news."""
 
     def sending(self) -> "NewsQuerySet":
-        """Return news for the worker to send now, in the order in which they were started."""
-        running = self.filter(state=BatchJob.State.RUNNING, pause="")
-        return running.order_by("started_at", "id")
+        """Return news for the worker to queue or send now.
+
+        News without its recipients in the outbox comes first, paused or not. The rest is in the
+        order in which it was started.
+        """
+        running = self.filter(Q(pause="") | Q(is_queued=False), state=BatchJob.State.RUNNING)
+        return running.order_by("is_queued", "started_at", "id")
 
     def with_lists_to_delete(self, before: Any) -> "NewsQuerySet":
         """Return news that ended before a moment and still has its list of recipients."""

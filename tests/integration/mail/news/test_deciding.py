@@ -177,6 +177,34 @@ def test_paused_news_goes_on_where_it_was_and_stopped_news_does_not(news: News, 
         act(use_cases.stop, news, omar)
 
 
+@pytest.mark.usefixtures("many")
+def test_news_that_is_paused_at_once_waits_for_no_more_people(
+    petition: Petition, news: News, omar: User, second: User
+) -> None:
+    supporter(petition, 1)
+    assert act(use_cases.start, news, omar)
+    act(use_cases.pause, news, omar)
+    assert (run(news).pause, has_gone_out()) == (News.Pause.BY_HAND, 0)
+    for number in range(2, 6):
+        supporter(petition, number)
+
+    act(use_cases.resume, news, omar)
+    assert (run(news).state, has_gone_out()) == (State.DONE, 1)
+
+
+@pytest.mark.usefixtures("many")
+def test_whom_news_goes_to_is_settled_before_others_are_sent(
+    petition: Petition, news: News, omar: User
+) -> None:
+    supporter(petition, 1)
+    begun = timezone.now() - timedelta(hours=1)
+    first = News.objects.create(
+        petition=petition, state=State.RUNNING, is_queued=True, started_at=begun
+    )
+    act(use_cases.start, news, omar)
+    assert list(News.objects.sending()) == [news, first]
+
+
 @pytest.mark.usefixtures("supporters")
 def test_stopped_news_reaches_nobody_else(news: News, omar: User) -> None:
     act(use_cases.start, news, omar)
