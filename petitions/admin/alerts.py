@@ -136,6 +136,7 @@ class AlertAdmin(Titled, ReadOnly):
         ]
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        need(request, MODERATE)
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, "Marked as checked. The alert comes back only if the number doubles."

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -55,6 +55,14 @@ class Strict(admin.ModelAdmin[Any]):
         with show_refusals(request):
             return super().changeform_view(request, *args, **kwargs)
         return redirect(request.get_full_path())
+
+    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Refuse before the object is looked for: Django tells everybody on the team whether one
+        has this id.
+        """
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, *args, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         entry = super().log_addition(request, obj, message)

@@ -37,6 +37,7 @@ from petitions.models import (
     News,
     Petition,
     Rule,
+    Signature,
     Source,
 )
 from tests.held import hold_one
@@ -528,3 +529,18 @@ def test_a_log_in_leads_nowhere_else(administrator: User, away: str) -> None:
     administrator.save()
     typed = {"username": administrator.username, "password": PASSWORD, "next": away}
     assert Client().post(f"{LOGIN}?next={away}", typed)["Location"] == HOME
+
+
+@pytest.mark.usefixtures("everything")
+def test_nobody_reads_from_a_history_what_there_is_that_is_not_theirs(
+    client: Client, organiser: User
+) -> None:
+    client.force_login(organiser)
+    alert, signature = Alert.objects.get().pk, Signature.objects.all()[0].pk
+    for path in (
+        f"alert/{alert}/history/", f"alert/{alert + 1}/history/",
+        f"signature/{signature}/history/", f"signature/{uuid4()}/history/",
+    ):  # fmt: skip
+        assert client.get(f"/admin/petitions/{path}").status_code == 403, path
+    for pk in (alert, alert + 1):
+        assert client.post(f"/admin/petitions/alert/{pk}/seen/").status_code == 403
