@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 from django.db import connection
 from django.utils import translation
+from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
 from campaign.local.stack import Stack
@@ -21,6 +22,10 @@ from tests.environment import FOLDER
 from tests.flush import keep_roles
 from tests.memories import invalidate_all
 from tests.name_server import NameServer
+
+# A busy machine is slow now and then, which says nothing of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _LINK = re.compile(r"http://\S+/t/\w+/confirm/\S+")
 
