@@ -28,6 +28,8 @@ class Strict(admin.ModelAdmin[Any]):
       fields and relations: with `?signatures__gt=<id>` on the list of petitions, an organiser could
       see, unrecorded, when each form was sent and deleted.
     - It answers 400 to actions with an invalid id, on which Django fails.
+    - It fills no form from the address, where Django reads initial values and fails on malformed
+      ones: whoever sends a link would fill in the form of a colleague.
     - It shows a `Refused` that is raised while a form is saved.
     - It writes what forms save and delete to the audit log; Django's history can be changed.
     """
@@ -41,6 +43,9 @@ class Strict(admin.ModelAdmin[Any]):
         """Limit formsets to `MAX_FORMS`. Django allows 1,000 more than fit, which takes seconds."""
         for inline in self.get_inline_instances(request, obj):
             yield inline.get_formset(request, obj, absolute_max=MAX_FORMS), inline
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {}
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):

@@ -251,10 +251,7 @@ class RuleAdmin(Strict):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         until = timezone.localtime(timezone.now() + moderation_rules.DEFAULT_DURATION)
-        return {
-            "expires_at": until.replace(second=0, microsecond=0),
-            **super().get_changeform_initial_data(request),
-        }
+        return {"expires_at": until.replace(second=0, microsecond=0)}
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any

@@ -62,6 +62,25 @@ def test_nonsense_in_every_parameter_and_field_breaks_no_page(
     assert asked > 60
 
 
+def test_no_form_to_add_something_is_filled_in_from_its_address(
+    everything: dict[str, Any], everybody: User
+) -> None:
+    """Django does, and fails on a date that is none."""
+    client, asked = client_of(everybody), 0
+    for name, path in addresses(everything):
+        if not name.endswith("_add"):
+            continue
+        page = client.get(path)
+        if page.status_code != 200 or "adminform" not in page.context:
+            continue
+        fields = page.context["adminform"].form.fields
+        answer = client.get(path, dict.fromkeys(fields, "filled-in"))
+        assert answer.status_code == 200, path
+        assert "filled-in" not in answer.context["adminform"].form.as_p(), path
+        asked += 1
+    assert asked > 3
+
+
 def test_an_action_on_ids_that_are_none_is_refused(
     everything: dict[str, Any], everybody: User
 ) -> None:
