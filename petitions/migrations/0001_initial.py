@@ -2484,8 +2484,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["name_ix"], name="signer_name"),
-                    models.Index(fields=["postcode_ix"], name="signer_postcode"),
+                    django.contrib.postgres.indexes.HashIndex(
+                        fields=["name_ix"], name="signer_name"
+                    ),
+                    django.contrib.postgres.indexes.HashIndex(
+                        fields=["postcode_ix"], name="signer_postcode"
+                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(

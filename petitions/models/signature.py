@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, HashIndex
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
@@ -287,8 +287,9 @@ class Signer(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["name_ix"], name="signer_name"),
-            models.Index(fields=["postcode_ix"], name="signer_postcode"),
+            # Hash indexes: a search makes thousands of look-ups, which take half as long in them.
+            HashIndex(fields=["name_ix"], name="signer_name"),
+            HashIndex(fields=["postcode_ix"], name="signer_postcode"),
             models.Index(fields=["petition", "petition_mailbox_ix"], name="signer_mailbox"),
             # Includes the petition, so that an index-only scan counts the signers of a domain.
             models.Index(

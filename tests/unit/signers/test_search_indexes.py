@@ -55,3 +55,8 @@ def test_a_search_knows_the_indexes_of_every_group_and_key(
     stored = of(signature_id, is_pending=is_pending, key_id=key_id)
     assert stored.name in sealing.indexes_of_name(1, "amina EXAMPLE")
     assert stored.postcode in sealing.indexes_of_postcode(1, "M145RX")
+
+
+def test_indexes_are_stored_and_so_must_stay_the_same() -> None:
+    assert of(FIRST) == (-1189671570334955441, -7502052783600634924)
+    assert of(LAST) == (3828705144155966903, 5290438420665595547)
