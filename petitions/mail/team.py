@@ -59,6 +59,7 @@ _SUBJECTS = {
     StaffMail.Kind.CHANGED: "Your account in the admin of your site was changed",
     StaffMail.Kind.SWITCHED: SUBJECT,
     StaffMail.Kind.CONTACT: SUBJECT,
+    StaffMail.Kind.ROLES: SUBJECT,
 }
 _BATCH = 100
 # A letter that the mail server does not take within a day is dropped, because its link is old.

@@ -2830,6 +2830,7 @@ class Migration(migrations.Migration):
                             ("changed", "the account was changed"),
                             ("switched", "a moderator used a switch of a petition"),
                             ("contact", "the privacy contact was changed"),
+                            ("roles", "roles were given or taken"),
                         ],
                         max_length=10,
                     ),
@@ -2861,7 +2862,14 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             (
                                 "kind__in",
-                                ["invitation", "password", "changed", "switched", "contact"],
+                                [
+                                    "invitation",
+                                    "password",
+                                    "changed",
+                                    "switched",
+                                    "contact",
+                                    "roles",
+                                ],
                             )
                         ),
                         name="staffmail_kind_known",

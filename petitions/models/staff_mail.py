@@ -23,6 +23,7 @@ class StaffMail(models.Model):
         CHANGED = "changed", "the account was changed"
         SWITCHED = "switched", "a moderator used a switch of a petition"
         CONTACT = "contact", "the privacy contact was changed"
+        ROLES = "roles", "roles were given or taken"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)

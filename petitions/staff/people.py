@@ -53,7 +53,8 @@ def invite_again(*, person: User, actor: User, screen: str) -> None:
 def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) -> None:
     """Save the unsaved changes of a person's names and address, and set their roles.
 
-    If the address changes, the earlier one is told by mail. Raises `Refused`.
+    If the address changes, the earlier one is told by mail; if the roles do, the other
+    administrators are. Raises `Refused`.
     """
     locks.lock_named(ADMINISTRATORS)
     before = User.objects.get(pk=person.pk)
@@ -167,6 +168,9 @@ def _set_roles(person: User, roles: Iterable[Group], actor: User, screen: str) -
     person.groups.set(wanted)
     why = ", ".join(role.name for role in wanted) or "none"
     audit.record(action=Action.ROLES_CHANGED, screen=screen, actor=actor, about=person, why=why)
+    # A stolen account of an administrator would give itself roles first.
+    others = [one for one in people_of([ADMINISTRATORS]) if one.email and one != actor]
+    StaffMail.objects.bulk_create(StaffMail(kind=StaffMail.Kind.ROLES, user=one) for one in others)
 
 
 def _require_an_administrator() -> None:

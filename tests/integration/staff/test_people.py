@@ -277,6 +277,26 @@ def test_no_form_makes_a_superuser_or_sets_a_password(ada: Client) -> None:
     assert not nour.user_permissions.exists()
 
 
+def test_the_other_administrators_are_mailed_when_somebody_gets_roles(
+    ada: Client, administrator: User
+) -> None:
+    """A stolen account would give itself more, and nobody looks at the audit log every day."""
+    second = User.objects.create_user("sana", "sana@example.org", is_staff=True)
+    second.groups.set([role(ADMINISTRATORS)])
+    page = reverse("admin:auth_user_change", args=[administrator.pk])
+    mine = [role(ADMINISTRATORS), role(ORGANISERS)]
+    ada.post(page, {"username": "ada", "email": "ada@example.org", "groups": mine})
+    team.send_letters()
+
+    assert [message.to for message in mail.outbox] == [["sana@example.org"]]
+    assert "/admin/petitions/auditrecord/" in str(mail.outbox[0].body)
+    assert "ada" not in str(mail.outbox[0].body)
+
+    # Nothing is mailed of a form that changes no role.
+    ada.post(page, {"username": "ada", "email": "ada@example.org", "groups": mine})
+    assert not StaffMail.objects.exists()
+
+
 def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: User) -> None:
     User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
     page = reverse("admin:auth_user_change", args=[moderator.pk])
