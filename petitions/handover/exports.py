@@ -204,7 +204,14 @@ class _Record:
             self.progress(len(batch))
             if time.monotonic() - self._noted > NOTED_EVERY:
                 self.write()
+                self._require_actor()
             yield batch
+
+    def _require_actor(self) -> None:
+        """Raise `PermissionDenied` once the account is deactivated or has lost the permission."""
+        if self.export.actor_id:
+            actor = User.objects.get(pk=self.export.actor_id)
+            roles.require(actor, purposes.PURPOSES[self.export.purpose].permission)
 
     def write(self, **outcome: Any) -> None:
         """Write the rows so far, and how it ended."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import Q
@@ -22,6 +24,7 @@ from petitions.crypto import vault
 from petitions.handover import csv_file, exports, reading
 from petitions.models import Export, Petition, Signature, Signer
 from petitions.signers.sealing import Attempt
+from petitions.staff.roles import ORGANISERS
 from tests.benchmarks import seeding
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
@@ -115,6 +118,25 @@ def test_an_export_that_breaks_off_keeps_the_rows_that_left(
     assert len(rows_of(left)) - 1 == export.rows == 4
     assert (export.finished_at, export.sha256) == (None, "")
     assert export.state == Export.State.BROKEN
+
+
+def test_an_export_ends_when_its_account_is_deactivated(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "NOTED_EVERY", 0)
+    monkeypatch.setattr(reading, "FIRST_BATCH", 1)
+    monkeypatch.setattr(reading, "BATCH", 1)
+    for number in range(3):
+        sign_and_confirm(petition, Attempt(name="A B", email=f"p{number}@a.org", name_use="public"))
+    omar = User.objects.create_user("omar", is_staff=True)
+    omar.groups.set(Group.objects.filter(name=ORGANISERS))
+    chunks = exports.stream(exports.start(export=chosen(petition), actor=omar, screen="test"))
+    next(chunks), next(chunks)
+    User.objects.filter(pk=omar.pk).update(is_active=False)
+
+    with pytest.raises(PermissionDenied):
+        next(chunks)
+    assert Export.objects.get().state == Export.State.BROKEN
 
 
 def test_an_export_whose_process_was_killed_is_told_by_its_silence(petition: Petition) -> None:
