@@ -1,4 +1,4 @@
-"""CSV that opens in Excel, LibreOffice and pandas as it is, and runs nothing there."""
+"""Write CSV that Excel, LibreOffice and pandas open as it is, without running a formula."""
 
 import csv
 import io
@@ -6,28 +6,28 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 BOM = "\ufeff"
-# Prefixes by which a spreadsheet takes a cell for a formula, full-width forms included.
+# A cell that begins with one of these is a formula to a spreadsheet. Some are full-width forms.
 _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
-# Where the list separator is a semicolon (Arabic and German systems), a cell starts after it.
+# Where the list separator is a semicolon (Arabic and German systems), a cell begins after it.
 _BEHIND_SEMICOLON = re.compile(r'(;[ "]*)(?=[=+\-@\t\r\n＝＋－＠])')
-# In lines of CSV behind a line feed, a cell that a spreadsheet may take for a formula.
+# A cell that a spreadsheet may take for a formula, in lines of CSV after a line feed.
 _FORMULA = re.compile(r'[,\n](?:[=+\-@\t＝＋－＠]|"[=+\-@\t\r\n＝＋－＠])')
 
 
 def write(
     columns: Sequence[str], batches: Iterable[Sequence[Sequence[str | int]]], note: str = ""
 ) -> Iterator[bytes]:
-    """Yield the file in UTF-8 with a byte order mark: the header first, then a chunk a batch.
+    """Yield the file in UTF-8 with a byte order mark: the header, then one chunk per batch.
 
-    The note is the heading of a last, empty column. It costs a byte a row, and travels with the
-    rows however they are renamed, filtered or saved again; a file beside them in a ZIP archive is
-    lost when they are taken out, and a comment before the header breaks programs that read CSV.
+    The note is the heading of an empty last column. It costs one byte per row, and stays with the
+    rows when they are renamed, filtered or saved again. A second file in a ZIP archive would be
+    lost, and a comment before the header breaks programs that read CSV.
     """
     noted, empty = ((note,), ("",)) if note else ((), ())
     yield (BOM + _lines([(*columns, *noted)])).encode()
     for batch in batches:
         lines = _lines([(*row, *empty) for row in batch])
-        # Most batches have none, and looking at each cell took a tenth of the time.
+        # Most batches have no formula, and checking each cell took a tenth of the time.
         if ";" in lines or _FORMULA.search(f"\n{lines}"):
             lines = _lines([(*map(formula_safe, row), *empty) for row in batch])
         yield lines.encode()

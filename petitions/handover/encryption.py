@@ -1,4 +1,4 @@
-"""Encryption of an export for one recipient, in the `age` format (age-encryption.org)."""
+"""Encrypt an export for one recipient, in the `age` format (age-encryption.org)."""
 
 import io
 import threading
@@ -12,7 +12,7 @@ Recipient: TypeAlias = "pyrage.x25519.Recipient | pyrage.ssh.Recipient"
 
 
 class NotARecipient(ValueError):
-    """The text is no public key that `age` can encrypt for."""
+    """The text is not a public key that `age` can encrypt for."""
 
 
 class Stopped(Exception):
@@ -20,9 +20,9 @@ class Stopped(Exception):
 
 
 def recipient_of(typed: str) -> Recipient:
-    """The recipient that a text names: a public key `age1…`, `ssh-ed25519 …` or `ssh-rsa …`.
+    """Parse a public key: `age1…`, `ssh-ed25519 …` or `ssh-rsa …`.
 
-    Raises `NotARecipient`, also for a private key, which nobody must store.
+    Raises `NotARecipient`, also for a private key, which must not be stored.
     """
     key = typed.strip()
     try:
@@ -34,10 +34,10 @@ def recipient_of(typed: str) -> Recipient:
 
 
 def encrypted(chunks: Iterable[bytes], recipient: str) -> Generator[bytes, None, None]:
-    """Encrypt a stream of bytes, in constant memory. Armour is left out: it adds a third.
+    """Encrypt a stream of bytes in constant memory, without armour, which would add a third.
 
-    pyrage pulls from one file and pushes into another, and a response pulls: a thread stands
-    between the two. It ends with the last chunk, and also when whoever reads this stops.
+    pyrage reads from one file and writes to another, so it runs in a thread while the response
+    iterates over this generator. The thread ends with the last chunk, or when the response stops.
     """
     source, sink, failures = _Source(), _Sink(), list[Exception]()
     arguments = (source, sink, recipient_of(recipient), failures)
@@ -68,7 +68,7 @@ def _encrypt(
 
 
 class _Source(io.BufferedIOBase):
-    """A file of the chunks that are put into its queue; an empty one is its end."""
+    """A file to read, of the chunks that are put into its queue. An empty chunk is its end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class _Source(io.BufferedIOBase):
 
 
 class _Sink(io.BufferedIOBase):
-    """A file whose bytes are taken away as they come, by another thread."""
+    """A file to write. Another thread calls `taken`, which returns and removes what was written."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Exports for organisers: who may, the record, the stream of the file, the reminder to delete it.
+"""Exports for organisers: check the right, record the export, stream the file, mail a reminder.
 
-A file streams while it is made, in constant memory, and is on record from before its first byte.
-`purposes` says what is in it, `reading` reads it; `csv_file`, `xlsx_file` and `encryption` write
-it.
+A file is streamed while it is made, in constant memory, and recorded before its first byte is sent.
+`purposes` says what it contains, `reading` reads the rows, and `csv_file`, `xlsx_file` and
+`encryption` write it.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from petitions.models import AuditRecord, Export, Organisation
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
-# How often, in seconds, a running export writes how far it is.
+# Seconds between two writes of a running export's progress.
 NOTED_EVERY = 1.0
-# How many single people one member of staff may look up in an hour: each look may be a test of
-# whether somebody signed.
+# Single people whom one member of staff may look up in an hour: each look may be a test of whether
+# somebody signed.
 LOOKS_AN_HOUR = 10
 CONTENT_TYPES = {
     Export.Format.CSV: "text/csv; charset=utf-8",
@@ -44,8 +44,8 @@ Progress = Callable[[int], object]
 def start(*, export: Export, actor: User | None, screen: str) -> Export:
     """Record an export (who, what, why, of which signatures) before its first byte is sent.
 
-    `export` is unsaved and says what was chosen. Raises `PermissionDenied`, and `Refused` where its
-    purpose is not of a part, or the actor's look-ups of single people are used up.
+    `export` is unsaved and holds the choices. Raises `PermissionDenied`, and `Refused` if its
+    purpose does not allow a part, or the actor has looked up `LOOKS_AN_HOUR` people.
     """
     purpose = _purpose_of(export, actor)
     if actor and purpose.is_of_one_person:
@@ -66,7 +66,7 @@ def start(*, export: Export, actor: User | None, screen: str) -> Export:
 
 
 def _purpose_of(export: Export, actor: User | None) -> purposes.Purpose:
-    """What an export is for, if the actor may have it, of the part that was chosen."""
+    """Return the purpose. Raises `PermissionDenied`, and `Refused` if it does not allow a part."""
     purpose = purposes.of(export)
     roles.require(actor, purpose.permission)
     if not purpose.has_parts and (export.place_id or export.first_day or export.last_day):
@@ -76,10 +76,10 @@ def _purpose_of(export: Export, actor: User | None) -> purposes.Purpose:
 
 @transaction.atomic
 def about(*, export: Export, actor: User, screen: str) -> str:
-    """About how many rows an unsaved export would have, in words. On record, like a search.
+    """Return in words about how many rows an unsaved export would have. Recorded like a search.
 
-    Steps alone hide nobody: days can be chosen so that a place stands one below a step, and then
-    the next answer that differs tells that somebody of that place has just signed.
+    Rounding alone hides nobody: somebody can choose days so that a place is one below a step, and
+    sees by the next answer that differs that a person of that place has just signed.
     """
     purpose = _purpose_of(export, actor)
     audit.record(
@@ -95,10 +95,10 @@ def about(*, export: Export, actor: User, screen: str) -> str:
 def stream(
     export: Export, *, subject: str = "", progress: Progress = lambda _rows: None
 ) -> Generator[bytes, None, None]:
-    """Stream the file of a started export. `subject` is the address that one person's data is of.
+    """Stream the file of a started export. `subject` is the address in an export of one person.
 
-    The record gets the rows that left each second, and at the end SHA-256 and time. If the reader
-    stops, it keeps the rows that had been handed to it, at most a batch too many.
+    The record is updated each second with the number of rows sent, and at the end with SHA-256 and
+    time. If the download breaks off, it has the rows until then, at most a batch too many.
     """
     purpose, record = purposes.of(export, subject), _Record(export, progress)
     chunks = _WRITERS[export.file_format](
@@ -118,22 +118,22 @@ def stream(
 
 
 def allowance(export: Export) -> str:
-    """Until when copies of the file may be kept, and what it may be used for."""
+    """Return in words how long copies of the file may be kept, and what it may be used for."""
     allowed = purposes.PURPOSES[export.purpose].allowed
     return f"Delete every copy by {export.delete_by:%Y-%m-%d}. {allowed}"
 
 
 def _note(export: Export) -> str:
-    """The note that travels in the file: its `allowance`, and a random mark of this copy.
+    """Return the note in the file: its `allowance`, and a random mark of this copy.
 
-    The mark is stored nowhere else. Without it, whoever has a dump could test a name or an
-    address against the SHA-256 of a file of few rows, for all else of them is in the dump.
+    The mark is stored nowhere else. Without it, somebody with a dump of the database could test a
+    name or an address against the SHA-256 of a file of few rows: the dump has all the rest of it.
     """
     return f"{allowance(export)} Mark of this copy: {secrets.token_hex(16)}."
 
 
 def file_name(export: Export) -> str:
-    """The file name: petition, purpose, day, and the day by which copies are to be deleted."""
+    """Return the file name: petition, purpose, day, and the day by which to delete copies."""
     petition = export.petition.slug if export.petition else "all"
     days = f"{timezone.localdate(export.started_at)}-delete-by-{export.delete_by}"
     suffix = f"{export.file_format}.age" if export.recipient else export.file_format
@@ -147,10 +147,10 @@ def content_type(export: Export) -> str:
 
 
 def send_reminders() -> int:
-    """Mail a reminder of each export whose copies are to be deleted by today; return how many.
+    """Mail a reminder for each export whose copies must be deleted by today; return how many.
 
-    It goes to the address of the account that took the export, or else to the organisation. What
-    fails is tried again by the next sweep, under the same Message-ID.
+    It goes to the account that made the export, or to the organisation if that has no address. The
+    next sweep retries failures, with the same Message-ID.
     """
     to = Organisation.load().privacy_email
     return sum(
@@ -160,7 +160,7 @@ def send_reminders() -> int:
 
 def _sent(export: Export, organisation: str) -> bool:
     address = (export.actor and export.actor.email) or organisation
-    # It names no petition and no purpose: phones show its beginning when locked.
+    # The mail names no petition and no purpose, because a locked phone shows its beginning.
     if not address or not team.send(
         "admin/petitions/export/mail.txt",
         {"export": export},
@@ -174,7 +174,8 @@ def _sent(export: Export, organisation: str) -> bool:
 
 
 def _need_a_look(actor: User) -> None:
-    """Lock the account's row, so that looks at once do not each find the last one free."""
+    """Raise `Refused` if the account has used up its look-ups of single people."""
+    # Without the lock, two concurrent exports could both take the last look-up.
     User.objects.select_for_update().get(pk=actor.pk)
     looks = Export.objects.filter(
         actor=actor,
@@ -198,7 +199,7 @@ class _Record:
         self._noted = time.monotonic()
 
     def counted(self, batches: Iterator[list[Cells]]) -> Iterator[list[Cells]]:
-        """Count the rows of a batch before it is written, so that none leaves uncounted."""
+        """Pass batches on. Count each before it is written, so that no row leaves uncounted."""
         for batch in batches:
             self.export.rows += len(batch)
             self.progress(len(batch))
@@ -214,7 +215,7 @@ class _Record:
             roles.require(actor, purposes.PURPOSES[self.export.purpose].permission)
 
     def write(self, **outcome: Any) -> None:
-        """Write the rows so far, and how it ended."""
+        """Write the number of rows so far, and the columns of the outcome."""
         self._noted = time.monotonic()
         values = {"rows": self.export.rows, "moved_at": timezone.now(), **outcome}
         for name, value in values.items():

@@ -1,8 +1,8 @@
-"""What an export may be for. Each purpose declares its columns, and nothing else leaves.
+"""The purposes of exports. Each declares its columns, and a file contains nothing else.
 
-A purpose is a class: who may export it, what its file has and may be used for, how long copies may
-be kept, and its rows. To add one, write its class below, and what its file may be used for in
-docs/organisers.md. The screens, the command, the record and the reminder follow.
+A purpose is a class: who may export it, what its file contains and may be used for, how long copies
+may be kept, and its rows. To add one, write its class below, and say in docs/organisers.md what its
+file may be used for. The screens, the command, the record and the reminder follow.
 """
 
 import random
@@ -27,9 +27,9 @@ Cells = tuple[str | int, ...]
 
 # Fewer signatures than this of one place may point at somebody.
 RARE = 25
-# Addresses kept in memory, for no order to tell whose they are. Of 20,000 the first row came after
-# a second, and memory rose above 100 MB.
-MIXED = 4_000
+# Rows kept in memory to be shuffled. With 20,000 the first row came after a second, and memory rose
+# above 100 MB.
+SHUFFLED = 4_000
 EXPORT = "petitions.export_signatures"
 _open = sealing.opener()
 _WITHHELD = Signature.NameUse.WITHHELD.value
@@ -45,19 +45,19 @@ class Purpose(ABC):
     permission: ClassVar[str] = EXPORT
     kept_for: ClassVar[timedelta]
     columns: ClassVar[tuple[str, ...]]
-    # Whether rows are of single people, whose withdrawal they outlive.
+    # Whether rows are about single people: copies outlive their withdrawal.
     has_people: ClassVar[bool] = True
-    # Whether it may be of all petitions together.
+    # Whether it may cover all petitions together.
     spans_petitions: ClassVar[bool] = False
-    # Whether it may be of one place, or of some days.
+    # Whether it may be limited to one place, or to some days.
     has_parts: ClassVar[bool] = True
     # Whether it asks for one address instead of a selection.
     is_of_one_person: ClassVar[bool] = False
-    # Django's templates call what can be called, and pages show the class.
+    # Templates show the class itself. Django's would call it.
     do_not_call_in_templates: ClassVar[bool] = True
 
     def __init__(self, export: Export, subject: str = "") -> None:
-        """`subject` is the address whose data is asked for, by a purpose of one person."""
+        """`subject` is the person's address, if the purpose `is_of_one_person`."""
         self.export = export
         self.subject = subject
 
@@ -67,11 +67,11 @@ class Purpose(ABC):
 
     @abstractmethod
     def about(self) -> int:
-        """How many rows there are about."""
+        """Return about how many rows there are."""
 
 
 class HandIn(Purpose):
-    """The list that is handed in to whom the petition is addressed."""
+    """The list that is handed in to the petition's addressee."""
 
     name = "hand-in"
     label = "Hand the petition in"
@@ -85,11 +85,11 @@ class HandIn(Purpose):
     )
     kept_for = timedelta(days=183)
     columns = ("reference", "name", "constituency or country", "day")
-    # What is not told is not read either: a signer with a withheld name, but for the country.
+    # A signer with a withheld name is not even read, except for the country if abroad.
     opened: ClassVar[str] = "s.name_use <> 'withheld' OR s.place_id = 'abroad'"
 
     def batches(self) -> Iterator[list[Cells]]:
-        # Names are looked up in the catalogue of translations: once a place, not once a row.
+        # Looking up a name's translation is slow: do it once per place, not once per row.
         names = {code: str(place) for code, place in reading.places().items()}
         for batch in reading.batches(self.export, opened=self.opened):
             yield [_handed_in(row, names[row.place_id]) for row in batch]
@@ -142,15 +142,16 @@ class Supporters(Purpose):
     kept_for = timedelta(days=7)
     columns = ("address", "name", "language")
     spans_petitions = True
-    # Of a place and a day it would tell where and when the owner of an address signed, and beside
-    # the hand-in list of the same few their reference: also of who withheld their name. News to one
-    # place is written on the site, which asks for 25 people and a second organiser.
+    # The supporters of one place and day would show where and when the owner of an address signed.
+    # Beside the hand-in list of the same few they would also show the reference of somebody who
+    # withheld their name. News to one place is sent by the site, which requires 25 people and a
+    # second organiser.
     has_parts = False
     wanted: ClassVar[str] = "s.wants_updates"
 
     def batches(self) -> Iterator[list[Cells]]:
         read = reading.batches(self.export, where=self.wanted)
-        yield from _mixed([*_mailable(batch)] for batch in read)
+        yield from _shuffled([*_mailable(batch)] for batch in read)
 
     def about(self) -> int:
         return reading.about(self.export, self.wanted)
@@ -183,7 +184,7 @@ class Research(Purpose):
 
 
 class OnePerson(Purpose):
-    """All that is held of one person, for somebody who writes in and proves who they are."""
+    """All data about one person, for somebody who writes in and proves who they are."""
 
     name = "person"
     label = "Answer one person who asks what is held of them"
@@ -218,19 +219,20 @@ PURPOSES: dict[str, type[Purpose]] = {
 
 
 def of(export: Export, subject: str = "") -> Purpose:
-    """The purpose of an export. Raises `KeyError` for one of another release."""
+    """Return the purpose of an export. Raises `KeyError` if only another release has it."""
     return PURPOSES[export.purpose](export, subject)
 
 
 def in_steps(number: int) -> str:
-    """About how many rows, in words, in steps of `RARE`: of a place, or of today, two exact numbers
-    would tell whether somebody has signed in between.
+    """Return a number of rows in words, rounded down to steps of `RARE`.
+
+    Two exact numbers of one place, or of today, would show whether somebody has signed in between.
     """
     return f"about {number // RARE * RARE:,}" if number >= RARE else f"fewer than {RARE}"
 
 
 def _person(row: Row) -> dict[str, str]:
-    """The unsealed signer; empty once erased by retention, when the signature still counts."""
+    """Return the unsealed signer, or {} if they were not read or retention has erased them."""
     return {} if row.sealed is None else _open(row.sealed, bytes.fromhex(row.id))
 
 
@@ -247,7 +249,7 @@ def _handed_in(row: Row, place: str) -> Cells:
 
 
 def _mailable(batch: list[Row]) -> Iterator[Cells]:
-    """Address, name and language of those on no suppression list; one query for the batch."""
+    """Yield address, name and language of those who may be mailed, with one query for the batch."""
     people = {row.id: (row, person) for row in batch if (person := _person(row))}
     unwanted = suppression.reasons(
         {key: Addressee(row.petition_id, person["email"]) for key, (row, person) in people.items()},
@@ -259,19 +261,19 @@ def _mailable(batch: list[Row]) -> Iterator[Cells]:
             yield person["email"], name, person["language"]
 
 
-def _mixed(batches: Iterable[list[Cells]]) -> Iterator[list[Cells]]:
-    """The rows of batches in random order, each drawn from at least `MIXED` or from all there are.
+def _shuffled(batches: Iterable[list[Cells]]) -> Iterator[list[Cells]]:
+    """Yield all rows in random order, each drawn from at least `SHUFFLED` or from all that remain.
 
-    In the order of the hand-in list its rows would stand beside these: constituency, day and
-    reference of an address whose owner withheld the name. Mixed within each batch alone, the one
-    row of a last batch would be among the last of that list; and by supporters of their own an
-    organiser could push one more over the edge each time.
+    In the order of the hand-in list, each address would be next to its row there: constituency, day
+    and reference, even if its owner withheld the name. Shuffling within batches is not enough: the
+    one row of a last batch would be among the last rows of that list, and an organiser could push
+    one more row into it with each supporter of their own.
     """
     chance, waiting = random.SystemRandom(), list[Cells]()
     for batch in batches:
         waiting += batch
         drawn = []
-        while len(waiting) > MIXED:
+        while len(waiting) > SHUFFLED:
             at = chance.randrange(len(waiting))
             waiting[at], waiting[-1] = waiting[-1], waiting[at]
             drawn.append(waiting.pop())
@@ -283,7 +285,7 @@ def _mixed(batches: Iterable[list[Cells]]) -> Iterator[list[Cells]]:
 
 
 def _merged(counted: Counter[str], places: dict[str, Place]) -> dict[str, str]:
-    """What the file says for each place, by code; a place that is left out is not in it."""
+    """Map the code of each place to its name in the file. Places that are left out are missing."""
     rare = {code for code, n in counted.items() if n < RARE}
     shown = {code: str(places[code]) for code in counted if code not in rare}
     if sum(counted[code] for code in rare) >= RARE:
@@ -293,7 +295,7 @@ def _merged(counted: Counter[str], places: dict[str, Place]) -> dict[str, str]:
 
 @lru_cache(maxsize=4_096)
 def _week(day: str) -> str:
-    """The Monday of a day's week."""
+    """Return the Monday of a day's week."""
     parsed = date.fromisoformat(day)
     return (parsed - timedelta(days=parsed.weekday())).isoformat()
 

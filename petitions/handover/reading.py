@@ -1,8 +1,9 @@
-"""Counted signatures of an export's selection, in keyset batches, and how many there are.
+"""Read the counted signatures of an export's selection in keyset batches, and count them.
 
-Each batch is a statement of its own: a server-side cursor would either copy all rows first (WITH
-HOLD) or hold back VACUUM for as long as a slow client reads. Order is by random id: neighbours in
-time may be one family, and a withheld name must not be next to a name that gives it away.
+Each batch is a statement of its own. A server-side cursor would either copy all rows first (WITH
+HOLD) or hold back VACUUM while a slow client reads. Rows are in order of their random ids: people
+who sign one after the other may be one family, and a withheld name must not be next to a name that
+gives it away.
 """
 
 import json
@@ -20,12 +21,12 @@ from petitions.models import Export, Petition, Place, Signature, Tally
 
 # The first batch is small, for a short time to first byte.
 FIRST_BATCH, BATCH = 500, 1_000
-# Above it, `about` tells the planner's estimate: counting would take longer than a page may.
+# Above this number `about` returns the planner's estimate: counting would take too long for a page.
 COUNTED_EXACTLY = 20_000
 
 
 class Row(NamedTuple):
-    """One signature. Its id is in hexadecimal, its day text: Python's types cost 5 us a row."""
+    """One signature. Id (in hexadecimal) and day are text, because other types cost 5 us a row."""
 
     id: str
     reference: str
@@ -40,8 +41,8 @@ Submit = Callable[..., Future[list[Row]]]
 
 
 class Condition(NamedTuple):
-    """A WHERE clause over signatures `s`, of this file's and the purposes' constants alone, and its
-    parameters.
+    """A WHERE clause about signatures `s`, composed only of constants of this file and of
+    `purposes`, with its parameters.
     """
 
     sql: str
@@ -51,13 +52,13 @@ class Condition(NamedTuple):
 def batches(export: Export, *, where: str = "TRUE", opened: str = "TRUE") -> Iterator[list[Row]]:
     """Yield the selected signatures by keyset pagination over the id.
 
-    Ids are random and immutable. Timestamps are not: retention truncates them during an export,
-    and would move rows behind the cursor. In SQL, `where` narrows the selection, and `opened` says
-    of which signatures the signer is read at all.
+    Ids are random and immutable. Timestamps are not: retention truncates them, which could move
+    rows behind the cursor during an export. Both conditions are SQL: `where` narrows the selection,
+    and `opened` says for which signatures the signer is read.
 
-    The next batch is read ahead, while the caller works on this one: by a thread with a connection
-    of its own, for psycopg2 lets one statement at a time run on a connection, and in the web's
-    processes refuses a second one.
+    A thread reads the next batch while the caller works on this one. It has a connection of its
+    own: a psycopg2 connection runs one statement at a time, and with the wait callback of the web
+    processes it refuses a second one.
     """
     with ThreadPoolExecutor(1) as thread:
         # Another connection would not see what a transaction has written.
@@ -90,7 +91,7 @@ def _at_once(function: Callable[..., list[Row]], *args: Any) -> Future[list[Row]
 
 
 def by_place(export: Export) -> Counter[str]:
-    """Counted signatures of the selection by place: from the tallies, or counted for some days."""
+    """Count the selection's signatures by place, from the tallies unless days are chosen."""
     if export.first_day or export.last_day:
         return _counted_by_place(export)
     tallies = Tally.objects.filter(petition__in=petition_ids(export), kind=Tally.Kind.ONLINE)
@@ -101,7 +102,7 @@ def by_place(export: Export) -> Counter[str]:
 
 
 def about(export: Export, where: str = "TRUE") -> int:
-    """How many rows the selection has: exact for few, else estimated by PostgreSQL's planner."""
+    """Return the number of rows, as estimated by the planner if over `COUNTED_EXACTLY`."""
     sql, params = _condition(export, petition_ids(export), where)
     rows = f"SELECT 1 FROM petitions_signature s WHERE {sql}"  # noqa: S608
     with connection.cursor() as cursor:
@@ -116,7 +117,7 @@ def about(export: Export, where: str = "TRUE") -> int:
 
 
 def petition_ids(export: Export) -> list[int]:
-    """The petition of the export, or all that are in the chosen state."""
+    """Return the export's petition, or all petitions, or those in the chosen state."""
     petitions = Petition.objects.order_by("id")
     if export.petition_id:
         petitions = petitions.filter(pk=export.petition_id)
@@ -126,12 +127,12 @@ def petition_ids(export: Export) -> list[int]:
 
 
 def places() -> dict[str, Place]:
-    """All places by code: under 700, read once, where a join would send each name with each row."""
+    """Return the places (under 700) by code. A join would send the name again with each row."""
     return Place.objects.in_bulk()
 
 
 def _read(condition: Condition, opened: str, after: str, limit: int) -> list[Row]:
-    # A subquery reads signers by key: a join would scan all up to the batch, every time.
+    # A subquery reads signers by key. For each batch a join would scan all signers before it.
     signer = "(SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)"
     columns = (
         "encode(uuid_send(s.id), 'hex'), s.reference, s.petition_id, s.name_use, s.place_id, "

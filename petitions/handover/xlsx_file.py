@@ -1,9 +1,9 @@
-"""XLSX written as a stream: each row leaves at once, and nothing is kept or put on a disk.
+"""Write XLSX as a stream: each batch is sent at once, and nothing is written to disk.
 
-openpyxl and XlsxWriter write each sheet to a temporary file first, also in their modes of constant
+openpyxl and XlsxWriter first write each sheet to a temporary file, even in their modes of constant
 memory. That file would hold the signers' names in clear, in a folder that is memory in a container,
-and the first byte would leave after the last row. What a list of texts and numbers needs of
-the format (ECMA-376) is short; tests read it with openpyxl, and LibreOffice opens it.
+and the first byte would be sent after the last row. A list of texts and numbers needs little of the
+format (ECMA-376). Tests read it with openpyxl and LibreOffice.
 """
 
 import io
@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 Cells = Sequence[str | int]
 
-# The most rows that Excel takes in a sheet; more go on in the next one, under the same header.
+# Excel's limit of rows in a sheet. Further rows go into another sheet, under the same header.
 SHEET_ROWS = 1_048_576
 _NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -27,7 +27,7 @@ _HEAD = (
     '<cols><col min="1" max="40" width="28" customWidth="1"/></cols><sheetData>'
 )
 _TAIL = "</sheetData></worksheet>"
-# What XML cannot hold, and the escape by which Excel writes it, which a name may spell by accident.
+# Characters that XML does not allow, and Excel's escapes of them, which a name may hold by chance.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _SPECIAL = re.compile(f"[&<>]|{_FORBIDDEN.pattern}")
 
@@ -35,9 +35,9 @@ _SPECIAL = re.compile(f"[&<>]|{_FORBIDDEN.pattern}")
 def write(
     columns: Sequence[str], batches: Iterable[Sequence[Cells]], note: str = ""
 ) -> Iterator[bytes]:
-    """Yield the workbook: a sheet of the rows, more where Excel's limit asks for it, and a note.
+    """Yield the workbook: the rows, in several sheets if there are many, and a sheet with the note.
 
-    Every text is stored as text: nothing in it is a formula, whatever it begins with.
+    Every string is stored as text, and so never as a formula, whatever it begins with.
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -57,7 +57,7 @@ def write(
 
 
 def _sheets(columns: Cells, batches: Iterable[Sequence[Cells]]) -> Iterator[Iterator[str]]:
-    """Sheet by sheet, the pieces of its XML; read each to its end before the next one."""
+    """Yield for each sheet an iterator of its XML. Exhaust it before taking the next one."""
     pending = iter(batches)
     batch: Sequence[Cells] | None = next(pending, ())
 
@@ -95,7 +95,7 @@ def _path(number: int) -> str:
 
 
 def _frame(names: Sequence[str]) -> dict[str, str]:
-    """The parts that name the sheets: written last, when it is known how many there are."""
+    """Return the parts that list the sheets. Written last, when their number is known."""
     numbers = range(1, len(names) + 1)
     sheets = "".join(
         f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>'
@@ -125,7 +125,7 @@ def _relation(number: int, kind: str, target: str) -> str:
 
 
 class _Sink(io.RawIOBase):
-    """A file that cannot be sought in, whose bytes are taken away as they come."""
+    """A write-only file that is not seekable. `taken` returns and removes what was written."""
 
     def __init__(self) -> None:
         super().__init__()

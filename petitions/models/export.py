@@ -26,7 +26,7 @@ class ExportQuerySet(models.QuerySet["Export"]):
         return self.filter(of_it, has_people=True, started_at__gte=since).order_by("started_at")
 
     def to_remind_of(self) -> "ExportQuerySet":
-        """Return exports whose copies are due for deletion and of which nobody was reminded."""
+        """Return exports that have rows, are due for deletion, and had no reminder yet."""
         return self.filter(delete_by__lte=timezone.localdate(), reminded_at=None, rows__gt=0)
 
 

@@ -101,7 +101,7 @@ def test_the_last_batch_of_addresses_tells_nobody_who_is_last_in_the_hand_in_lis
     last = {lines(petition, "supporters")[-1] for _ in range(30)}
     assert len(last) > 1
 
-    monkeypatch.setattr(purposes, "MIXED", 2)
+    monkeypatch.setattr(purposes, "SHUFFLED", 2)
     assert len({*lines(petition, "supporters")}) == 5
 
 
