@@ -250,7 +250,7 @@ def _decide(mails: Sequence[Mail]) -> SortedBatch:
             batch.settled[_OBSOLETE].append(mail)
         elif person is None:
             batch.settled[Mail.State.FAILED, vault.CannotOpen.__name__].append(mail)
-        elif (reason := suppressed.get(mail.pk)) and not _is_notice(mail, person, reason):
+        elif (reason := suppressed.get(mail.pk)) and not _claims_notice(mail, person, reason):
             batch.settled[_SUPPRESSED[reason]].append(mail)
         else:
             is_decoy = sealing.DECOY in person or mail.pk in superfluous
@@ -260,13 +260,13 @@ def _decide(mails: Sequence[Mail]) -> SortedBatch:
     return batch
 
 
-def _is_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> bool:
-    """Whether to send this suppressed mail once, to say that the address was entered again."""
+def _claims_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> bool:
+    """Return whether to send this suppressed mail as a notice: see `suppression.claim_notice`."""
     to = suppression.Addressee(_petition_of(mail), person["email"])
     return (
         reason is Objection.Reason.NOT_ME
         and mail.kind == Mail.Kind.CONFIRM
-        and suppression.is_notice(mail.pk, to)
+        and suppression.claim_notice(mail.pk, to)
     )
 
 

@@ -95,7 +95,7 @@ def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
 
 
 def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
-    """Undo it, because the mailbox's owner asks for news of the petition again."""
+    """Undo `suppress_news`, because the mailbox's owner asks for news of the petition again."""
     _entries_of(inboxes, Reason.NO_NEWS, petition_id).delete()
 
 
@@ -138,9 +138,10 @@ def _scopes(petition_id: int | None, are_news: bool) -> list[tuple[Reason, int |
     return [*of_news, (Reason.NOT_ME, petition_id), (Reason.NO_MAIL, None)]
 
 
-def is_notice(mail_id: UUID, to: Addressee) -> bool:
-    """Return whether this mail tells the owner that their address was entered again since they said
-    "not me". It is the first mail that asks, and stays so when it is retried.
+def claim_notice(mail_id: UUID, to: Addressee) -> bool:
+    """Reserve the one notice that an address was entered again after its owner said "not me".
+
+    Return whether this mail is it: the first one that asks, also when it is retried.
     """
     inboxes = sealing.inboxes_of(to.address)
     mine = _entries_of(inboxes, Reason.NOT_ME, to.petition_id) & _unexpired()
