@@ -24,7 +24,6 @@ from petitions.identity.providers import RELAYS
 
 HOLD_AT = 100
 BLOCK_AT = 300
-BURST_MINUTES = 2
 # Least number of signings, and weight. All weights are below `HOLD_AT`: see above. Only these
 # numbers are stored and shown, because staff who send two forms from somebody's network could read
 # from exact ones how many came between.
@@ -58,7 +57,7 @@ class Facts(NamedTuple):
     """Input of the rules. `domain` is the e-mail address's, in lower-case ASCII.
 
     `pace` is in milliseconds, or None if no script measured it. `from_network` counts the signings
-    of this petition from the same network in the last `BURST_MINUTES`, including this one.
+    of this petition from the same network within `rate_limits.BURST_SECONDS`, including this one.
     """
 
     name: str
