@@ -15,6 +15,9 @@ from django.conf import settings
 
 Address = IPv4Address | IPv6Address
 
+# Prefix lengths, by IP version, of the networks that count as one. An access line, a household or a
+# carrier's gateway is likely to share one.
+NETWORK_BITS = {4: 24, 6: 64}
 # In TRUSTED_PROXIES: peers on our Unix socket, which have no address.
 UNIX = "unix"
 # Bounds the work, because a header may list any number of trusted addresses.
@@ -39,8 +42,7 @@ class Sender(NamedTuple):
         """Return the client at an address, or an empty one for None."""
         if address is None:
             return cls()
-        # Networks that an access line, household or carrier's gateway is likely to share.
-        lengths = (24,) if address.version == 4 else (64, 48)
+        lengths = (NETWORK_BITS[4],) if address.version == 4 else (NETWORK_BITS[6], 48)
         return cls(address, *(str(ip_network((address, n), strict=False)) for n in lengths))
 
 

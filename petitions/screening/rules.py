@@ -15,7 +15,7 @@ from django.conf import settings
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.infra.client_network import Address, Sender
+from petitions.infra.client_network import NETWORK_BITS, Address, Sender
 from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Rule
 from petitions.signers import sealing
@@ -24,9 +24,6 @@ SECONDS = 2.0
 # Kinds of rate limit that an allow rule for a network, or for a domain, lifts.
 LIFTED_FOR_NETWORK = frozenset({"NETWORK", "PREFIX", "BURST", "BURST_PREFIX", "DOMAIN", "PETITION"})
 LIFTED_FOR_DOMAIN = frozenset({"DOMAIN"})
-
-# Prefix lengths, by IP version, of the networks that are counted and indexed.
-_PREFIX_LENGTHS = {4: 24, 6: 64}
 # A larger network (wider than a /16 or a /56) has too many blind indexes to compute.
 MAX_INDEXES = 256
 
@@ -164,10 +161,6 @@ class Rules:
                 return f"{prefix}-{found}"
         return ""
 
-    def allows_network(self, sender: Address | None) -> bool:
-        """Return whether an allow rule covers the network, such as an event's or a carrier's."""
-        return self.allow.has_network(sender)
-
     def lifts(self, sender: Address | None, domain: str) -> frozenset[str]:
         """Return the kinds of rate limit that allow rules lift.
 
@@ -175,7 +168,7 @@ class Rules:
         has no domain limit, but keeps all others, because anybody can type it. An allowed address
         keeps all limits: missing ones would tell anybody who types it that it is known here.
         """
-        if self.allows_network(sender):
+        if self.allow.has_network(sender):
             return LIFTED_FOR_NETWORK
         return LIFTED_FOR_DOMAIN if self.allow.has_domain(domain) else frozenset()
 
@@ -200,7 +193,7 @@ def network_indexes(pattern: str, day: date) -> set[bytes]:
     its neighbours, or contains more than `MAX_INDEXES` of them.
     """
     network = ip_network(pattern)
-    length = _PREFIX_LENGTHS[network.version]
+    length = NETWORK_BITS[network.version]
     if not 1 <= 2 ** (length - network.prefixlen) <= MAX_INDEXES:
         return set()
     parts = network.subnets(new_prefix=length)
