@@ -87,7 +87,7 @@ class Approval:
 
     @transaction.atomic
     def cancel_by_clock(self, job: BatchJob, source: State, why: str) -> None:
-        """Cancel a job that is in this state for too long, on the audit record without an actor."""
+        """Cancel a job if it is in this state, and record why, without an actor."""
         if job.change_state(State.CANCELLED, source, **self.ended):
             audit.record(action=self.cancelled, screen=self.screen, about=job, why=why)
 

@@ -162,8 +162,8 @@ class BulkDecisionQuerySet(models.QuerySet["BulkDecision"]):
         return self.filter(state=BatchJob.State.AWAITING).order_by("created_at", "id")
 
     def drop_times(self, before: datetime) -> int:
-        """Remove conditions on the time of day, and the marks of networks and domains, from jobs
-        previewed before `before`.
+        """Remove conditions on the time of day, and the marks of networks and domains, from ended
+        jobs that were previewed before `before`.
 
         Retention: together with the decision's items they could reveal the minute of a signing.
         """

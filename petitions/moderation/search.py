@@ -96,10 +96,10 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 
 
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
-    """Search a petition first, by most kinds then the others, and record the search.
+    """Search a petition, and by most kinds then the others. Record the search.
 
-    Raises `Refused` without searching, after `SEARCHES_AN_HOUR` for addresses and domains; the
-    first refusal of an hour is recorded.
+    Raises `Refused`, without searching, after `SEARCHES_AN_HOUR` searches for addresses and
+    domains. The first refusal of an hour is recorded.
     """
     roles.require(actor, "petitions.moderate_signature")
     sought = typed_text.without_invisible(text).strip()

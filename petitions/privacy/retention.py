@@ -43,7 +43,7 @@ KEPT_AFTER_CLOSE = timedelta(days=183)
 EXACT_FOR = timedelta(hours=72)
 # For networks, mail domains and refusals. Moderators and rate limits need only recent ones.
 KEPT_OF_ORIGIN = timedelta(days=30)
-NOISE_KEPT = timedelta(hours=1)
+DECOYS_KEPT = timedelta(hours=1)
 # The cockpit shows one day.
 KEPT_OF_ACTIVITY = timedelta(hours=25)
 # Time for staff to requeue failed mails, and for mail providers to report complaints.
@@ -103,7 +103,7 @@ def delete_decoys() -> int:
 
     They hold random bytes and were stored for constant work (docs/architecture.md).
     """
-    refused = _unconfirmed_for(NOISE_KEPT).filter(state=Signature.State.REFUSED)
+    refused = _unconfirmed_for(DECOYS_KEPT).filter(state=Signature.State.REFUSED)
     return _in_batches(refused.filter(signer__isnull=False), erasing.erase_people)
 
 

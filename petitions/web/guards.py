@@ -27,7 +27,7 @@ class Origin(Enum):
     """The origin of a request, as the browser reports it."""
 
     OURS = "ours"
-    MISSING = "unsaid"  # no header (very old browsers): accepted, but a weak fraud signal
+    MISSING = "missing"  # no header (very old browsers): accepted, but a weak fraud signal
     FOREIGN = "foreign"
 
 
