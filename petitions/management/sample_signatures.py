@@ -229,15 +229,14 @@ class _Maker:
 
 
 def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
-    is_pending = signature.confirmed_at is None
-    index = sealing.indexes(signature.petition_id, attempt, is_pending=is_pending)
-    search = sealing.search_indexes(
-        signature.petition_id, signature.pk, sealing.person_of(attempt), is_pending=is_pending
-    )
+    is_pending, person = signature.confirmed_at is None, sealing.person_of(attempt)
+    scope = signature.petition_id
+    index = sealing.indexes_of(scope, person, is_pending=is_pending)
+    search = sealing.search_indexes(scope, signature.pk, person, is_pending=is_pending)
     return Signer(
         signature=signature,
-        petition_id=signature.petition_id,
-        sealed=sealing.seal(attempt, signature.pk),
+        petition_id=scope,
+        sealed=sealing.seal(person, signature.pk),
         petition_mailbox_ix=index.petition_mailbox,
         person_ix=index.person,
         home_ix=index.home,

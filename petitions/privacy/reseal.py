@@ -116,7 +116,7 @@ def _batch(after: str) -> tuple[list[str], int]:
     fresh = {}
     for row in rows:
         with suppress(vault.CannotOpen):
-            fresh[row.pk] = sealing.seal_again(sealing.unsealed(row), row.pk)
+            fresh[row.pk] = sealing.seal(sealing.unsealed(row), row.pk)
     with connection.cursor() as cursor:
         cursor.execute(
             """

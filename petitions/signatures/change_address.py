@@ -144,7 +144,7 @@ def _move(signature: Signature, recipient: Recipient, address: str) -> None:
     signer.petition_mailbox_ix, signer.person_ix, signer.home_ix = after[0][:3]
     if signer.domain_ix is not None:
         signer.domain_ix = sealing.domain_index(address, locked.created_at.date())
-    signer.sealed = sealing.seal_again({**person, "email": address}, signer.pk)
+    signer.sealed = sealing.seal({**person, "email": address}, signer.pk)
     signer.save()
     # A pending form of the old address would count the same person again. Removed ones stay,
     # because their disappearance would show a moderator that somebody moved.

@@ -320,7 +320,7 @@ def _rename(one: OwnSignature, name: str) -> None:
         disowning.retire([row.pk for row in attempts if row.state == State.PENDING])
         signer.person_ix = after[0].person
         signer.name_ix = sealing.search_indexes(signature.petition_id, signature.pk, person).name
-    signer.sealed = sealing.seal_again(person, signature.pk)
+    signer.sealed = sealing.seal(person, signature.pk)
     signer.save(update_fields=["sealed", "person_ix", "name_ix"])
     hold_if_suspicious(signature, person)
 

@@ -185,7 +185,7 @@ def write(
         "new_postcode": search and search.postcode,
         "may_count": may_count,
         "caught_by": caught_by,
-        "sealed": twin and sealing.seal_again(twin, signature.pk),
+        "sealed": twin and sealing.seal(twin, signature.pk),
     }
     try:
         with connection.cursor() as cursor:

@@ -121,10 +121,9 @@ def _new_row(
     signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
 ) -> dict[str, Any]:
     """Return the parameters of `signing_sql.INSERT`."""
-    index = sealing.indexes(petition.pk, attempt, is_pending=True)
-    search = sealing.search_indexes(
-        petition.pk, signature_id, sealing.person_of(attempt), is_pending=True
-    )
+    person = sealing.person_of(attempt)
+    index = sealing.indexes_of(petition.pk, person, is_pending=True)
+    search = sealing.search_indexes(petition.pk, signature_id, person, is_pending=True)
     row = {
         "id": signature_id,
         "reference": new_reference(),
@@ -135,7 +134,7 @@ def _new_row(
         "wants_updates": attempt.wants_updates,
         "news_may_name": attempt.news_may_name,
         "consent": attempt.consent_version,
-        "sealed": sealing.seal(attempt, signature_id),
+        "sealed": sealing.seal(person, signature_id),
         "petition_mailbox_ix": index.petition_mailbox,
         "person_ix": index.person,
         "home_ix": index.home,

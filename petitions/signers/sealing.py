@@ -99,16 +99,6 @@ class SearchIndexes(NamedTuple):
     postcode: int
 
 
-def indexes(
-    petition_id: int, attempt: Attempt, *, is_pending: bool, key_id: int | None = None
-) -> Indexes:
-    """Return an attempt's blind indexes before (`is_pending`) or after confirmation.
-
-    They use the current key unless `key_id` is given.
-    """
-    return indexes_of(petition_id, person_of(attempt), is_pending=is_pending, key_id=key_id)
-
-
 def indexes_of(
     petition_id: int,
     person: Mapping[str, str],
@@ -116,7 +106,10 @@ def indexes_of(
     is_pending: bool = False,
     key_id: int | None = None,
 ) -> Indexes:
-    """Return the blind indexes of a person unsealed from a row."""
+    """Return a person's blind indexes before (`is_pending`) or after confirmation.
+
+    They use the current key unless `key_id` is given.
+    """
     key_id = vault.index_key_id() if key_id is None else key_id
     prefix = _PENDING if is_pending else ""
     petition, mailbox = str(petition_id), email_addresses.canonical(person["email"])
@@ -333,13 +326,8 @@ def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
     return vault.blind_index(purpose, (day or datetime.now(UTC).date()).isoformat(), text)
 
 
-def seal(attempt: Attempt, signature_id: UUID) -> bytes:
-    """Seal (encrypt) the personal data of an attempt for a signature."""
-    return seal_again(person_of(attempt), signature_id)
-
-
-def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
-    """Seal a person for a signature again, for example with another name or key."""
+def seal(person: Mapping[str, str], signature_id: UUID) -> bytes:
+    """Seal (encrypt) a person, as `person_of` returns them, for a signature."""
     return vault.seal(person, table=TABLE, row_id=signature_id, at_least=SEALED_BYTES)
 
 

@@ -212,7 +212,7 @@ class _Maker:
         }
         index = self.indexes.of(typed, is_pending=is_pending)
         pk, petition_id = UUID(bytes=signature_id), self.plan.petition_id
-        sealed = sealing.seal_again(typed, pk)
+        sealed = sealing.seal(typed, pk)
         search = sealing.search_indexes(petition_id, pk, typed, is_pending=is_pending)
         self.signers.append(
             f"{self.plan.petition_id}\t{signature_id.hex()}\t"

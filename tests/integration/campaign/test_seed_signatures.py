@@ -34,7 +34,7 @@ from petitions.models import (
 from petitions.moderation import alert_causes, bulk, cockpit, decisions, rescan
 from petitions.privacy import retention
 from petitions.screening import fraud_signals, screen
-from petitions.signers.sealing import Attempt, indexes, unsealed
+from petitions.signers.sealing import Attempt, indexes_of, person_of, unsealed
 from tests.benchmarks import seeding
 
 State = Signature.State
@@ -163,7 +163,7 @@ def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(
         attempt = attempt_of(signer)
         found = (bytes(signer.petition_mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix))
         is_pending = signer.signature.confirmed_at is None
-        assert found == indexes(petition.pk, attempt, is_pending=is_pending)[:3]
+        assert found == indexes_of(petition.pk, person_of(attempt), is_pending=is_pending)[:3]
 
 
 def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition, seed: Seed) -> None:

@@ -178,7 +178,7 @@ def test_the_page_of_a_form_does_not_tell_its_row(petition: Petition) -> None:
 
 def test_confirming_gives_mails_and_signer_the_indexes_of_the_confirmed(petition: Petition) -> None:
     signature = sign_and_confirm(petition, AMINA)
-    wanted = sealing.indexes(petition.pk, AMINA, is_pending=False)
+    wanted = sealing.indexes_of(petition.pk, sealing.person_of(AMINA), is_pending=False)
     assert sealing.stored(signature.signer)[:3] == wanted[:3]
     (mail,) = Mail.objects.filter(signature=signature)
     assert bytes(mail.global_mailbox_ix) == wanted.global_mailbox

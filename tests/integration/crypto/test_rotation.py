@@ -159,7 +159,9 @@ def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring
     for person in (AMINA, BASHIR, DAVID):
         assert confirm(sign(petition, person)) is Outcome.ALREADY
     assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
-    wanted = sealing.indexes(petition.pk, DAVID, is_pending=True).global_mailbox
+    wanted = sealing.indexes_of(
+        petition.pk, sealing.person_of(DAVID), is_pending=True
+    ).global_mailbox
     assert {bytes(mail.global_mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
 
 
@@ -296,7 +298,9 @@ def test_sealing_anew_never_overwrites_what_somebody_corrects_at_that_moment(
         thread.join(timeout=20)
         # It waited for nobody, and left the one that was held.
         assert results == [(1, 1)]
-        Signer.objects.filter(pk=corrected).update(sealed=sealing.seal(BASHIR, corrected))
+        Signer.objects.filter(pk=corrected).update(
+            sealed=sealing.seal(sealing.person_of(BASHIR), corrected)
+        )
 
     ring(sealing=ONLY_NEW)
     assert names([corrected, other]) == ["بشير مثال", "David Sample"]
@@ -386,5 +390,7 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
     for key_id in settings.INDEX_KEYS:
         for is_pending in (False, True):
-            guessed = sealing.indexes(petition.pk, AMINA, is_pending=is_pending, key_id=key_id)
+            guessed = sealing.indexes_of(
+                petition.pk, sealing.person_of(AMINA), is_pending=is_pending, key_id=key_id
+            )
             assert not stored & set(guessed)

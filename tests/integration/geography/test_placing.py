@@ -103,7 +103,7 @@ def test_a_signature_corrected_meanwhile_keeps_its_new_place(
     places = placing._places
 
     def correct(postcodes: Mapping[UUID, str]) -> dict[UUID, str]:
-        corrected = sealing.seal(UNSAID, signature.pk)
+        corrected = sealing.seal(sealing.person_of(UNSAID), signature.pk)
         Signer.objects.filter(pk=signature.pk).update(sealed=corrected)
         return places(postcodes)
 

@@ -160,7 +160,7 @@ def test_a_pending_signature_and_its_mail_follow_their_mailbox(
     release()
     reindex.reindex_all()
 
-    wanted = sealing.indexes(petition.pk, who("amina"), is_pending=True)
+    wanted = sealing.indexes_of(petition.pk, sealing.person_of(who("amina")), is_pending=True)
     assert bytes(Mail.objects.get(signature=pending).global_mailbox_ix) == wanted.global_mailbox
     assert confirm(pending) is Outcome.ALREADY
     assert tallies.total(petition.pk) == 1

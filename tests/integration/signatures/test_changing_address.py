@@ -93,7 +93,9 @@ def test_the_code_moves_the_signature_and_changes_nothing_else(
     assert tallies.total(petition.pk) == 1
     # The signer's row is the same as if they had signed with the new address.
     signer = Signer.objects.get(pk=mine.pk)
-    expected = sealing.indexes(petition.pk, replace(AMINA, email=NEW), is_pending=False)
+    expected = sealing.indexes_of(
+        petition.pk, sealing.person_of(replace(AMINA, email=NEW)), is_pending=False
+    )
     assert sealing.stored(signer)[:3] == expected[:3]
     assert bytes(signer.domain_ix or b"") == sealing.domain_index(NEW)
     assert not Mail.objects.filter(sealed__isnull=False).exists()

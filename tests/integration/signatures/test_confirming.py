@@ -69,7 +69,7 @@ def test_a_signer_resealed_before_the_lock_is_judged_again(
     def moves_first(*args: Any, **options: Any) -> Any:
         monkeypatch.setattr(signing_sql, "read_under_lock", read)
         # In a separate transaction, which is not rolled back with the first judgement.
-        at_once(lambda: Signer.objects.update(sealed=sealing.seal_again(moved, signature_id)))
+        at_once(lambda: Signer.objects.update(sealed=sealing.seal(moved, signature_id)))
         return read(*args, **options)
 
     monkeypatch.setattr(signing_sql, "read_under_lock", moves_first)
