@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from petitions.handover import encryption, exports
 from petitions.handover.purposes import PURPOSES
+from petitions.management.arguments import petition_of
 from petitions.models import Export, Petition
 
 # One person's data is exported only in the admin, where each look is limited and has an account.
@@ -40,11 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, help="a file that does not exist yet")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        petition = Petition.objects.filter(slug=options["slug"]).first()
-        if petition is None:
-            slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
-        export = _chosen(petition, options)
+        export = _chosen(petition_of(options["slug"]), options)
         with closing(_opened(options["output"])) as target:
             exports.start(export=export, actor=None, screen="export_signatures")
             _write(export, target)

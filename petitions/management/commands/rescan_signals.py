@@ -15,7 +15,8 @@ from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions.models import Petition, Signature
+from petitions.management.arguments import petition_of
+from petitions.models import Signature
 from petitions.moderation import rescan
 from petitions.screening import fraud_signals
 
@@ -31,10 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        petition = Petition.objects.filter(slug=options["slug"]).first()
-        if petition is None:
-            slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
+        petition = petition_of(options["slug"])
         actor = _moderator(options["actor"])
         with tqdm(total=rescan.expected(petition), unit=" signatures", disable=None) as bar:
             try:

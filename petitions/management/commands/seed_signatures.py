@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from petitions.counting import tallies
 from petitions.management import sample_signatures
-from petitions.models import Petition
+from petitions.management.arguments import petition_of
 
 MAX_SIGNATURES = 20_000
 MAX_DAYS = 3_650
@@ -35,10 +35,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"From 1 to {MAX_SIGNATURES:,} signatures at a time, over 1 to {MAX_DAYS:,} days."
             )
-        petition = Petition.objects.filter(slug=options["slug"]).first()
-        if petition is None:
-            slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
+        petition = petition_of(options["slug"])
         with tqdm(total=total, unit=" signatures", disable=None) as bar:
             sample_signatures.seed(
                 petition=petition,
