@@ -96,7 +96,7 @@ def _read(petition: Petition, after: UUID, *, is_locked: bool) -> list[Signature
 
 
 def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is_dry: bool) -> None:
-    changed = [signature for signature in batch if _is_changed(signature, found)]
+    changed = [signature for signature in batch if _rejudge(signature, found)]
     to_hold = [signature.pk for signature in batch if _is_to_be_held(signature, found)]
     found.read += len(batch)
     found.held += len(to_hold)
@@ -108,7 +108,7 @@ def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is
         found.decision = decision
 
 
-def _is_changed(signature: Signature, found: Found) -> bool:
+def _rejudge(signature: Signature, found: Found) -> bool:
     """Set the signature's current signals and verdict; return whether they changed."""
     before = signature.verdict, signature.signals
     try:

@@ -187,10 +187,10 @@ def _begin_version(
     begun = []
     for language, text in {**earlier, **rewritten}.items():
         shown = language in rewritten or text.is_public
-        copy = PetitionText(petition=petition, version=newest + 1, language=language, **text.words)
-        copy.published_at = (now if shown else text.published_at) if is_public else None
-        copy.save()
-        begun.append(copy)
+        new = PetitionText(petition=petition, version=newest + 1, language=language, **text.words)
+        new.published_at = (now if shown else text.published_at) if is_public else None
+        new.save()
+        begun.append(new)
     _record(Action.VERSION_BEGUN, petition, newest + 1, begun, actor, screen)
     if is_public:
         _record(Action.TEXTS_PUBLISHED, petition, newest + 1, begun, actor, screen)

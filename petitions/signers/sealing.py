@@ -45,8 +45,8 @@ CONFIRMED = 1
 # Prefix of the purposes of pending signatures' blind indexes.
 _PENDING = "pending-"
 # Number of groups, by the signature's random id, for the search by name and postcode.
-SEARCH_GROUPS = 4096
-_GROUP_SHIFT = 128 - 12  # 4096 is 2 ** 12
+_GROUP_BITS = 12
+SEARCH_GROUPS = 2**_GROUP_BITS
 # The indexes in one BLAKE2b digest: eight of 64 bits.
 _BLOCK, _PER_BLOCK = struct.Struct("!8q"), 8
 # In the associated data of mails' recipients without a signature; the row's id is the mail's.
@@ -137,7 +137,7 @@ def search_indexes(
 
     A missing postcode is replaced by a unique text, so that its row looks like all others.
     """
-    prefix, group = _PENDING if is_pending else "", signature_id.int >> _GROUP_SHIFT
+    prefix, group = _PENDING if is_pending else "", signature_id.int >> 128 - _GROUP_BITS
     name, postcode = names.folded(person["name"]), person["postcode"] or str(signature_id)
     block, place = divmod(group, _PER_BLOCK)
     return SearchIndexes(
