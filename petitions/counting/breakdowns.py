@@ -41,10 +41,11 @@ from petitions.models import (
     SnapshotPart,
     Tally,
 )
+from petitions.models.counts import ANONYMITY_THRESHOLD
 
 # How far a count must have moved before its public value is renewed: so at least this many people
 # make the difference between two public values.
-STEP = 25
+STEP = ANONYMITY_THRESHOLD
 ROUNDED_TO = 5
 # Smaller counts are not published.
 LEAST_SHOWN = STEP

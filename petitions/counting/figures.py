@@ -21,9 +21,10 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.models import Figures, Petition, Signature, Signer
+from petitions.models.counts import ANONYMITY_THRESHOLD
 
 TABLES = ("state", "removed", "place", "day", "version", "name_use")
-STEP = 25
+STEP = ANONYMITY_THRESHOLD
 # Associated data of the sealed counts, and their padded size, with room for every country.
 _TABLE, _SEALED_BYTES = "figures", 8192
 # Once closed for this long, a petition is counted once a day: moderators may still decide.

@@ -24,11 +24,11 @@ from django.db.models.functions import Now, TruncDate
 from django.http import HttpRequest
 
 from petitions.models import Petition, Source, SourceTally
-from petitions.models.counts import CODE_LENGTH
+from petitions.models.counts import ANONYMITY_THRESHOLD, CODE_LENGTH
 
 PARAMETER = "s"
 # Somebody who controls all signatures but one of a step learns of the last; 24 are hard to fake.
-LEAST_SHOWN = 25
+LEAST_SHOWN = ANONYMITY_THRESHOLD
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
 _IN_QUERY = re.compile(rf"(?:^|&)({PARAMETER})(?:=([^&]*))?(?=&|$)", re.IGNORECASE)
 _CARRIED = "undersigned.source"

@@ -19,14 +19,14 @@ from petitions.identity import residence
 from petitions.mail import suppression
 from petitions.mail.suppression import Addressee
 from petitions.models import ABROAD, Export, Place, Signature
+from petitions.models.counts import ANONYMITY_THRESHOLD
 from petitions.models.signature import spoken
 from petitions.signatures import self_service
 from petitions.signers import sealing
 
 Cells = tuple[str | int, ...]
 
-# Fewer signatures than this of one place may point at somebody.
-RARE = 25
+RARE = ANONYMITY_THRESHOLD
 # Rows kept in memory to be shuffled. With 20,000 the first row came after a second, and memory rose
 # above 100 MB.
 SHUFFLED = 4_000

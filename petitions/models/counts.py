@@ -17,6 +17,9 @@ from petitions.models.geography import Place
 from petitions.models.organisation import one_line
 from petitions.models.petition import Petition
 
+# A group of fewer people may point at one of them.
+ANONYMITY_THRESHOLD = 25
+
 
 @with_checked_choices
 class Tally(models.Model):

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from petitions.formatting.sanitising import need_few_marks
 from petitions.models.base import with_checked_choices
+from petitions.models.counts import ANONYMITY_THRESHOLD
 from petitions.models.geography import Place, Region
 from petitions.models.jobs import BatchJob
 from petitions.models.petition import Petition
@@ -67,8 +68,7 @@ class News(BatchJob):
     has_list = models.BooleanField(default=False)
 
     APPROVAL = "petitions.approve_news"
-    # The anonymity threshold: fewer people could point to one of them.
-    FEWEST: ClassVar = 25
+    FEWEST: ClassVar = ANONYMITY_THRESHOLD
 
     objects = NewsQuerySet.as_manager()
 

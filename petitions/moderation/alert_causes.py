@@ -14,6 +14,7 @@ from django.utils import timezone
 from petitions.infra import sweeps
 from petitions.mail import monitoring, replies
 from petitions.models import Alert, Mail, Petition, Rule, Signature
+from petitions.models.counts import ANONYMITY_THRESHOLD
 from petitions.screening import screen
 
 Kind = Alert.Kind
@@ -23,7 +24,7 @@ MAIL_LATE_AFTER = timedelta(minutes=10)
 # An alert needs this share of failing mails to the newest signers, and this many failing mails.
 REFUSED_SHARE, MIN_REFUSED = 0.05, 10
 # Mails are counted in steps, as in the cockpit: an exact number would reveal what an address did.
-STEP = 25
+STEP = ANONYMITY_THRESHOLD
 MAX_COUNTED = 10_000
 # What an alert of one kind is about: a petition's id, if any, and the name of a sweep or "".
 Subject = tuple[int | None, str]

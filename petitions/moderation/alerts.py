@@ -20,6 +20,7 @@ from django.utils import timezone
 from petitions.crypto import vault
 from petitions.identity import email_addresses, providers
 from petitions.models import Alert, AlertMail, AuditRecord, Petition, Rule, Signature, Signer
+from petitions.models.counts import ANONYMITY_THRESHOLD
 from petitions.moderation import rules, search
 from petitions.moderation.selection import Selection
 from petitions.screening import fraud_signals
@@ -37,8 +38,7 @@ ORIGIN_UNKNOWN = "Where signatures of more than three days ago came from is not 
 HOURS = (1, 6, 24, 72)
 # Prefixes of `Likeness.choice`.
 SIGNAL, DOMAIN, MAX_DOMAINS_SHOWN = "signal:", "domain:", 10
-# The same anonymity threshold as elsewhere: one person hides among 25.
-MIN_TO_NAME_DOMAIN = 25
+MIN_TO_NAME_DOMAIN = ANONYMITY_THRESHOLD
 
 
 class Likeness(NamedTuple):

@@ -18,6 +18,7 @@ from django.utils import timezone
 from petitions.identity import providers
 from petitions.mail import monitoring
 from petitions.models import ActivityMinute, Mail, Petition, Rule, Signature, as_array
+from petitions.models.counts import ANONYMITY_THRESHOLD
 from petitions.moderation.activity import DAY, HOUR, Event, last_full_minute
 from petitions.moderation.rules import LEAST_SHOWN
 from petitions.moderation.selection import Number, bounded
@@ -28,7 +29,7 @@ MAX_FORMS = 1_000
 MAX_COUNTED = 10_000
 MAX_ORIGINS = 6
 # Mails are counted in steps: exact numbers would reveal what an address has done.
-STEP = 25
+STEP = ANONYMITY_THRESHOLD
 OTHERS = "all others"
 
 
