@@ -24,10 +24,10 @@ from petitions.admin.acting import acting, actor, need
 from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.needs import alert_url
 from petitions.admin.signatures import decide
-from petitions.admin.signatures.decide import MODERATE
 from petitions.formatting.languages import hours, moment_of_staff
 from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
+from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
 MAX_TOGETHER = 500
@@ -136,7 +136,7 @@ class AlertAdmin(Titled, ReadOnly):
         ]
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        need(request, MODERATE)
+        need(request, roles.MODERATE)
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, "Marked as checked. The alert comes back only if the number doubles."
@@ -144,7 +144,7 @@ class AlertAdmin(Titled, ReadOnly):
         return redirect("admin:index")
 
     def mail_view(self, request: HttpRequest) -> HttpResponse:
-        need(request, MODERATE)
+        need(request, roles.MODERATE)
         user = actor(request)
         known = AlertMail.objects.filter(user=user).values_list("kind", flat=True)
         sent = request.POST if request.method == "POST" else None
@@ -168,7 +168,7 @@ class AlertAdmin(Titled, ReadOnly):
         return self._alerts_page(request, [str(pk) for pk in bursts.values_list("pk", flat=True)])
 
     def _alerts_page(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
-        need(request, MODERATE)
+        need(request, roles.MODERATE)
         wanted = [one for one in ids if is_key(one)][:MAX_TOGETHER]
         found = list(self.get_queryset(request).filter(pk__in=wanted).order_by("pk"))
         if not found:

@@ -26,6 +26,7 @@ from petitions.infra import client_network
 from petitions.models import Rule
 from petitions.moderation import rules as moderation_rules
 from petitions.screening import rules
+from petitions.staff import roles
 
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 # Minimum prefix lengths by IP version: larger networks are whole providers or countries.
@@ -195,7 +196,7 @@ class InForce(admin.SimpleListFilter):
 def _is_theirs(request: HttpRequest, rule: Rule | None) -> bool:
     """Return whether the user may change or delete a rule with this action."""
     is_held = rule is not None and rule.action == Rule.Action.HOLD
-    return not is_held or request.user.has_perm(moderation_rules.HOLD)
+    return not is_held or request.user.has_perm(roles.MODERATE)
 
 
 @admin.register(Rule)
@@ -244,7 +245,7 @@ class RuleAdmin(Strict):
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only the actions that the user may choose: see `moderation.rules.save`."""
-        if db_field.name == "action" and not request.user.has_perm(moderation_rules.HOLD):
+        if db_field.name == "action" and not request.user.has_perm(roles.MODERATE):
             others = [one for one in Rule.Action.choices if one[0] != Rule.Action.HOLD]
             kwargs["choices"] = [("", "---------"), *others]
         return super().formfield_for_choice_field(db_field, request, **kwargs)

@@ -15,6 +15,7 @@ from petitions.admin.fields import Lines, Note
 from petitions.models import AuditRecord, Petition
 from petitions.moderation import switches
 from petitions.moderation.switches import Switch
+from petitions.staff import roles
 
 # Default reasons in the site's languages, because a moderator may not write all of them.
 DEFAULT_REASONS = {
@@ -78,7 +79,7 @@ class PetitionSwitches(WithPages):
         ]
 
     def switches_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        need(request, "petitions.moderate_signature")
+        need(request, roles.MODERATE)
         petition = get_object_or_404(Petition.objects.titled(), pk=pk)
         sent = None
         if request.method == "POST":

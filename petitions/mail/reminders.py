@@ -87,7 +87,7 @@ def _queue(petition: Petition, ids: list[UUID]) -> int:
 
 def superfluous(mails: Iterable[Mail]) -> set[UUID]:
     """Return the ids of reminders that nobody needs: the signer has confirmed through another link,
-    or is reminded of another form. Of several forms, the newest is reminded of.
+    or gets the reminder of another form: the one that is due first, or else the newest form's.
 
     This is decided when mail is sent, not by leaving out the row. Anybody can send a form in
     somebody's name, and then a missing reminder would show in a copy of the database that they have

@@ -43,7 +43,6 @@ from petitions.staff import audit, people, roles
 
 SUBJECT = "Please look at the admin of your site"
 ALERTS_APART = timedelta(hours=1)
-MODERATE = "petitions.moderate_signature"
 ENQUIRIES_APART = timedelta(hours=1)
 REMIND_BEFORE = timedelta(days=7)
 Notice = Enquiry.Notice
@@ -164,7 +163,7 @@ def send_alerts() -> int:
         if wish.mailed_at:
             new = new.filter(created_at__gt=wish.mailed_at)
         user = wish.user
-        if not (user.is_active and user.email and user.has_perm(MODERATE) and new.exists()):
+        if not (user.is_active and user.email and user.has_perm(roles.MODERATE) and new.exists()):
             continue
         if not send(
             "admin/petitions/alert/mail.txt",

@@ -223,7 +223,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
 @transaction.atomic
 def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
     """Mark an alert as seen and record it; the alert leaves the admin's home page."""
-    roles.require(actor, "petitions.moderate_signature")
+    roles.require(actor, roles.MODERATE)
     if Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now()):
         audit.record(
             action=AuditRecord.Action.ALERT_DISMISSED, screen=screen, actor=actor, about=alert
@@ -233,7 +233,7 @@ def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
 @transaction.atomic
 def subscribe(*, actor: User, kinds: Iterable[str], screen: str) -> None:
     """Subscribe a moderator to mails about these kinds of alert, and no others."""
-    roles.require(actor, "petitions.moderate_signature")
+    roles.require(actor, roles.MODERATE)
     wanted = set(kinds)
     AlertMail.objects.filter(user=actor).exclude(kind__in=wanted).delete()
     known = AlertMail.objects.filter(user=actor).values_list("kind", flat=True)

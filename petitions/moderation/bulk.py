@@ -44,7 +44,6 @@ MAX_EFFECT_ROWS = 5_000
 MAX_OTHERS_SHOWN = 5
 # An older preview is out of date; times of signatures are truncated to the day after 72 hours.
 DRAFT_LIFETIME = timedelta(hours=24)
-MODERATE = decisions.MODERATE
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
 
@@ -57,9 +56,9 @@ APPROVAL = Approval(
     started=Action.BULK_STARTED,
     approved=Action.BULK_APPROVED,
     cancelled=Action.BULK_CANCELLED,
-    needs=MODERATE,
+    needs=roles.MODERATE,
     screen="run_bulk_decisions",
-    team=MODERATE,
+    team=roles.MODERATE,
     template="admin/petitions/bulkdecision/mail.txt",
 )
 logger = logging.getLogger(__name__)
@@ -244,7 +243,7 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
 
     Signatures that it has moved stay so; its `decision` can be undone.
     """
-    roles.require(actor, MODERATE)
+    roles.require(actor, roles.MODERATE)
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
         raise Refused("This has ended already. You can undo what it did.")
     audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)

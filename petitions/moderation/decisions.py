@@ -27,8 +27,7 @@ _DECIDING = "deciding"
 ROWS_PER_PAGE = 50
 # People whom one moderator may erase in an hour: it cannot be undone and needs no second person.
 ERASURES_AN_HOUR, HOUR = 20, timedelta(hours=1)
-# The permission that each kind of decision needs; other kinds need `MODERATE`.
-MODERATE = "petitions.moderate_signature"
+# The permission that each kind of decision needs; other kinds need `roles.MODERATE`.
 _PERMISSIONS = {
     Kind.APPROVE: "petitions.approve_signature",
     Kind.REMOVE: "petitions.remove_signature",
@@ -41,7 +40,7 @@ def permission(decision: Decision) -> str:
     first = decision
     while first.undoes is not None:
         first = first.undoes
-    return _PERMISSIONS.get(Kind(first.kind), MODERATE)
+    return _PERMISSIONS.get(Kind(first.kind), roles.MODERATE)
 
 
 def is_large(number: int) -> bool:

@@ -64,7 +64,7 @@ def rescan(
     that the job is idempotent and overrides no approval. Each batch is a transaction, so a new run
     continues an interrupted one. `progress` is called with the number of rows of each batch.
     """
-    roles.require(actor, decisions.MODERATE)
+    roles.require(actor, roles.MODERATE)
     found = Found()
     decision = Decision(
         petition=petition,

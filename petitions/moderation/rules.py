@@ -18,7 +18,6 @@ from petitions.signers import sealing
 from petitions.staff import audit, roles
 
 PERMISSION = "petitions.change_rule"
-HOLD = "petitions.moderate_signature"
 Action = AuditRecord.Action
 DEFAULT_DURATION = timedelta(days=7)
 PREVIEW_PERIOD = timedelta(hours=24)
@@ -122,7 +121,7 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
     roles.require(actor, PERMISSION)
     stored = Rule.objects.filter(pk=rule.pk).values_list("action", flat=True).first()
     if Rule.Action.HOLD in {rule.action, stored}:
-        roles.require(actor, HOLD)
+        roles.require(actor, roles.MODERATE)
     rule.actor = actor
     rule.save()
     audit.record(action=Action.RULE_SAVED, screen=screen, actor=actor, about=rule, why=str(rule))
@@ -135,7 +134,7 @@ def end(*, rules: QuerySet[Rule], actor: User, screen: str) -> int:
     chosen = Rule.objects.in_force().filter(pk__in=rules.values("pk"))
     ending = list(chosen.select_for_update().order_by("pk"))
     if any(rule.action == Rule.Action.HOLD for rule in ending):
-        roles.require(actor, HOLD)
+        roles.require(actor, roles.MODERATE)
     Rule.objects.filter(pk__in=[rule.pk for rule in ending]).update(expires_at=Now())
     audit.record_each(action=Action.RULE_ENDED, screen=screen, actor=actor, about=ending)
     return len(ending)

@@ -101,7 +101,7 @@ def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
     Raises `Refused`, without searching, after `SEARCHES_AN_HOUR` searches for addresses and
     domains. The first refusal of an hour is recorded.
     """
-    roles.require(actor, "petitions.moderate_signature")
+    roles.require(actor, roles.MODERATE)
     sought = typed_text.without_invisible(text).strip()
     with transaction.atomic():
         # Checked before anything is looked up, so that the time of a refusal reveals nothing.

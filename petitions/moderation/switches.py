@@ -53,7 +53,7 @@ def turn(
 
     `why` is for the audit log. `public_reasons` are shown, by language, while signing is paused.
     """
-    roles.require(actor, "petitions.moderate_signature")
+    roles.require(actor, roles.MODERATE)
     petition = Petition.objects.select_for_update().get(pk=petition.pk)
     if is_on(petition, switch) == on:
         return False

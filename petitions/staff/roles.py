@@ -12,11 +12,13 @@ from petitions.staff.refusal import Refused
 MODERATORS = "Moderators"
 ORGANISERS = "Organisers"
 ADMINISTRATORS = "Administrators"
+# The permission for whatever moderators do, except what has a permission of its own.
+MODERATE = "petitions.moderate_signature"
 
 ROLES: dict[str, tuple[str, ...]] = {
     MODERATORS: (
         "petitions.view_petition",
-        "petitions.view_signature", "petitions.moderate_signature",
+        "petitions.view_signature", MODERATE,
         "petitions.approve_bulkdecision", "petitions.view_bulkdecision",
         "petitions.approve_signature", "petitions.remove_signature", "petitions.erase_signature",
         "petitions.reveal_signature",

@@ -6,14 +6,15 @@ from typing import Any
 from django import template
 
 from petitions.admin import needs
+from petitions.staff import roles
 
 register = template.Library()
 
-_MODERATE, _PUBLISH = "petitions.moderate_signature", "petitions.change_petition"
+_PUBLISH = "petitions.change_petition"
 # For each list, the permissions of which its readers need one, and the function that returns it.
 _LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
-    "moderating": ((_MODERATE,), needs.needs),
-    "switches": ((_MODERATE, _PUBLISH), needs.switched),
+    "moderating": ((roles.MODERATE,), needs.needs),
+    "switches": ((roles.MODERATE, _PUBLISH), needs.switched),
     "enquiries": (("petitions.change_enquiry",), needs.enquiries),
     "erasures": (("petitions.change_erasure",), needs.erasures),
     "mail": (("petitions.view_mail",), needs.mail_trouble),

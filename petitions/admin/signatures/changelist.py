@@ -24,6 +24,7 @@ from petitions.moderation import decisions
 from petitions.moderation import search as lookup
 from petitions.moderation.selection import ANY_SIGNAL, Number, Selection
 from petitions.screening import fraud_signals
+from petitions.staff import roles
 
 # "All that match" is counted no further.
 MAX_COUNTED = 10_000
@@ -119,7 +120,7 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
         "is_all": request.POST.get("scope") == decide.ALL,
         "ticked": {str(pk) for pk in _ticked(request)},
         "form": form,
-        "may_moderate": request.user.has_perm(decide.MODERATE),
+        "may_moderate": request.user.has_perm(roles.MODERATE),
     }
 
 

@@ -18,7 +18,6 @@ from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle
 
-MODERATE = decisions.MODERATE
 NOTE_HELP = "Other moderators can read this. Do not write names or email addresses."
 # The value of `scope` in the list's form that stands for all matching rows, ticked or not.
 ALL = "all"

@@ -22,6 +22,7 @@ from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature
 from petitions.moderation import decisions, reveal, search
+from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
 ERASE = "erase"
@@ -80,7 +81,7 @@ def _context(request: HttpRequest, signature: Signature, form: DecisionForm) -> 
         "after": _beside(came_from, signature, is_before=False),
         "list_url": came_from.url(),
         "form": form,
-        "may_moderate": request.user.has_perm(decide.MODERATE),
+        "may_moderate": request.user.has_perm(roles.MODERATE),
         "may_erase": request.user.has_perm(decisions.permission(Decision(kind=ERASE))),
         "may_reveal": request.user.has_perm(reveal.PERMISSION),
     }
