@@ -1,4 +1,4 @@
-"""What each purpose's file has, and what it leaves out."""
+"""What the file of each purpose contains, and what it leaves out."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.people import AMINA, DAVID, sign_and_confirm
 
 
 def lines(petition: Petition | None, purpose: str, subject: str = "", **choices: Any) -> Any:
-    """The rows of an export without its header and note."""
+    """Return the rows of an export without its header and note."""
     export = Export(petition=petition, purpose=purpose, why="a test", **choices)
     file = b"".join(
         exports.stream(exports.start(export=export, actor=None, screen="test"), subject=subject)
@@ -46,7 +46,7 @@ ALPHABET = "abcdefghijkl"
 
 
 def at(petition: Petition, code: str, number: int) -> None:
-    """Move so many of the petition's signatures to a place, and recount."""
+    """Move `number` of the petition's signatures to a place, and recount."""
     ids = Signature.objects.filter(petition=petition, place="unknown").values_list("pk")[:number]
     Signature.objects.filter(pk__in=list(ids.values_list("pk", flat=True))).update(place=code)
     tallies.rebuild(petition)
@@ -81,8 +81,8 @@ def test_news_goes_to_those_who_asked_and_may_still_be_mailed(petition: Petition
     ]
 
 
-def test_addresses_do_not_stand_in_the_order_of_the_hand_in_list(petition: Petition) -> None:
-    """Side by side, they would tell where somebody lives who withheld their name."""
+def test_addresses_are_not_in_the_order_of_the_hand_in_list(petition: Petition) -> None:
+    """Side by side they would show where somebody lives who withheld their name."""
     people = {wants_news(petition, f"Person {letter} Example").pk: letter for letter in ALPHABET}
     handed_in = [name for _reference, name, *_rest in lines(petition, "hand-in")]
     addressed = [name for _address, name, *_rest in lines(petition, "supporters")]
@@ -92,7 +92,7 @@ def test_addresses_do_not_stand_in_the_order_of_the_hand_in_list(petition: Petit
     assert addressed != handed_in
 
 
-def test_the_last_batch_of_addresses_tells_nobody_who_is_last_in_the_hand_in_list(
+def test_the_last_addresses_are_not_those_at_the_end_of_the_hand_in_list(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "FIRST_BATCH", 4)
@@ -106,7 +106,7 @@ def test_the_last_batch_of_addresses_tells_nobody_who_is_last_in_the_hand_in_lis
 
 
 def wants_person(petition: Petition, name: str) -> str:
-    """Somebody who wants news; their address."""
+    """Add a signer who wants news, and return their address."""
     return sealing.unsealed(wants_news(petition, name).signer)["email"]
 
 
@@ -168,9 +168,7 @@ def test_who_looks_up_people_one_by_one_is_stopped_and_on_record(organiser: User
     exports.start(export=Export(purpose="person", why="x"), actor=organiser, screen="here")
 
 
-def test_a_purpose_is_refused_to_who_lacks_its_permission(
-    petition: Petition, moderator: User
-) -> None:
+def test_a_purpose_is_refused_without_its_permission(petition: Petition, moderator: User) -> None:
     for purpose in purposes.PURPOSES:
         export = Export(petition=petition, purpose=purpose, why="x")
         with pytest.raises(PermissionDenied):
@@ -178,7 +176,7 @@ def test_a_purpose_is_refused_to_who_lacks_its_permission(
     assert not Export.objects.exists()
 
 
-def test_an_export_may_be_of_some_days_of_a_place_or_of_petitions_in_a_state(
+def test_an_export_can_be_limited_to_days_to_a_place_or_to_petitions_in_a_state(
     crowd: Petition,
 ) -> None:
     small = Place.objects.get(name="Small")
@@ -192,7 +190,7 @@ def test_an_export_may_be_of_some_days_of_a_place_or_of_petitions_in_a_state(
     assert lines(None, "research", petition_state="closed") == []
 
 
-def test_the_number_told_beforehand_is_that_of_the_file(crowd: Petition) -> None:
+def test_the_number_of_rows_shown_beforehand_is_that_of_the_file(crowd: Petition) -> None:
     export = Export(petition=crowd, purpose="hand-in")
     assert purposes.of(export).about() == len(lines(crowd, "hand-in")) == 30
 
@@ -204,7 +202,7 @@ def test_a_large_number_is_estimated_and_not_counted(
     assert purposes.of(Export(petition=crowd, purpose="hand-in")).about() >= 6
 
 
-def test_only_files_of_people_are_told_to_who_withdraws(crowd: Petition) -> None:
+def test_people_who_withdraw_are_told_only_of_files_about_people(crowd: Petition) -> None:
     lines(crowd, "research")
     lines(crowd, "supporters")
     told = Export.objects.with_signatures_of(crowd.pk, since=timezone.now() - timedelta(days=1))

@@ -1,4 +1,4 @@
-"""The screens of exports, as an organiser and as who is none, and the reminders they promise."""
+"""The screens of exports, for organisers and others, and the reminders that they promise."""
 
 import csv
 import io
@@ -69,8 +69,10 @@ def test_an_organiser_comes_from_the_petition_and_leaves_with_the_file(
     )
 
 
-def test_the_list_for_news_is_of_no_single_place_or_day(petition: Petition, page: Client) -> None:
-    """Else two files of one row each tell where somebody lives who withheld their name."""
+def test_the_list_for_news_cannot_be_limited_to_a_place_or_days(
+    petition: Petition, page: Client
+) -> None:
+    """Otherwise two files of one row each show where somebody lives who withheld their name."""
     for country, address in (("", "uk@example.org"), ("FR", "fr@example.org")):
         postcode = "" if country else "M145RX"
         withheld = replace(AMINA, email=address, name_use="withheld", wants_updates=True)
@@ -133,7 +135,7 @@ def test_a_file_for_a_recipient_is_opened_by_nobody_else(petition: Petition, pag
         ({"number": "1"}, "valid UUID"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_leaves(
+def test_an_invalid_form_shows_its_errors_and_sends_no_file(
     petition: Petition, page: Client, changes: dict[str, str], said: str
 ) -> None:
     response = page.post(f"{NEW}hand-in/", {**form(petition), **changes})
@@ -143,14 +145,14 @@ def test_what_is_wrong_is_said_and_nothing_leaves(
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
-def test_the_number_of_rows_is_told_in_steps_without_a_reason_on_the_audit_record(
+def test_the_number_of_rows_is_shown_in_steps_without_a_reason_and_recorded(
     petition: Petition,
     page: Client,
     organiser: User,
     monkeypatch: pytest.MonkeyPatch,
     number: int,
 ) -> None:
-    """Days can be chosen so that the next who signs from a place makes the difference."""
+    """Days can be chosen so that the next person who signs from a place changes the step."""
     monkeypatch.setattr(purposes, "RARE", 2)
     for n in range(number):
         sign_and_confirm(petition, somebody(n))
@@ -163,7 +165,7 @@ def test_the_number_of_rows_is_told_in_steps_without_a_reason_on_the_audit_recor
     assert asked.why == "how many rows: hand-in"
 
 
-def test_a_last_day_at_the_end_of_all_calendars_is_one(petition: Petition, page: Client) -> None:
+def test_the_last_possible_day_is_accepted_as_last_day(petition: Petition, page: Client) -> None:
     sign_and_confirm(petition)
     sent = form(petition, last_day="9999-12-31")
     assert AMINA.name in page.post(f"{NEW}hand-in/", sent).getvalue().decode()
@@ -186,7 +188,7 @@ def test_pressing_twice_takes_one_file(petition: Petition, page: Client) -> None
     assert Export.objects.count() == 1
 
 
-def test_progress_tells_its_own_organiser_what_the_record_says(
+def test_only_the_exporter_sees_the_progress_which_is_that_of_the_record(
     petition: Petition, page: Client, client: Client, moderator: User
 ) -> None:
     sign_and_confirm(petition)
@@ -206,7 +208,7 @@ def test_progress_tells_its_own_organiser_what_the_record_says(
     assert client.get(progress).status_code == 404
 
 
-def test_a_client_that_goes_leaves_a_record_of_the_rows(
+def test_a_download_that_breaks_off_leaves_a_record_of_the_rows(
     petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.handover.reading.FIRST_BATCH", 1)
@@ -271,7 +273,7 @@ Take = Callable[..., Export]
 
 @pytest.fixture
 def take(petition: Petition, organiser: User) -> Take:
-    """Take an export whose copies are to be deleted in so many days."""
+    """Return a function that makes an export whose copies must be deleted in so many days."""
 
     def take(days: int, email: str = "omar@example.org") -> Export:
         organiser.email = email
@@ -322,6 +324,6 @@ def test_a_reminder_that_was_not_taken_is_tried_again(
     assert exports.send_reminders() == 1
 
 
-def test_an_export_of_no_row_is_nothing_to_delete(take: Take) -> None:
+def test_an_export_without_rows_has_no_reminder(take: Take) -> None:
     take(0)
     assert exports.send_reminders() == 0

@@ -78,7 +78,7 @@ def test_a_name_that_is_a_formula_is_harmless(petition: Petition) -> None:
 
 
 def test_the_digest_on_record_tests_no_name(petition: Petition) -> None:
-    """A dump has all of a row but the name, and the digest: of few rows names could be tried."""
+    """With a dump, which has all of a row but the name, names could be tried against the digest."""
     sign_and_confirm(petition)
     export, raw = exported(petition)
     export.refresh_from_db()
@@ -101,7 +101,7 @@ def test_an_export_is_recorded_with_rows_and_the_digest_of_the_file(petition: Pe
     assert export.delete_by > export.started_at.date()
 
 
-def test_an_export_that_breaks_off_keeps_the_rows_that_left(
+def test_an_export_that_breaks_off_records_the_rows_that_were_sent(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "FIRST_BATCH", 2)
@@ -139,7 +139,9 @@ def test_an_export_ends_when_its_account_is_deactivated(
     assert Export.objects.get().state == Export.State.BROKEN
 
 
-def test_an_export_whose_process_was_killed_is_told_by_its_silence(petition: Petition) -> None:
+def test_an_export_whose_process_was_killed_counts_as_broken_off_after_a_while(
+    petition: Petition,
+) -> None:
     killed, running = (
         exports.start(export=chosen(petition), actor=None, screen="test") for _ in range(2)
     )
@@ -148,7 +150,7 @@ def test_an_export_whose_process_was_killed_is_told_by_its_silence(petition: Pet
     assert killed.state == Export.State.BROKEN
 
 
-def test_a_running_export_writes_how_far_it_is(
+def test_a_running_export_records_its_progress(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "NOTED_EVERY", 0)
@@ -196,7 +198,9 @@ def test_a_signature_whose_signer_is_erased_keeps_its_row(petition: Petition) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_signer_that_cannot_be_opened_breaks_the_export_off_on_record(petition: Petition) -> None:
+def test_a_signer_that_cannot_be_unsealed_breaks_off_the_export_which_is_recorded(
+    petition: Petition,
+) -> None:
     seeding.seed(petition=petition, total=2_000)
     told = Signature.objects.counted().exclude(name_use="withheld").order_by("id")
     Signer.objects.filter(pk=told[10].pk).update(sealed=b"damaged")
@@ -247,7 +251,7 @@ def test_the_command_names_the_petitions_there_are(petition: Petition) -> None:
         ({"why": "x" * 301}, "at most 300 characters"),
     ],
 )
-def test_the_command_refuses_what_the_form_refuses_and_nothing_is_on_record(
+def test_the_command_refuses_what_the_form_refuses_and_records_nothing(
     petition: Petition, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     target = tmp_path / "list.csv"
@@ -257,7 +261,7 @@ def test_the_command_refuses_what_the_form_refuses_and_nothing_is_on_record(
     assert not Export.objects.exists()
 
 
-def test_every_signer_whose_name_or_country_is_told_is_read_once_and_no_other(
+def test_only_signers_whose_name_or_country_is_in_the_file_are_read_and_each_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "BATCH", 100)
@@ -275,7 +279,7 @@ def test_every_signer_whose_name_or_country_is_told_is_read_once_and_no_other(
 
 
 def signers_read() -> int:
-    """Rows of signers that this transaction has read so far, as PostgreSQL counts them."""
+    """Return how many rows of signers this transaction has read, by PostgreSQL's statistics."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -31,7 +31,7 @@ def rows_of(file: bytes, sheet: int = 0) -> list[tuple[object, ...]]:
     return list(opened(file).worksheets[sheet].iter_rows(values_only=True))
 
 
-def test_hostile_names_are_whole_and_no_formula() -> None:
+def test_hostile_names_are_complete_and_are_no_formulas() -> None:
     file = b"".join(xlsx_file.write(["name"], [[(name,) for name in HOSTILE]], "a note"))
     cells = [row[0] for row in opened(file).worksheets[0].iter_rows(min_row=2)]
 
@@ -55,7 +55,7 @@ def test_numbers_are_numbers_and_the_note_is_a_sheet_of_its_own() -> None:
     assert rows_of(file, 1) == [("Delete by <then>.",)]
 
 
-def test_more_rows_than_excel_takes_go_on_in_another_sheet(
+def test_rows_over_the_limit_of_excel_are_in_another_sheet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(xlsx_file, "SHEET_ROWS", 5)
@@ -66,11 +66,11 @@ def test_more_rows_than_excel_takes_go_on_in_another_sheet(
     assert [len(rows_of(file, sheet)) for sheet in range(3)] == [5, 5, 3]
 
 
-def test_a_workbook_of_nothing_opens() -> None:
+def test_a_workbook_without_rows_opens() -> None:
     assert rows_of(b"".join(xlsx_file.write(["a"], [], "a note"))) == [("a",)]
 
 
-def test_the_first_rows_leave_before_the_last_are_made() -> None:
+def test_the_first_rows_are_sent_before_the_last_are_made() -> None:
     made = []
 
     def batches() -> Iterator[list[tuple[str, ...]]]:
@@ -113,7 +113,7 @@ def test_encrypting_ends_its_thread_when_the_reader_stops_and_when_reading_fails
     "typed",
     ["", "age1", "age1xyz", "AGE-SECRET-KEY-1QQQ", "ssh-rsa AAAA", "me@example.org", "ssh-dss x"],
 )
-def test_what_is_no_public_key_is_refused(typed: str) -> None:
+def test_a_text_that_is_not_a_public_key_is_refused(typed: str) -> None:
     with pytest.raises(encryption.NotARecipient):
         recipient_of(typed)
 

@@ -49,7 +49,7 @@ def test_no_cell_starts_a_formula_whichever_separator_the_reader_uses(cell: str)
 
 
 @given(st.text(max_size=30))
-def test_making_a_cell_safe_takes_nothing_away(cell: str) -> None:
+def test_making_a_cell_safe_removes_nothing(cell: str) -> None:
     safe = iter(str(formula_safe(cell)))
 
     assert all(char in safe for char in cell)
@@ -76,7 +76,7 @@ def test_a_formula_among_many_rows_is_made_safe_wherever_it_is(start: str, place
         assert found[:3] == [formula_safe(cell) for cell in hostile] != hostile
 
 
-def test_a_number_stays_one_and_needs_no_apostrophe() -> None:
+def test_a_number_stays_a_number_without_an_apostrophe() -> None:
     assert b"".join(write(["n"], [[(-1,)]], "note")).endswith(b"n,note\r\n-1,\r\n")
 
 
@@ -84,5 +84,5 @@ def test_without_a_note_there_is_no_column_for_it() -> None:
     assert b"".join(write(["n"], [[(-1,)]])).endswith(b"n\r\n-1\r\n")
 
 
-def test_the_file_starts_with_the_mark_by_which_excel_knows_utf8() -> None:
+def test_the_file_starts_with_the_byte_order_mark_by_which_excel_detects_utf8() -> None:
     assert BOM.encode() == b"\xef\xbb\xbf"
