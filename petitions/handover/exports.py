@@ -98,7 +98,8 @@ def stream(
     """Stream the file of a started export. `subject` is the address in an export of one person.
 
     The record is updated each second with the number of rows sent, and at the end with SHA-256 and
-    time. If the download breaks off, it has the rows until then, at most a batch too many.
+    time. If the download breaks off, it has the rows until then, at most a batch too many. Raises
+    `PermissionDenied` soon after its account has lost the right.
     """
     purpose, record = purposes.of(export, subject), _Record(export, progress)
     chunks = _WRITERS[export.file_format](

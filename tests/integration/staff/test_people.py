@@ -282,7 +282,7 @@ def test_the_other_administrators_are_mailed_when_somebody_gets_roles(
 ) -> None:
     """A stolen account would give itself more, and nobody looks at the audit log every day."""
     second = User.objects.create_user("sana", "sana@example.org", is_staff=True)
-    second.groups.set([role(ADMINISTRATORS)])
+    second.groups.set(Group.objects.filter(name=ADMINISTRATORS))
     page = reverse("admin:auth_user_change", args=[administrator.pk])
     mine = [role(ADMINISTRATORS), role(ORGANISERS)]
     ada.post(page, {"username": "ada", "email": "ada@example.org", "groups": mine})
