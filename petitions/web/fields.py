@@ -36,7 +36,7 @@ YOUR_ADDRESS = _("Your email address")
 NOT_AN_ADDRESS = _("This is not an email address. It should look like name@example.org.")
 NAME_IS_ADDRESS = _("Enter your name here. Your email address goes into the next field.")
 NAME_IS_LINK = _(
-    "Your name cannot include a web address. If it is none, put a space after each full stop."
+    "Your name cannot include a web address. If it is not one, put a space after each full stop."
 )
 FOREIGN_ADDRESS = _(
     "We cannot send mail yet to an address that has letters other than a to z before the @. Enter "

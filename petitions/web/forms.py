@@ -63,8 +63,9 @@ class NewsMayNameField(forms.BooleanField):
         super().__init__(
             label=_("The news may name this petition in its subject and first lines."),
             help_text=_(
-                "Asked of those who are counted without their name. Without this tick, nobody who "
-                "sees a locked screen or a list of messages learns what the news is about."
+                "For people who are counted without their name. If you leave this empty, nobody "
+                "who sees your locked screen or your list of messages learns what our news is "
+                "about."
             ),
             required=False,
             widget=TickBox,

@@ -159,7 +159,7 @@ def test_what_is_shown_as_read_holds_no_markup(petition: Petition, browser: Clie
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("www.example.org", "If it is none, put a space after each full stop."),
+        ("www.example.org", "If it is not one, put a space after each full stop."),
         ("amina@example.org", "Your email address goes into the next field."),
     ],
 )
