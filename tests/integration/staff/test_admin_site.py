@@ -362,6 +362,11 @@ def test_nothing_needs_you_is_said_only_if_it_is_true(petition: Petition, both: 
     assert "Nothing needs you" not in page
 
 
+def test_the_home_uses_the_whole_width(moderator: User) -> None:
+    """Regression test: a third of it was kept free for a column that is not there."""
+    assert '<div id="content" class="colM">' in client_of(moderator).get(HOME).content.decode()
+
+
 def test_the_home_says_which_parts_stand_still(petition: Petition, moderator: User) -> None:
     client = client_of(moderator)
     assert "Nothing needs you" in client.get(HOME).content.decode()
