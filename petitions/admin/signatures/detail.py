@@ -44,8 +44,14 @@ _NEIGHBOURS = {
     "minute_of": "Signed in the same minute",
 }
 _MAILED = {Mail.Kind.CONFIRM: "Email to confirm", Mail.Kind.REMIND: "Reminder to confirm"}
-# Why a mail was not sent is not shown, because it could reveal what the address has done elsewhere.
-_OUTCOMES = {Mail.State.SENT: "sent", Mail.State.QUEUED: "waits to be sent"}
+# Whether its mailbox kept a mail back is not shown. A confirmed signature's mails no longer count
+# for the limit of its mailbox, so moderators could see by forms of their own when its owner signs.
+_DONE = "sent, unless its mailbox wants none or had enough for the day"
+_OUTCOMES = {
+    Mail.State.QUEUED: "waits to be sent",
+    Mail.State.REFUSED: "not sent",
+    Mail.State.FAILED: "not sent",
+}
 
 
 class RevealForm(forms.Form):
@@ -201,7 +207,10 @@ def timeline(signature: Signature) -> list[Event]:
     events = [Event(signature.created_at, signed)]
     mails = Mail.objects.filter(signature=signature, kind__in=_MAILED).order_by("created_at", "id")
     for mail in mails:
-        outcome = _OUTCOMES.get(Mail.State(mail.state), "not sent")
+        if mail.kind == Mail.Kind.REMIND and not signature.confirmed_at:
+            # Only a form whose first mail was sent has one.
+            continue
+        outcome = _OUTCOMES.get(Mail.State(mail.state), _DONE)
         events.append(Event(mail.created_at, f"{_MAILED[Mail.Kind(mail.kind)]}: {outcome}"))
     if signature.confirmed_at:
         events.append(Event(signature.confirmed_at, "Confirmed by its signer"))

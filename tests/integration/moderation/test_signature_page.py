@@ -18,6 +18,7 @@ from tests.held import LIST, button, hold_one, states
 from tests.people import AMINA, sign, sign_and_confirm, somebody
 
 WHY: dict[str, Any] = {"reason": "automated", "note": ""}
+DONE = "sent, unless its mailbox wants none or had enough for the day"
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_its_life_is_told_from_signing_to_the_undo(
 
     assert told == [
         "Signed",
-        "Email to confirm: sent",
+        f"Email to confirm: {DONE}",
         "Confirmed by its signer",
         "hold",
         "undone: hold",
@@ -58,12 +59,35 @@ def test_its_life_is_told_from_signing_to_the_undo(
     assert "a slip" in page
 
 
-@pytest.mark.parametrize("state", [Mail.State.WITHHELD, Mail.State.REFUSED, Mail.State.FAILED])
+@pytest.mark.parametrize("state", [Mail.State.REFUSED, Mail.State.FAILED])
 def test_the_page_never_says_why_a_mail_was_not_sent(petition: Petition, state: Mail.State) -> None:
     one = sign(petition)
     Mail.objects.update(state=state, code="limit")
     texts = [event.text for event in timeline(Signature.objects.get(pk=one))]
     assert texts == ["Signed", "Email to confirm: not sent"]
+
+
+@pytest.mark.parametrize("state", [Mail.State.SENT, Mail.State.WITHHELD, Mail.State.CANCELLED])
+def test_the_page_never_says_whether_a_mailbox_kept_a_mail_back(
+    petition: Petition, state: Mail.State
+) -> None:
+    """Confirming makes room under the limit of a mailbox, so that the next form there is mailed."""
+    one = sign(petition)
+    Mail.objects.update(state=state)
+    texts = [event.text for event in timeline(Signature.objects.get(pk=one))]
+    assert texts == ["Signed", f"Email to confirm: {DONE}"]
+
+
+def test_no_form_shows_by_a_reminder_that_it_was_mailed(petition: Petition) -> None:
+    form = sign(petition)
+    Mail.objects.create(
+        kind=Mail.Kind.REMIND, signature_id=form, global_mailbox_ix=b"", due_at=timezone.now(),
+        created_at=timezone.now(),
+    )  # fmt: skip
+
+    told = [event.text for event in timeline(Signature.objects.get(pk=form))]
+
+    assert told == ["Signed", "Email to confirm: waits to be sent"]
 
 
 def test_neighbours_are_counted_and_lead_to_their_lists(petition: Petition, mona: Client) -> None:
