@@ -14,6 +14,7 @@ from django.utils import timezone
 from petitions.models import AuditRecord, Petition, Rule, Signature
 from petitions.moderation import rules as moderation_rules
 from petitions.screening import rules
+from tests.people import confirm
 from tests.rules import ADMIN, SENDER, block_address, make, post
 
 
@@ -227,6 +228,26 @@ def test_a_rule_is_saved_only_after_its_preview_was_seen(
     assert not Rule.objects.exists()
     client.post(f"{ADMIN}add/", form(whom="192.0.2.0/24", seen=seen))
     assert Rule.objects.get().pattern == "192.0.2.0/24"
+
+
+def test_the_preview_tells_no_organiser_what_became_of_anybody(
+    petition: Petition, organiser: User
+) -> None:
+    """Else five forms for made-up addresses of one person's domain show what that person did."""
+    for number in range(26):
+        post(name=f"Person {chr(65 + number)}")
+    one = Signature.objects.earliest("created_at")
+    client, asked = staff(organiser), form(kind="domain", whom="example.org")
+
+    before = client.post(f"{ADMIN}add/", asked).content.decode()
+    confirm(one.pk)
+    after = client.post(f"{ADMIN}add/", asked).content.decode()
+
+    for page in (before, after):
+        assert "<strong>at least 25</strong> who signed." in page
+        assert "waiting for confirmation" not in page
+    elsewhere = client.post(f"{ADMIN}add/", form(whom="192.0.3.0/24")).content.decode()
+    assert "fewer than 25" in elsewhere
 
 
 def test_the_preview_tells_nothing_of_one_address(petition: Petition, moderator: User) -> None:
