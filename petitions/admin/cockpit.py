@@ -24,7 +24,8 @@ from petitions.moderation.activity import HOUR, MINUTE, Event
 from petitions.moderation.cockpit import Activity, Origin, Queue
 
 # The series with their labels. Holds are only for users who may view signatures: the public total
-# does not include them, and one more would reveal to an observer that somebody has signed.
+# does not include them, and one more would reveal to an observer that somebody has signed. The same
+# holds for those by rules: an organiser may block a person's domain, and what waits there is held.
 SERIES = {Event.SIGNED: "Signed", Event.CONFIRMED: "Confirmed", Event.HELD: "Held"}
 # Each period: its name and title, the length and the number of columns, and the time format.
 PERIODS = (
@@ -66,6 +67,7 @@ def _shown(request: HttpRequest, petition: Petition) -> dict[str, Any]:
         "providers": cockpit.by_provider(forms),
         "mails": _queue(cockpit.mails()),
         "rules": cockpit.rules_met(seen),
+        "sees_held": sees_signatures,
         "newest": cockpit.MAX_FORMS,
         "switches_on": [one for one in switches.Switch if switches.is_on(petition, one)],
     }

@@ -200,7 +200,7 @@ def test_an_organiser_sees_no_holds_no_origins_and_no_way_to_a_list(
     for number in range(6):
         from_network(petition, "192.0.2.0/24", of("raid.example", number))
     hold_one(petition)
-    minute(petition, 3, signed=7, confirmed=1, held=1)
+    minute(petition, 3, signed=7, confirmed=1, held=1, held_domain=35, refused_domain=45)
     client.force_login(organiser)
 
     page = text(client)
@@ -209,6 +209,9 @@ def test_an_organiser_sees_no_holds_no_origins_and_no_way_to_a_list(
     assert ": 7 signed, 1 confirmed.</p>" in page
     assert page.count('class="chart chart-columns"') == 4
     assert "On hold" not in page
+    assert ">45<" in page
+    assert ">35<" not in page
+    assert "Held, last" not in page
 
     assert "/admin/petitions/signature/" not in page
     assert "Network 1" not in page
