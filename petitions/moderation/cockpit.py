@@ -15,7 +15,8 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
-from petitions.identity import providers
+from petitions.crypto import vault
+from petitions.identity import email_addresses, providers
 from petitions.mail import monitoring
 from petitions.models import ActivityMinute, Mail, Petition, Rule, Signature, as_array
 from petitions.models.counts import ANONYMITY_THRESHOLD
@@ -80,7 +81,7 @@ class Form(NamedTuple):
     confirmed_at: datetime | None
     network: bytes | None
     domain: bytes | None
-    mailbox: bytes | None
+    mailbox: str
     is_sent: bool
     state: str
 
@@ -88,7 +89,9 @@ class Form(NamedTuple):
 def newest(petition: Petition) -> list[Form]:
     """Return the newest forms of the last day, at most `MAX_FORMS`, in two queries.
 
-    The index has the state before the time, so the newest rows of each state are merged.
+    The index has the state before the time, so the newest rows of each state are merged. Mailboxes
+    are unsealed: their blind indexes change at confirmation, and then a mailbox for which staff had
+    sent a form would count twice.
     """
     lately = Signature.objects.filter(petition=petition, created_at__gt=Now() - DAY)
     rows = lately.order_by("-created_at").values_list("pk", "created_at")
@@ -98,7 +101,7 @@ def newest(petition: Petition) -> list[Form]:
     mails = Mail.objects.filter(
         signature=OuterRef("pk"), kind=Mail.Kind.CONFIRM, state=Mail.State.SENT
     )
-    columns = ("network_ix", "domain_ix", "petition_mailbox_ix")
+    columns = ("network_ix", "domain_ix", "sealed")
     ids = as_array(pk for pk, _signed_at in chosen)
     found = Signature.objects.filter(pk__in=ids).values_list(
         "pk",
@@ -109,9 +112,29 @@ def newest(petition: Petition) -> list[Form]:
         "state",
     )
     return [
-        Form._make([*row[:3], *(index and bytes(index) for index in row[3:6]), *row[6:]])
-        for row in found.order_by("-created_at")
-    ]
+        Form(
+            pk,
+            created_at,
+            confirmed_at,
+            network and bytes(network),
+            domain and bytes(domain),
+            _mailbox(pk, sealed),
+            is_sent,
+            state,
+        )
+        for (
+            pk, created_at, confirmed_at, network, domain, sealed, is_sent, state,
+        ) in found.order_by("-created_at")
+    ]  # fmt: skip
+
+
+def _mailbox(signature_id: UUID, sealed: bytes | None) -> str:
+    """Return the canonical address of a signer, or "" if it is erased or cannot be unsealed."""
+    try:
+        address = sealing.unseal(sealed, signature_id)["email"] if sealed else ""
+    except vault.CannotOpen:
+        return ""
+    return address and email_addresses.canonical(address)
 
 
 class Origin(NamedTuple):
@@ -176,16 +199,15 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
     known = _large_domains()
     named = [(known.get(form.domain or b"", OTHERS), form) for form in forms if form.mailbox]
     sizes = Counter(name for name, _mailbox in {(name, form.mailbox) for name, form in named})
-    reached: dict[str, list[set[bytes]]] = {}
+    reached: dict[str, list[set[str]]] = {}
     for name, form in named:
         shown = name if sizes[name] >= STEP else OTHERS
         submitted, sent, confirmed = reached.setdefault(shown, [set(), set(), set()])
-        mailbox = form.mailbox or b""
-        submitted.add(mailbox)
+        submitted.add(form.mailbox)
         if form.is_sent:
-            sent.add(mailbox)
+            sent.add(form.mailbox)
         if form.confirmed_at:
-            confirmed.add(mailbox)
+            confirmed.add(form.mailbox)
     funnels = [
         Funnel(name, *(len(mailboxes) // STEP * STEP for mailboxes in steps))
         for name, steps in reached.items()

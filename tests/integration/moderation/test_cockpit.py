@@ -151,6 +151,20 @@ def test_mail_is_told_by_mailboxes_in_steps_of_25_of_large_providers_alone(
     ]
 
 
+def test_no_figure_of_mail_tells_that_a_mailbox_confirmed_for_which_staff_sent_a_form(
+    petition: Petition,
+) -> None:
+    for number in range(23):
+        sign(petition, of("gmail.com", number))
+    sign(petition, replace(of("gmail.com", 99), name="By Staff"))
+    own = sign(petition, of("gmail.com", 99))
+    before = cockpit.by_provider(cockpit.newest(petition))
+
+    confirm(own)
+
+    assert cockpit.by_provider(cockpit.newest(petition)) == before == [("all others", 0, 0, 0)]
+
+
 def test_a_withdrawal_that_takes_many_forms_along_changes_no_figure_of_mail(
     petition: Petition,
 ) -> None:
