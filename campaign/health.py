@@ -15,8 +15,8 @@ from petitions.infra.sweeps import SWEEPS
 
 # Sentences by part and state in `campaign.monitoring`. Mail has its own section in the admin.
 _SENTENCES = {
-    ("database", "takes no writes"): "The database takes nothing in: nobody can sign.",
-    ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
+    ("database", "takes no writes"): "The database accepts no changes: nobody can sign.",
+    ("redis", "away"): "Redis cannot be reached: everybody who signs gets the extra check.",
     ("mailboxes", "compare"): "Signatures wait to be compared: run manage.py reindex_mailboxes.",
 }
 
@@ -57,7 +57,7 @@ def sentences() -> list[str]:
         state = report[name]["state"]
         if name == "sweeps" and state == "overdue":
             overdue = report[name]["overdue"]
-            found += [f"The worker stands still: {SWEEPS[sweep].consequence}." for sweep in overdue]
+            found += [f"The worker has stopped: {SWEEPS[sweep].consequence}." for sweep in overdue]
         elif name != "mail":
             found.append(_SENTENCES.get((name, state), f"{name}: {state}."))
     return found

@@ -47,7 +47,7 @@ class DomainsField(forms.MultipleChoiceField):
 
 class AlertDecisionForm(decide.DecisionForm):
     domains = DomainsField(
-        label="Only of these email domains (if you tick none, of all)",
+        label="Only from these email domains (if you tick none, from all)",
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
@@ -79,7 +79,7 @@ class RuleForm(forms.Form):
 
 class MailForm(forms.Form):
     kinds = forms.MultipleChoiceField(
-        label="Mail me, at most once an hour each, when there are",
+        label="Email me, at most once an hour for each, when there are",
         required=False,
         choices=Alert.Kind.choices,
         widget=forms.CheckboxSelectMultiple,
@@ -90,7 +90,7 @@ class MailForm(forms.Form):
 class AlertAdmin(Titled, ReadOnly):
     """The alerts of the last thirty days. The admin's home shows those not yet dismissed."""
 
-    when_empty = "Here stands what looks like an attack. Nothing does."
+    when_empty = "There are no alerts. This page lists what looks like an attack."
     list_display = ("noticed", "what", "number_in_words", "petition", "signatures", "state")
     list_display_links = ("noticed",)
     list_filter = ("kind",)
@@ -177,10 +177,12 @@ class AlertAdmin(Titled, ReadOnly):
         if len({one.petition_id for one in bursts}) == 1:
             left = len(found) - len(bursts)
             if left and request.method == "GET":
-                messages.info(request, f"Left out: {left}, about no burst of signatures.")
+                messages.info(request, f"Left out: {left}, not about many signatures at once.")
             return self._bursts_page(request, bursts)
         if len(found) > 1:
-            messages.error(request, "Choose bursts of signatures on one petition.")
+            messages.error(
+                request, "Choose alerts about many signatures at once, all on one petition."
+            )
             return redirect("admin:petitions_alert_changelist")
         context = {"title": capfirst(self.what(found[0])), "alerts": found}
         return self.page(request, "admin/petitions/alert/about.html", context)
@@ -223,8 +225,9 @@ class AlertAdmin(Titled, ReadOnly):
         if old < len(found):
             messages.success(
                 request,
-                f"Rules made: {len(found) - old}. They work within seconds, and end by themselves. "
-                "What waits for confirmation from there is held. Nobody gets an email.",
+                f"Rules made: {len(found) - old}. They take effect within seconds, and end by "
+                "themselves. Signatures from there that wait for confirmation are held once they "
+                "are confirmed. Nobody gets an email.",
             )
         if old:
             messages.warning(request, f"Without a rule: {old}. {alerts.ORIGIN_UNKNOWN}")

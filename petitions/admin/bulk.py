@@ -31,8 +31,8 @@ class BulkDecisionAdmin(ReadOnly):
     """A page for each bulk decision. The page of decisions lists those that wait or run."""
 
     when_empty = (
-        "Here stand decisions about many signatures at once, with their progress. Start one "
-        "from the list of signatures, by “all that match”."
+        "There are no bulk decisions yet. To decide about many signatures at once, choose “all "
+        "that match” in the list of signatures. This page will then show the progress."
     )
 
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
@@ -104,10 +104,10 @@ def _act(request: HttpRequest, job: BulkDecision) -> None:
         if bulk.start(job=job, typed=number, **acting(request)):
             messages.success(request, "It runs now. You can leave this page.")
         else:
-            messages.info(request, "It waits, and the team is mailed.")
+            messages.info(request, "It is waiting, and the team gets an email.")
     elif act == "approve":
         bulk.approve(job=job, **acting(request))
-        messages.success(request, "Approved: it runs now.")
+        messages.success(request, "Approved. It runs now.")
     elif act == "cancel":
         bulk.cancel(job=job, **acting(request))
         undo = " What it had changed by then can be undone." if job.done else ""

@@ -66,8 +66,8 @@ class UndoForm(forms.Form):
 @admin.register(Decision)
 class DecisionAdmin(ReadOnly):
     when_empty = (
-        "Here stand the decisions about signatures, each with its undo. None was taken yet: "
-        "decide from the list of signatures."
+        "Nobody has decided about a signature yet. This page will list all decisions, and you "
+        "can undo each one there. To decide, open the list of signatures."
     )
 
     def get_urls(self) -> list[URLPattern]:

@@ -97,7 +97,7 @@ class RuleForm(forms.ModelForm[Rule]):
         self.fields["whom"].initial = self.instance.pattern
         self.fields["note"].widget.attrs["size"] = 60
         self.fields["note"].validators.append(refuse_address)
-        self.fields["expires_at"].help_text = "A rule without an end stands for ever."
+        self.fields["expires_at"].help_text = "A rule without an end never stops."
         if kind := self.fields.get("kind"):
             chosen = [one for one in Rule.Kind.choices if one[0] != Rule.Kind.ALERT]
             kind.choices = [("", "---------"), *chosen]  # type: ignore[attr-defined]
@@ -204,8 +204,9 @@ class RuleAdmin(Strict):
     """The list of rules. The pattern comes first, so that a phone shows it."""
 
     when_empty = (
-        "Here stand the rules that refuse or hold forms from a network, a domain or an address. "
-        "None is needed until somebody abuses the form: then an alert tells you."
+        "There are no rules. A rule blocks or holds forms from a network, a domain or an "
+        "address, or allows those from a network or a domain. You need none until somebody "
+        "abuses the form. An alert then tells you."
     )
     has_own_record = True
     form = RuleForm
@@ -218,8 +219,8 @@ class RuleAdmin(Strict):
     show_full_result_count = False
     search_fields = ("pattern", "note")
     search_help_text = (
-        "A network, a domain or words of a note. Never type an email address: it would stand "
-        "in the address of this page."
+        "Type a network, a domain or words of a note. Never type an email address: it would "
+        "become part of this page’s web address."
     )
     ordering = ("-id",)
     actions = ("end",)

@@ -35,7 +35,10 @@ SWITCHES = {
     ),
     Switch.HOLD: (
         "Everything new is held",
-        "Whatever is signed or confirmed from now on waits for a moderator. Signers see nothing.",
+        (
+            "Everything that is signed or confirmed from now on waits for a moderator. Signers see "
+            "no difference."
+        ),
     ),
 }
 
@@ -47,7 +50,7 @@ class SwitchForm(forms.Form):
     )
     why = Note(
         "Why, for your colleagues",
-        "It stands in the audit log. Do not write names or email addresses.",
+        "It is kept in the audit log. Do not write names or email addresses.",
     )
 
 
@@ -121,6 +124,6 @@ def _turn(request: HttpRequest, petition: Petition, form: SwitchForm) -> None:
         **acting(request),
     )
     if is_turned:
-        messages.success(request, "Done. It works within seconds. Organisers are mailed.")
+        messages.success(request, "Done. It takes effect within seconds. Organisers get an email.")
     else:
-        messages.warning(request, "Somebody has done that already. Nothing was changed.")
+        messages.warning(request, "Nothing was changed. Somebody else has already done it.")

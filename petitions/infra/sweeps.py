@@ -27,12 +27,12 @@ _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 SWEEPS = {
     "deliver-mail": Sweep(5.0, _MINUTE, "no mail is sent"),
     "raise-alerts": Sweep(30.0, 2 * _MINUTE, "no alert is raised"),
-    "count-activity": Sweep(30.0, 5 * _MINUTE, "the cockpit’s figures by minute stay behind"),
+    "count-activity": Sweep(30.0, 5 * _MINUTE, "the cockpit’s figures by minute are out of date"),
     "run-bulk-decisions": Sweep(5.0, _MINUTE, "no bulk decision is carried out"),
     "send-news": Sweep(10.0, 2 * _MINUTE, "no news to supporters is sent"),
     "send-staff-mail": Sweep(10.0, 2 * _MINUTE, "no mail to staff is sent"),
     "queue-reminders": Sweep(600.0, 30 * _MINUTE, "no reminder is mailed"),
-    "apply-retention": Sweep(3600.0, 3 * _HOUR, "nothing is deleted that should go"),
+    "apply-retention": Sweep(3600.0, 3 * _HOUR, "data that should be deleted is still kept"),
     "record-closes": Sweep(60.0, 5 * _MINUTE, "no petition is noted as closed"),
     "give-notice": Sweep(600.0, 30 * _MINUTE, "nobody is told of a coming erasure"),
     # At the full hour, and so before the snapshots, which take the day's states from it.
@@ -44,7 +44,7 @@ SWEEPS = {
         crontab(minute="20"), 6 * _HOUR, "the figures by country are not updated"
     ),
     "list-names": Sweep(
-        crontab(minute="10"), 6 * _HOUR, "the public lists of names are not renewed"
+        crontab(minute="10"), 6 * _HOUR, "the public lists of names are not updated"
     ),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
     "take-snapshots": Sweep(

@@ -909,7 +909,10 @@ class Migration(migrations.Migration):
                 (
                     "subject",
                     models.CharField(
-                        help_text="It may name the petition. Signers who withheld their name get a neutral one, unless they allowed news to name it.",
+                        help_text=(
+                            "It may name the petition. Signers who withheld their name get a "
+                            "neutral subject, unless they allowed news to name it."
+                        ),
                         max_length=100,
                         verbose_name="subject",
                     ),
@@ -917,7 +920,7 @@ class Migration(migrations.Migration):
                 (
                     "body",
                     models.TextField(
-                        help_text="In Markdown. Nobody is named, no picture is loaded.",
+                        help_text="In Markdown. It names nobody, and pictures are left out.",
                         max_length=20000,
                         validators=[petitions.formatting.sanitising.need_few_marks],
                         verbose_name="text",
@@ -1703,12 +1706,12 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("burst", "many signatures from one network"),
-                            ("domain", "many signatures of one email domain"),
+                            ("domain", "many signatures from one email domain"),
                             ("held", "signatures on hold for more than 48 hours"),
                             ("mail", "mail that waits for more than 10 minutes"),
                             ("bounces", "more than 5% of mail refused by servers"),
                             ("tally", "a count that did not match its signatures"),
-                            ("still", "a part of the site that stands still"),
+                            ("still", "a part of the site that has stopped"),
                         ],
                         max_length=10,
                         verbose_name="type",
@@ -2991,12 +2994,12 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("burst", "many signatures from one network"),
-                            ("domain", "many signatures of one email domain"),
+                            ("domain", "many signatures from one email domain"),
                             ("held", "signatures on hold for more than 48 hours"),
                             ("mail", "mail that waits for more than 10 minutes"),
                             ("bounces", "more than 5% of mail refused by servers"),
                             ("tally", "a count that did not match its signatures"),
-                            ("still", "a part of the site that stands still"),
+                            ("still", "a part of the site that has stopped"),
                         ],
                         max_length=10,
                     ),
@@ -3050,7 +3053,7 @@ class Migration(migrations.Migration):
                             ("rule-ended", "rule ended"),
                             ("petition-published", "petition published"),
                             ("petition-paused", "signing paused"),
-                            ("petition-resumed", "signing goes on"),
+                            ("petition-resumed", "signing resumed"),
                             ("petition-closed", "petition closed"),
                             ("petition-reopened", "petition opened again"),
                             ("petition-restored", "petition put back on the site"),
@@ -3063,7 +3066,7 @@ class Migration(migrations.Migration):
                             ("texts-saved", "texts saved"),
                             ("texts-published", "texts published"),
                             ("text-corrected", "public text corrected"),
-                            ("version-begun", "new version of the text begun"),
+                            ("version-begun", "new version of the text started"),
                             ("statement-published", "statement published"),
                             ("statement-recalled", "statement taken back to draft"),
                             ("draft-link-made", "secret link to a draft made"),
@@ -3094,7 +3097,7 @@ class Migration(migrations.Migration):
                             ("reveal-refused", "address not revealed: too many this hour"),
                             ("searched", "signatures searched"),
                             ("search-refused", "search refused: too many this hour"),
-                            ("decided", "signatures decided about"),
+                            ("decided", "decision about signatures"),
                             ("exported", "signatures exported"),
                             ("records-exported", "audit records exported"),
                             ("news-tested", "test of news mailed to its sender"),
@@ -3107,14 +3110,14 @@ class Migration(migrations.Migration):
                             ("changed", "changed by a form"),
                             ("deleted", "deleted by a form"),
                             ("signing-paused", "signing paused"),
-                            ("signing-resumed", "signing taken up again"),
+                            ("signing-resumed", "signing resumed"),
                             ("challenge-on", "extra check for everybody switched on"),
                             ("challenge-off", "extra check for everybody switched off"),
                             ("holding-on", "holding of all new signatures switched on"),
                             ("holding-off", "holding of all new signatures switched off"),
                             ("names-shown", "publication of names switched on"),
                             ("names-hidden", "publication of names switched off"),
-                            ("mail-tried", "every message mailed to oneself"),
+                            ("mail-tried", "every message sent to oneself"),
                             ("sender-checked", "DNS records of the sender checked"),
                         ],
                         max_length=40,

@@ -211,12 +211,12 @@ class Alert(models.Model):
     class Kind(models.TextChoices):
         BURST = "burst", _("many signatures from one network")
         # In English only from here on, like the rest of the admin.
-        DOMAIN = "domain", "many signatures of one email domain"
+        DOMAIN = "domain", "many signatures from one email domain"
         HELD = "held", "signatures on hold for more than 48 hours"
         MAIL = "mail", "mail that waits for more than 10 minutes"
         BOUNCES = "bounces", "more than 5% of mail refused by servers"
         TALLY = "tally", "a count that did not match its signatures"
-        STILL = "still", "a part of the site that stands still"
+        STILL = "still", "a part of the site that has stopped"
 
     BURSTS = (Kind.BURST, Kind.DOMAIN)
     # Kinds whose number is stored in steps, so that it never reveals a single address.

@@ -134,14 +134,14 @@ class NewsText(models.Model):
         "subject",
         max_length=100,
         help_text=(
-            "It may name the petition. Signers who withheld their name get a neutral one, unless "
-            "they allowed news to name it."
+            "It may name the petition. Signers who withheld their name get a neutral subject, "
+            "unless they allowed news to name it."
         ),
     )
     body = models.TextField(
         "text",
         max_length=20_000,
-        help_text="In Markdown. Nobody is named, no picture is loaded.",
+        help_text="In Markdown. It names nobody, and pictures are left out.",
         validators=[need_few_marks],
     )
 

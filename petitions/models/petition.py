@@ -108,7 +108,7 @@ class MilestoneText(models.Model):
 # Grace period: links mailed before the close still confirm for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
 PAST_CLOSE = (
-    "This time has passed in London. Choose one to come, and look at the year. To close the "
+    "This time has passed in London. Choose a later one, and check the year. To close the "
     "petition now, leave the field as it was and use the button “Close”."
 )
 CLOSE_HAS_PASSED = _(
@@ -478,9 +478,9 @@ class PetitionText(Publication, models.Model):
         """Raise `ValidationError` with advice if this version is signed."""
         if self.is_signed:
             raise ValidationError(
-                f"“{self.title}” cannot be deleted: version {self.version} has been signed. Untick "
-                "“Delete”. To show other words, change it on the page “Texts”; to hide this one, "
-                "empty its “published”."
+                f"“{self.title}” cannot be deleted: version {self.version} has been signed. "
+                "Untick “Delete”. To change its words, use the page “Texts”. To hide it, empty "
+                "its “published”."
             )
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:

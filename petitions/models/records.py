@@ -46,7 +46,7 @@ class AuditRecord(models.Model):
         RULE_ENDED = "rule-ended", _("rule ended")
         PETITION_PUBLISHED = "petition-published", _("petition published")
         PETITION_PAUSED = "petition-paused", "signing paused"
-        PETITION_RESUMED = "petition-resumed", "signing goes on"
+        PETITION_RESUMED = "petition-resumed", "signing resumed"
         PETITION_CLOSED = "petition-closed", "petition closed"
         PETITION_REOPENED = "petition-reopened", "petition opened again"
         PETITION_RESTORED = "petition-restored", "petition put back on the site"
@@ -59,7 +59,7 @@ class AuditRecord(models.Model):
         TEXTS_SAVED = "texts-saved", "texts saved"
         TEXTS_PUBLISHED = "texts-published", "texts published"
         TEXT_CORRECTED = "text-corrected", "public text corrected"
-        VERSION_BEGUN = "version-begun", "new version of the text begun"
+        VERSION_BEGUN = "version-begun", "new version of the text started"
         STATEMENT_PUBLISHED = "statement-published", _("statement published")
         STATEMENT_RECALLED = "statement-recalled", "statement taken back to draft"
         DRAFT_LINK_MADE = "draft-link-made", "secret link to a draft made"
@@ -91,7 +91,7 @@ class AuditRecord(models.Model):
         REVEAL_REFUSED = "reveal-refused", "address not revealed: too many this hour"
         SEARCHED = "searched", "signatures searched"
         SEARCH_REFUSED = "search-refused", "search refused: too many this hour"
-        DECIDED = "decided", "signatures decided about"
+        DECIDED = "decided", "decision about signatures"
         EXPORTED = "exported", "signatures exported"
         RECORDS_EXPORTED = "records-exported", "audit records exported"
         NEWS_TESTED = "news-tested", "test of news mailed to its sender"
@@ -104,14 +104,14 @@ class AuditRecord(models.Model):
         CHANGED = "changed", "changed by a form"
         DELETED = "deleted", "deleted by a form"
         SIGNING_PAUSED = "signing-paused", "signing paused"
-        SIGNING_RESUMED = "signing-resumed", "signing taken up again"
+        SIGNING_RESUMED = "signing-resumed", "signing resumed"
         CHALLENGE_ON = "challenge-on", "extra check for everybody switched on"
         CHALLENGE_OFF = "challenge-off", "extra check for everybody switched off"
         HOLDING_ON = "holding-on", "holding of all new signatures switched on"
         HOLDING_OFF = "holding-off", "holding of all new signatures switched off"
         NAMES_SHOWN = "names-shown", "publication of names switched on"
         NAMES_HIDDEN = "names-hidden", "publication of names switched off"
-        MAIL_TRIED = "mail-tried", "every message mailed to oneself"
+        MAIL_TRIED = "mail-tried", "every message sent to oneself"
         SENDER_CHECKED = "sender-checked", "DNS records of the sender checked"
 
     actor = models.ForeignKey(

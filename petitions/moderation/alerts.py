@@ -34,7 +34,9 @@ DECIDABLE = (State.PENDING, State.CONFIRMED, State.HELD)
 MAX_ROWS, MAX_NAMES, SAMPLE_SIZE = 10_000, 200, 10
 # Nothing more is expected from an older network, and the day of its blind index is not known.
 MAX_AGE_FOR_RULE = timedelta(hours=72)
-ORIGIN_UNKNOWN = "Where signatures of more than three days ago came from is not known any more."
+ORIGIN_UNKNOWN = (
+    "The site no longer knows where signatures from more than three days ago came from."
+)
 HOURS = (1, 6, 24, 72)
 # Prefixes of `Likeness.choice`.
 SIGNAL, DOMAIN, MAX_DOMAINS_SHOWN = "signal:", "domain:", 10

@@ -83,7 +83,7 @@ def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: U
     Raises `PermissionDenied`, and `Refused` if the kind is not for many, or if nothing matches.
     """
     if kind not in lifecycle.DECISIONS:
-        raise Refused("This cannot be decided about many at once. Open each signature for it.")
+        raise Refused("You cannot do this to many signatures at once. Open each signature instead.")
     decision = Decision(petition_id=selection.petition_id, kind=kind, reason=reason, note=note)
     return _preview(decision, selection, actor)
 
@@ -120,7 +120,7 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
         # A whole petition is counted exactly, because the moderator has to type its number.
         number = Number(rows.count(), True) if selection.is_total else bounded(rows, MAX_COUNTED)
         if not number.n:
-            raise Refused("Nothing that this decision could change matches. Nothing was done.")
+            raise Refused("Nothing was done. No signature matches that this decision could change.")
         job.matching, job.is_exact = number
         job.save(update_fields=["matching", "is_exact"])
     return preview_of(job)
@@ -190,9 +190,13 @@ def summary(job: BulkDecision) -> str:
     if job.skipped:
         sentences.append(f"{job.skipped:,} left alone, because they changed after the preview.")
     if job.error == RIGHTS_ENDED:
-        sentences.append("It was stopped, because its moderator may not moderate any more.")
+        sentences.append(
+            "It was stopped, because the moderator who started it may no longer moderate."
+        )
     elif job.error == UNSELECTABLE:
-        sentences.append("It was stopped, because what a condition names is not known any more.")
+        sentences.append(
+            "It was stopped, because something that a condition names is no longer known."
+        )
     elif job.error:
         sentences.append("It was stopped by an error: ask your operator.")
     return " ".join(sentences)
@@ -223,7 +227,7 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
     if actor.pk != job.actor_id:
         raise Refused("Only the moderator who made this preview can start it. Make your own.")
     if selection.is_total and typed != job.matching:
-        raise Refused(f"This is about all of them. Type their number, {job.matching}, to go on.")
+        raise Refused(f"This is about all of them. To go on, type their number: {job.matching}.")
     is_recent = {"created_at__gt": Now() - DRAFT_LIFETIME}
     if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
         raise Refused("This preview is more than a day old. Make a new one.")
@@ -245,7 +249,7 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
     """
     roles.require(actor, roles.MODERATE)
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
-        raise Refused("This has ended already. You can undo what it did.")
+        raise Refused("This has already ended. You can undo what it did.")
     audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)
 
 

@@ -54,7 +54,7 @@ def is_large(number: int) -> bool:
 def _refuse_if_large(number: int) -> None:
     if is_large(number):
         raise Refused(
-            f"{number:,} at once need a second moderator. Nothing was changed: load the page again."
+            f"{number:,} at once need a second moderator. Nothing was changed. Load the page again."
         )
 
 
@@ -102,7 +102,8 @@ class Decided:
         if self.overtaken:
             what = ", ".join(f"{one.title} ({one.actor or '–'})" for one in self.others)
             sentences.append(
-                f"{len(self.overtaken)} left alone, because somebody has decided since: {what}."
+                f"{len(self.overtaken)} left alone, because somebody has decided about them "
+                f"since: {what}."
             )
         return sentences
 

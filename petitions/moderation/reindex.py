@@ -93,7 +93,8 @@ def reindex_all(progress: Progress = lambda _fraction: None) -> Reindexing:
     with locks.lease(JOB) as is_acquired:
         if not is_acquired:
             raise Refused(
-                "Another command compares mailboxes at this moment. Wait for it, and try again."
+                "Another command is comparing mailboxes now. Wait until it has ended, then try "
+                "again."
             )
         job = _start_or_resume()
         job.run(lambda: _reindex_batch(job, progress))

@@ -50,7 +50,7 @@ def reveal(
     """
     roles.require(actor, PERMISSION)
     if not reason.strip() or "@" in reason:
-        raise ValueError("A reveal needs a reason without an address in it.")
+        raise ValueError("Give a reason, without an address in it.")
     # Without the lock, two concurrent reveals could both take the last place of the budget.
     locks.lock_named(f"reveal {actor.pk}")
     now = timezone.now()

@@ -93,14 +93,16 @@ def _preview(rule: Rule) -> Preview:
         if not parts:
             return Preview(
                 None,
-                "Not counted: networks are known by their /24 (or /64) alone, and only "
-                f"{rules.MAX_INDEXES} of them are looked for. The rule works for new attempts, "
-                "but cannot hold what already waits for confirmation.",
+                "Not counted: signatures keep only the /24 (or /64) of their network, and only "
+                f"{rules.MAX_INDEXES} of these can be searched at once. The rule works for new "
+                "attempts, but cannot hold what already waits for confirmation.",
             )
         return Preview(_states(since, signer__network_ix__in=parts))
     large = _large_domains(rule.pattern)
     if rule.pattern.startswith("*."):
-        return Preview(None, "Not counted: which domains lie below this one is not known.", large)
+        return Preview(
+            None, "Not counted: the site does not know which domains are below this one.", large
+        )
     domains = [sealing.domain_index(f"@{rule.pattern}", day) for day in days]
     return Preview(_states(since, signer__domain_ix__in=domains), large=large)
 

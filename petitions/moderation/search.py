@@ -111,8 +111,9 @@ def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
             record(petition=petition, kind=kind + _TYPED, actor=actor, screen=screen)
             return found
     raise Refused(
-        "Nothing was looked for. You have looked for many addresses or domains within an hour, "
-        "each of which may tell who signed. Wait, or ask another moderator."
+        "Nothing was searched. You have searched for too many addresses or domains within an "
+        "hour. This is limited, because each search may tell who signed. Wait, or ask another "
+        "moderator."
     )
 
 

@@ -44,8 +44,9 @@ _LOOKS = {
 }
 _MINUTE = timedelta(minutes=1)
 _NOT_KNOWN = (
-    "Where that signature came from is not known any more: it is erased after 30 days, and with "
-    "its signer, or it has moved to another address. Choose another condition."
+    "The network or domain of that signature is no longer known. It is erased after 30 days, "
+    "with the signer’s data, or when the signer moves to another address. Choose another "
+    "condition."
 )
 # A blind index belongs to a UTC day. Retention truncates times to the day in London, which begins
 # an hour earlier in summer.
@@ -281,7 +282,7 @@ def _origins_of(alerts: tuple[int, ...]) -> tuple[set[bytes], set[bytes]]:
     networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
     domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
     if not networks | domains:
-        raise Refused("The alerts are deleted, after 30 days. Choose another condition.")
+        raise Refused("These alerts were deleted after 30 days. Choose another condition.")
     return networks, domains
 
 
@@ -308,7 +309,7 @@ def _minute_of(signature_id: UUID) -> datetime:
         raise Refused("That signature has been deleted. Choose another condition.")
     if timezone.localtime(signed).time() == datetime.min.time():
         raise Refused(
-            "Of that signature only the day is still known. Choose the day as a condition."
+            "Only the day of that signature is still known. Choose the day as a condition."
         )
     return signed.replace(second=0, microsecond=0)
 

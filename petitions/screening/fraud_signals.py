@@ -298,7 +298,7 @@ _RULES: dict[str, tuple[int, str]] = {
     "held-network": (HOLD_AT, "A rule holds what comes from this network."),
     "held-domain": (HOLD_AT, "A rule holds the domain of the email address."),
     "held-address": (HOLD_AT, "A rule holds this email address."),
-    "held-petition": (HOLD_AT, "Everything new of this petition was held."),
+    "held-petition": (HOLD_AT, "Everything new on this petition was held."),
     "mailbox-rate": (0, "Too many attempts with one email address."),
 }
 # All codes, for filters.

@@ -12,7 +12,7 @@ if (controls) {
   let timer = 0;
 
   const show = (words) => {
-    button.textContent = isPaused ? "Renew by itself" : "Pause";
+    button.textContent = isPaused ? "Refresh automatically" : "Pause";
     told.textContent = words;
   };
   const schedule = () => {
@@ -29,7 +29,7 @@ if (controls) {
       return void show("You are logged out. Load the page again.");
     }
     if (response?.ok) replace(new DOMParser().parseFromString(await response.text(), "text/html"));
-    show(response?.ok ? "Renewed every half minute." : "No answer: these are earlier figures.");
+    show(response?.ok ? "Refreshed every half minute." : "No answer. These are earlier figures.");
     schedule();
   }
 
@@ -48,7 +48,7 @@ if (controls) {
     isPaused = !isPaused;
     if (isPaused) {
       clearTimeout(timer);
-      show("It stands still.");
+      show("Paused.");
     } else renew();
   });
   document.addEventListener("visibilitychange", () => {
@@ -56,6 +56,6 @@ if (controls) {
     if (!document.hidden && !isPaused) renew();
   });
   controls.hidden = false;
-  show(isPaused ? "It stands still." : "Renewed every half minute.");
+  show(isPaused ? "Paused." : "Refreshed every half minute.");
   schedule();
 }

@@ -123,8 +123,8 @@ def test_the_cockpit_renews_itself_stands_still_when_told_to_and_keeps_what_is_i
     page.on("request", lambda request: asked.append(request.url))
     page.clock.run_for(120_000)
     assert not asked
-    page.get_by_role("button", name="Renew by itself").click()
-    expect(page.locator(".renewing")).to_contain_text("Renewed every half minute.")
+    page.get_by_role("button", name="Refresh automatically").click()
+    expect(page.locator(".renewing")).to_contain_text("Refreshed every half minute.")
     assert len(asked) == 1
 
 
@@ -140,7 +140,7 @@ def test_the_cockpit_says_when_nobody_answers_and_when_the_log_in_has_ended(
 
     page.route(f"**{COCKPIT}", hang_up)
     page.clock.run_for(31_000)
-    expect(page.locator(".renewing")).to_contain_text("No answer: these are earlier figures.")
+    expect(page.locator(".renewing")).to_contain_text("No answer. These are earlier figures.")
     page.unroute(f"**{COCKPIT}", hang_up)
     page.context.clear_cookies()
     page.clock.run_for(31_000)
@@ -153,8 +153,8 @@ def test_for_who_wants_little_to_move_and_without_script_it_stands_still(
     page.emulate_media(reduced_motion="reduce")
     log_in(page, stack)
     page.goto(COCKPIT)
-    expect(page.locator(".renewing")).to_contain_text("It stands still.")
-    expect(page.get_by_role("button", name="Renew by itself")).to_be_visible()
+    expect(page.locator(".renewing")).to_contain_text("Paused.")
+    expect(page.get_by_role("button", name="Refresh automatically")).to_be_visible()
 
     cookies = page.context.cookies()
     context = chromium.new_context(base_url=stack.site_url, java_script_enabled=False)

@@ -137,7 +137,7 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
     expect(page.locator("#id_reason_approve")).to_have_value("checked")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator(".messagelist")).to_contain_text("1 approved. Nobody gets an email.")
-    expect(page.locator("#content-main")).to_contain_text("signatures is on hold.")
+    expect(page.locator("#content-main")).to_contain_text("has no signatures on hold.")
     assert eventually_counts(page, before + 1)
     assert fits(page)
 

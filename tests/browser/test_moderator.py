@@ -78,7 +78,7 @@ def test_a_moderators_evening(page: Page, stack: Stack, size: tuple[int, int]) -
 
     page.locator("#result_list tbody a").first.click()
     expect(page.locator(".timeline")).to_contain_text("Confirmed by its signer")
-    expect(page.locator(".facts")).to_contain_text("9, with this one")
+    expect(page.locator(".facts")).to_contain_text("9, including this one")
     assert fits(page)
     page.get_by_role("link", name="Reveal it").click()
     page.fill("#id_reason", "They wrote that they never signed")
@@ -95,7 +95,7 @@ def test_a_moderators_evening(page: Page, stack: Stack, size: tuple[int, int]) -
     page.goto(LIST)
     page.fill("#sought", domain)
     page.get_by_role("button", name="Find").click()
-    expect(page.locator(".chip")).to_contain_text("of the same email domain")
+    expect(page.locator(".chip")).to_contain_text("from the same email domain")
     page.locator("#tick-all").check()
     page.select_option("#id_reason_remove", "automated")
     page.get_by_role("button", name="Remove from the count").click()

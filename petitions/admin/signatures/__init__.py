@@ -18,7 +18,8 @@ from petitions.models import Signature
 @admin.register(Signature)
 class SignatureAdmin(ReadOnly):
     when_empty = (
-        "Here stand signatures, also those that wait for confirmation. Nobody has signed yet."
+        "Nobody has signed yet. This page will list all signatures, including those that wait "
+        "for confirmation."
     )
 
     def get_urls(self) -> list[URLPattern]:

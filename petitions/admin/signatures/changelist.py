@@ -30,8 +30,8 @@ from petitions.staff import roles
 MAX_COUNTED = 10_000
 VIEW = "petitions.view_signature"
 _TRUNCATED = (
-    "Very many have this name or postcode: the list has {:,} of them. To find one person, search "
-    "for the address or the reference."
+    "Very many people have this name or postcode: the list shows {:,} of them. To find one "
+    "person, search for their email address or reference."
 )
 _IN_FORM = frozenset({"place", "since", "until", "after"})
 
@@ -165,7 +165,7 @@ def _list_of_index(request: HttpRequest, asked: Filters) -> str:
         one = theirs.first()
         if one is None:
             messages.warning(
-                request, f"That {name} is not known any more: it is erased after 30 days."
+                request, f"That {name} is no longer known: it is erased after 30 days."
             )
         return asked.url(**{f"{name}_of": str(one.pk) if one else ""})
     return ""

@@ -73,7 +73,7 @@ class DecisionForm(forms.Form):
         if kind is None:
             return cleaned
         if kind not in self._kinds:
-            self.add_error("kind", "This cannot be decided about what the page shows.")
+            self.add_error("kind", "This decision is not possible for the signatures on this page.")
             return cleaned
         cleaned["reason"] = cleaned.get(f"reason_{kind}")
         if not cleaned["reason"]:

@@ -40,7 +40,7 @@ _FORM_ERASED = (
 )
 _NEIGHBOURS = {
     "network_of": "From the same network that day",
-    "domain_of": "Of the same email domain that day",
+    "domain_of": "From the same email domain that day",
     "minute_of": "Signed in the same minute",
 }
 _MAILED = {Mail.Kind.CONFIRM: "Email to confirm", Mail.Kind.REMIND: "Reminder to confirm"}
@@ -140,8 +140,8 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
     if search.as_reference(request.POST[ERASE]) != signature.reference:
         messages.warning(
             request,
-            "Nothing was deleted. Type the reference of this signature to delete its signer’s "
-            "data: this cannot be undone.",
+            "Nothing was deleted. To delete this signer’s data, type the reference of the "
+            "signature. This cannot be undone.",
         )
         return redirect(here)
     with show_refusals(request):

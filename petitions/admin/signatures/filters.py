@@ -112,7 +112,7 @@ class Filters:
     def selection(self) -> Selection:
         """Return the selection of all pages of the list. Raises `Refused`."""
         if self.is_of_person:
-            raise Refused("Tick the signatures: what a search found is no condition.")
+            raise Refused("You cannot use a search as a condition. Tick the signatures instead.")
         values = self.values
         is_abroad = {"yes": True, "no": False}.get(self.given.get("abroad", ""))
         return Selection(
@@ -273,7 +273,7 @@ _STORED = {
 _CONDITIONS = {shown: name for name, shown in _STORED.items()}
 _LIKE = {
     "network_of": "from the same network that day as",
-    "domain_of": "of the same email domain that day as",
+    "domain_of": "from the same email domain that day as",
     "minute_of": "signed in the same minute as",
 }
 
@@ -311,9 +311,9 @@ def _in_words(name: str, value: Any, text: str) -> str:
 
 
 _WITH = {
-    "decision": "as a decision left it: {}",
-    "since": "signed from {} on",
-    "until": "signed until {}, with that day",
+    "decision": "not changed since this decision: {}",
+    "since": "signed on {} or later",
+    "until": "signed until {}, including that day",
     "before": "signed before {}",
 }
 _WORDS = {

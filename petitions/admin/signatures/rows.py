@@ -16,7 +16,7 @@ State = Signature.State
 # Renders a template of the signature admin: request, template name and context.
 Render = Callable[[HttpRequest, str, dict[str, Any]], HttpResponse]
 _NO_NAME = {
-    State.REFUSED: "nothing of the person was kept",
+    State.REFUSED: "no personal data was kept",
     State.WITHDRAWN: "deleted",
 }
 

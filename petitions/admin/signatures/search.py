@@ -13,18 +13,21 @@ from petitions.moderation import search
 # Addresses have at most 254 characters, and names 100.
 MAX_LENGTH = 254
 _NOTHING = {
-    "address": "No signature has that email address. It has to be the whole address.",
+    "address": "No signature has that email address. Type the whole address.",
     "reference": "No signature has that reference.",
     "postcode": "Nobody has signed a petition here with that postcode.",
-    "name": "No signature was found under that name. It has to be the whole name: a first name or "
-    "half a name finds nothing.",
-    "part": "No signature was found. Half a reference or half a postcode finds nothing: type all "
-    "of it.",
+    "name": (
+        "No signature was found under that name. Type the whole name: a first name or half a "
+        "name finds nothing."
+    ),
+    "part": (
+        "No signature was found. Type the whole reference or postcode: half of one finds nothing."
+    ),
     "domain": "Nobody has signed this petition from that email domain in the last 30 days.",
 }
 KINDS = (
-    "Search takes a whole email address, a whole name, a postcode, a reference (12 letters and "
-    "digits), an email domain, or the name of a constituency."
+    "You can search for a whole email address, a whole name, a postcode, a reference (12 letters "
+    "and digits), an email domain, or the name of a constituency."
 )
 
 
@@ -71,5 +74,5 @@ def _days(
     """Show links to the lists of a domain, one per day: its blind index has a key of the day."""
     here = Filters(asked.petition)
     links = [(day.day, here.url(domain_of=str(day.signature_id))) for day in found.days]
-    context = {"title": "Signatures of one email domain", "links": links}
+    context = {"title": "Signatures from one email domain", "links": links}
     return render(request, "domain", {**context, "list_url": here.url()})

@@ -91,7 +91,7 @@ def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
     page = client.get(f"/admin/petitions/alert/{alert.pk}/change/").content.decode()
     assert "Many signatures from one network in two minutes." in page
     found = client.post("/admin/petitions/signature/", {"sought": "example.org"}, follow=True)
-    assert "Signatures of one email domain" in found.content.decode()
+    assert "Signatures from one email domain" in found.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

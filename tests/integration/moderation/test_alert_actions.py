@@ -193,7 +193,7 @@ def test_chosen_alerts_that_are_not_bursts_are_left_out(
     """Regression test: an alert about long-held signatures hid the page of the bursts."""
     held = Alert.objects.create(petition=petition, kind=Alert.Kind.HELD, number=3)
     page = mona.get(f"{ALERT}together/?alert={burst.pk}&alert={held.pk}").content.decode()
-    assert "Left out: 1, about no burst of signatures." in page
+    assert "Left out: 1, not about many signatures at once." in page
     assert "Decide about what came" in page
 
 

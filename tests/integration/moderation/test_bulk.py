@@ -128,7 +128,7 @@ def test_whose_domain_was_previewed_is_decided_wherever_its_signature_moves(
 def test_what_matches_nothing_is_refused_and_leaves_no_draft(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
-    with pytest.raises(Refused, match="Nothing that this decision could change"):
+    with pytest.raises(Refused, match="No signature matches that this decision could change"):
         _preview(petition, moderator, kind="approve")
     assert not BulkDecision.objects.exists()
 
@@ -208,7 +208,7 @@ def test_the_preview_of_a_large_restoration_has_no_effect_on_the_count(
     assert preview.effect is None
     client.force_login(moderator)
     page = client.get(f"/admin/petitions/bulkdecision/{preview.job.pk}/change/").content.decode()
-    assert "changes by what each was before" in page
+    assert "depends on the earlier status of each" in page
 
 
 def test_what_changed_since_the_preview_is_left_alone_and_counted(
@@ -250,7 +250,8 @@ def test_ticked_rows_that_a_colleague_decided_about_since_are_left_alone_and_tol
     assert _states(signed[:2]) == ["confirmed", "held"]
     assert done.overtaken == {signed[0]}
     assert (
-        "1 left alone, because somebody has decided since: remove (second), rest" in done.summary()
+        "1 left alone, because somebody has decided about them since: remove (second), rest"
+        in done.summary()
     )
 
 
@@ -291,7 +292,7 @@ def test_nobody_starts_the_preview_of_another_nor_one_of_yesterday_nor_twice(
         bulk.start(job=job, actor=moderator, screen="test")
     BulkDecision.objects.update(created_at=timezone.now())
     assert bulk.start(job=job, actor=moderator, screen="test")
-    with pytest.raises(Refused, match="started or stopped already"):
+    with pytest.raises(Refused, match="already been started or stopped"):
         bulk.start(job=job, actor=moderator, screen="test")
 
 
@@ -384,7 +385,7 @@ def test_a_cancelled_one_stops_at_the_next_batch_and_what_it_did_can_be_undone(
     assert job.decision
     decisions.undo(decision=job.decision, note="", actor=second)
     assert _states(signed) == ["confirmed"] * 5
-    with pytest.raises(Refused, match="has ended already"):
+    with pytest.raises(Refused, match="has already ended"):
         bulk.cancel(job=job, actor=second, screen="test")
 
 
@@ -398,7 +399,7 @@ def test_a_moderator_whose_rights_end_while_it_runs_stops_it(
     assert _run(job).state == State.FAILED
 
     assert job.error == "rights-ended"
-    assert "its moderator may not moderate any more" in bulk.summary(job)
+    assert "the moderator who started it may no longer moderate" in bulk.summary(job)
     assert _states(signed) == [*["removed"] * 2, *["confirmed"] * 3]
 
 

@@ -78,10 +78,10 @@ def test_a_place_leads_to_its_list(petition: Petition, mona: Client) -> None:
         ("nobody@example.org", "No signature has that email address."),
         ("0000-0000-0000", "No signature has that reference."),
         ("nowhere.example", "Nobody has signed this petition from that email domain"),
-        ("737", "Half a reference or half a postcode finds nothing: type all of it."),
-        ("51V4-32Q5", "Half a reference or half a postcode finds nothing: type all of it."),
-        ("reference: 737O", "Half a reference or half a postcode finds nothing: type all of it."),
-        ("m145", "Half a reference or half a postcode finds nothing: type all of it."),
+        ("737", "Type the whole reference or postcode: half of one finds nothing."),
+        ("51V4-32Q5", "Type the whole reference or postcode: half of one finds nothing."),
+        ("reference: 737O", "Type the whole reference or postcode: half of one finds nothing."),
+        ("m145", "Type the whole reference or postcode: half of one finds nothing."),
         ("Amina", "a first name or half a name finds nothing."),
         ("???", "Nothing was found."),
         ("👍", "Nothing was found."),
@@ -92,7 +92,7 @@ def test_what_finds_nothing_says_what_can_be_searched_for(
 ) -> None:
     _url, page = found(mona, sought)
     assert said in page
-    assert "Search takes" in page
+    assert "You can search for" in page
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,9 @@ def test_nobody_tests_a_list_of_addresses_by_the_search(
     for _ in range(5):
         mona.get(f"{LIST}?domain_of={one.pk}")  # reading a list costs none of it
     for sought in ("a@example.org", "b@example.org", "example.net", "c@example.org"):
-        assert "Nothing was looked for." not in found(mona, sought)[1]
+        assert "Nothing was searched." not in found(mona, sought)[1]
     tested = [found(mona, sought) for sought in (AMINA.email, "d＠example.org")]
-    assert all("Nothing was looked for." in page for _url, page in tested)
+    assert all("Nothing was searched." in page for _url, page in tested)
     assert tested[0][0] == tested[1][0], "nor does the address of the answer tell"
     assert AuditRecord.objects.filter(why__endswith="typed").count() == 4
     assert AuditRecord.objects.filter(action="search-refused").count() == 1

@@ -117,14 +117,14 @@ def test_a_link_by_a_networks_blind_index_leads_to_its_list(
     page = mona.get(f"{LIST}?petition=protect&network={index}", follow=True)
     assert f"network_of={held.pk}" in page.redirect_chain[-1][0]
     page = mona.get(f"{LIST}?petition=protect&network={'00' * 16}", follow=True)
-    assert "not known any more" in page.content.decode()
+    assert "no longer known" in page.content.decode()
 
 
 def test_a_network_that_is_forgotten_is_said_to_be(petition: Petition, mona: Client) -> None:
     held = hold_one(petition)
     Signer.objects.update(network_ix=None)
     page = mona.get(f"{LIST}?petition=protect&network_of={held.pk}")
-    assert "not known any more" in page.content.decode()
+    assert "no longer known" in page.content.decode()
     assert page.context["lines"] == []
 
 
@@ -172,7 +172,7 @@ def test_who_saw_the_page_before_a_colleague_decided_is_told_and_overrules_nothi
 
     told = mona.post(f"{LIST}?petition=protect", post, follow=True).content.decode()
 
-    assert "1 left alone, because somebody has decided since: approve (musa)." in told
+    assert "1 left alone, because somebody has decided about them since: approve (musa)." in told
     assert states([one.pk]) == {State.CONFIRMED}
     assert states([other.pk]) == {State.REMOVED}
     assert tallies.total(petition.pk) == 1
@@ -225,7 +225,7 @@ def test_rows_that_no_decision_can_move_have_no_checkbox(petition: Petition, mon
     Signature.objects.filter(pk=refused).update(state=State.REFUSED)
     page = mona.get(f"{LIST}?petition=protect&state=refused").content.decode()
     assert f'value="{refused}"' not in page
-    assert "nothing of the person was kept" in page
+    assert "no personal data was kept" in page
 
 
 def test_all_that_match_is_exactly_what_the_list_shows(

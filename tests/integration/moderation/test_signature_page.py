@@ -117,7 +117,7 @@ def test_ones_own_form_does_not_reveal_unrecorded_how_many_signed_from_a_domain(
         ("From", None),
         ("Of t", None),
     ]
-    assert page.content.decode().count("see them: that you look is on record") == 2
+    assert page.content.decode().count("see them: this is recorded") == 2
     assert not AuditRecord.objects.filter(action="searched").exists()
 
     mona.get(untold[1]["url"])

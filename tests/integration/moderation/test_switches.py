@@ -117,7 +117,7 @@ def test_each_switch_is_on_record_and_organisers_are_mailed(
     assert "protect" not in f"{mail.outbox[0].subject} {mail.outbox[0].body[:150]}".lower()
     assert "An attack." in mona.get(path).content.decode()
     # Once more the same changes nothing.
-    assert "Somebody has done that already" in turn(mona, path, switch, "no")
+    assert "Somebody else has already done it" in turn(mona, path, switch, "no")
     assert kept.count() == 2
 
 

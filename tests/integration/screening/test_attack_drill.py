@@ -98,7 +98,7 @@ def test_an_attack_is_cleaned_with_the_admin_alone(
         _same, started = mona.press(preview, act="start")
         decisions += 1
         assert decisions <= 15, started
-        if "a second moderator has to look at it" in started:
+        if "a second moderator has to approve it" in started:
             waiting = nadia.open(link(nadia.open("/admin/petitions/decision/"), "bulkdecision"))
             assert "Approve it" in waiting
             nadia.press(preview, act="approve")

@@ -376,7 +376,7 @@ def test_the_home_says_which_parts_stand_still(petition: Petition, moderator: Us
     )
     invalidate_all()
     page = client.get(HOME).content.decode()
-    assert "The worker stands still: no mail is sent." in page
+    assert "The worker has stopped: no mail is sent." in page
     assert "Nothing needs you" not in page
 
 
