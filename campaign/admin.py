@@ -39,9 +39,9 @@ class StatementForm(CarefulForm[Statement]):
 @admin.register(Statement)
 class StatementAdmin(Titled, PublicationAdmin):
     when_empty = (
-        "Here stand your statements, the public texts that lead to a petition. Add the petition "
-        "first, then a statement that leads to it: both stay drafts until you publish them "
-        "together."
+        "You have no statements yet. A statement is a public text that leads to a petition. Add "
+        "the petition first, then a statement that leads to it. Both stay drafts until you "
+        "publish them together."
     )
     list_display = ("name", "slug", "languages", "is_featured", "leads_to")
     form = StatementForm
@@ -101,8 +101,8 @@ class StatementAdmin(Titled, PublicationAdmin):
             self.show_embargoes(request, statement)
             if statement.petition and not statement.petition.is_public:
                 words = (
-                    f"“{statement}” leads to a draft: its readers find no way to sign. Use "
-                    "“Publish together” on its page."
+                    f"“{statement}” leads to a draft: its readers cannot sign yet. Use “Publish "
+                    "together” on its page."
                 )
                 self.message_user(request, words, messages.WARNING)
         if StatementText.objects.published().filter(statement__in=statements).exists():
@@ -130,7 +130,9 @@ class StatementAdmin(Titled, PublicationAdmin):
         yield
         after = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(before) != _statement(after):
-            words = f"The front page now shows {_in_words(after)}, no longer {_in_words(before)}."
+            words = (
+                f"The front page now shows {_in_words(after)}, and no longer {_in_words(before)}."
+            )
             self.message_user(request, words, messages.WARNING)
 
     def save_model(self, request: HttpRequest, obj: Statement, form: Any, change: bool) -> None:
@@ -142,8 +144,8 @@ class StatementAdmin(Titled, PublicationAdmin):
         if statement.is_featured and not statement.texts.published().exists():
             text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
             words = (
-                "It takes the front page once one of its texts is public. Until then that shows "
-                f"{_in_words(text)}."
+                "It goes on the front page once one of its texts is public. Until then the front "
+                f"page shows {_in_words(text)}."
             )
             self.message_user(request, words, messages.WARNING)
 
@@ -153,7 +155,10 @@ class StatementAdmin(Titled, PublicationAdmin):
         text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(text) == statement.pk:
             left = StatementText.objects.on_front_page(settings.LANGUAGE_CODE, without=statement)
-            words = f"It is on the front page. Once it is deleted, that shows {_in_words(left)}."
+            words = (
+                "It is on the front page. Once it is deleted, the front page shows "
+                f"{_in_words(left)}."
+            )
             self.message_user(request, words, messages.WARNING)
         return super().render_delete_form(request, context)
 

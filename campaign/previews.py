@@ -27,7 +27,7 @@ MAY_LINK = draft_links.PERMISSION
 READER = "reader@example.org"
 # Every kind of mail to the public except news, which has a preview of its own.
 MAILS = {
-    Mail.Kind.CONFIRM: "To confirm, for whoever signed",
+    Mail.Kind.CONFIRM: "To confirm, for people who signed",
     Mail.Kind.REMIND: "The one reminder to confirm, a day later",
     letters.NOTICE: "Entered again after “this was not me”",
     Mail.Kind.FIND: "“Find my signature”",
@@ -50,7 +50,7 @@ class LinkForm(forms.Form):
     """How long a new link works."""
 
     days = forms.IntegerField(
-        label="Days for which it works", min_value=1, max_value=draft_links.MAX_DAYS, initial=7
+        label="How many days it works", min_value=1, max_value=draft_links.MAX_DAYS, initial=7
     )
 
 
@@ -156,16 +156,16 @@ def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkFor
     """End a link, or make one; return False if the form has errors."""
     if link_id := request.POST.get("end"):
         is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
-        message = "The link leads nowhere from now on." if is_ended else "It had ended before."
+        message = "The link no longer works." if is_ended else "It had already ended."
         messages.success(request, message)
         return True
     if of.texts.published().exists():
-        messages.error(request, "Nothing was done: it is public, so it needs no secret link.")
+        messages.error(request, "Nothing was done. It is public, so it needs no secret link.")
         return True
     if not form.is_valid():
         return False
     draft_links.make(of=of, days=form.cleaned_data["days"], **acting(request))
-    messages.success(request, "The link works. Send it to colleagues alone.")
+    messages.success(request, "The link works. Send it only to colleagues.")
     return True
 
 

@@ -26,7 +26,7 @@ class TogetherForm(forms.Form):
 
     when = forms.ChoiceField(
         label="When",
-        choices=[(NOW, "Now"), (AT, "At a time to come, in London")],
+        choices=[(NOW, "Now"), (AT, "At a later time, in London")],
         widget=forms.RadioSelect,
     )
     at = LondonMoment(label="Date and time in London", required=False)
@@ -34,7 +34,9 @@ class TogetherForm(forms.Form):
         label="Why, before everything on the checklist is ready",
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="It stays in the audit log, with what was missing. Write no signer’s name.",
+        help_text=(
+            "It is kept in the audit log, with what was missing. Do not write a signer’s name."
+        ),
     )
     sure = forms.BooleanField(label=SURE)
 
@@ -46,7 +48,7 @@ class TogetherForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("when") == AT and not cleaned.get("at") and "at" not in self.errors:
-            self.add_error("at", "Type the date and the time at which both become public.")
+            self.add_error("at", "Enter the date and the time at which both become public.")
         return cleaned
 
 

@@ -93,7 +93,7 @@ def publish_together(
     if at is not None:
         at = at.replace(second=0, microsecond=0)
         if at <= now:
-            raise Refused("Nothing was done: that time has passed in London. Choose one to come.")
+            raise Refused("Nothing was done. That time has passed in London. Choose a later one.")
     # `publish` takes this lock before it locks any row: the same order prevents deadlocks.
     locks.lock_named(FRONT_PAGE)
     petition = _petition_of(statement)
@@ -104,8 +104,8 @@ def publish_together(
         publish(statement=statement, actor=actor, screen=screen, at=at or now)
     if not statement.texts.filter(published_at__lte=at or now).exists():
         raise Refused(
-            "Nothing was done: no text of the statement would be public by then. Write one, or "
-            "empty the “published” of those that wait for a later time."
+            "Nothing was done. No text of the statement would be public by then. Write one, or "
+            "empty “published” where it is a later time."
         )
 
 
@@ -128,7 +128,7 @@ def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
     petition = life.locked_for(_petition_of(statement), life.RECALL)
     if (planned := planned_for(statement)) is None:
         raise Refused(
-            "Nothing was done: nothing is planned for both. Use the petition’s own buttons."
+            "Nothing was done. Nothing is planned for both. Use the petition’s own buttons."
         )
     life.perform(petition=petition, name=life.RECALL, actor=actor, screen=screen)
     statement.texts.filter(published_at=planned).update(published_at=None)
@@ -143,7 +143,7 @@ def _petition_of(statement: Statement) -> Petition:
     """Return the statement's petition, read again. Raises `Refused` if it has none."""
     petition = Petition.objects.filter(statements=statement).first()
     if petition is None:
-        raise Refused("Nothing was done: choose the petition to which the statement leads first.")
+        raise Refused("Nothing was done. First choose the petition to which the statement leads.")
     return petition
 
 

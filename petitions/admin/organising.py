@@ -41,19 +41,21 @@ class OrganisationForm(CarefulForm[Organisation]):
         label="Why the name changes",
         max_length=300,
         required=False,
-        help_text="Only needed with a new name, once people have signed.",
+        help_text="Needed only if the name changes after people have signed.",
         widget=forms.TextInput(attrs={"size": 60}),
     )
 
     new_logo = forms.FileField(
-        label="Another logo",
+        label="New logo",
         required=False,
-        help_text="PNG, JPEG or WebP, up to 1 MB. Pages show it instead of the name, 40 pixels "
-        "high, and read the name to those who do not see it. If this page asks back, choose it "
-        "again.",
+        help_text=(
+            "PNG, JPEG or WebP, up to 1 MB. Pages show it instead of the name, 40 pixels high. "
+            "Screen readers read the name. If this page asks you to confirm a change, choose the "
+            "logo again."
+        ),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
-    no_logo = forms.BooleanField(label="Take the logo away", required=False)
+    no_logo = forms.BooleanField(label="Remove the logo", required=False)
 
     def clean_new_logo(self) -> logo.Logo | None:
         upload = self.cleaned_data["new_logo"]
@@ -72,13 +74,13 @@ class OrganisationForm(CarefulForm[Organisation]):
         return [
             f"People agreed that “{former}” keeps their data.",
             "A new name is right only if it is the same organisation under another name.",
-            "Another organisation has to ask them anew, with a petition of its own.",
+            "Another organisation has to ask them again, with a petition of its own.",
         ]
 
 
 @admin.register(Organisation)
 class OrganisationAdmin(Strict):
-    when_empty = "Add the organisation: signers consent to it by its name."
+    when_empty = "Add the organisation. Signers consent to it by its name."
     form = OrganisationForm
     formfield_overrides = FIELDS
     fields = (
@@ -151,7 +153,7 @@ GOAL_HELP = (
 @admin.register(Petition)
 class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, PublicationAdmin):
     when_empty = (
-        "Here stand your petitions. Add the first one: it stays a draft, with a checklist of "
+        "You have no petitions yet. Add the first one. It stays a draft, with a checklist of "
         "what is missing, until you open it."
     )
     list_display = ("title", "slug", "phase", "opens_at", "closes_at", "count")
@@ -215,7 +217,7 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
         if changed := sheet.changed:
             before = changed[0].version
             version = texts.save(petition=owner, texts=changed, meaning=meaning, **acting(request))
-            words = f"Version {version} was begun." if version != before else "Saved."
+            words = f"Version {version} was started." if version != before else "Saved."
             self.message_user(request, f"{words} Nobody was emailed.", messages.SUCCESS)
         if is_publishing:
             published = texts.publish(petition=owner, **acting(request))
@@ -308,8 +310,8 @@ class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
 @admin.register(Milestone)
 class MilestoneAdmin(Titled):
     when_empty = (
-        "Here stands what has become of a petition: handed in, answered, debated. Add it once "
-        "it has happened: readers see it on the petition’s page."
+        "There are no milestones yet. A milestone says what happened to a petition: handed in, "
+        "answered, debated. Add one once it has happened. Readers see it on the petition’s page."
     )
     list_display = ("day", "kind", "petition", "is_public")
     list_filter = (("petition", PetitionTitleFilter),)
@@ -334,8 +336,8 @@ class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
 @admin.register(Snapshot)
 class SnapshotAdmin(Titled, ReadOnly):
     when_empty = (
-        "Here stands how many had signed each petition at the end of each day. The first count "
-        "comes in the night after a petition opens."
+        "There are no daily counts yet. They say how many people had signed each petition at the "
+        "end of each day. The first count is made in the night after a petition opens."
     )
     list_display = ("day", "petition", "total")
     list_filter = (("petition", PetitionTitleFilter),)

@@ -22,7 +22,10 @@ class ActForm(forms.Form):
     closes_at = LondonMoment(
         label="Closes",
         required=False,
-        help_text="Date and time in London, such as 2026-12-24 and 18:00. Empty: no closing time.",
+        help_text=(
+            "Date and time in London, such as 2026-12-24 and 18:00. If you leave it empty, there "
+            "is no closing time."
+        ),
     )
     reason = Lines(label="Why", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
     sure = forms.BooleanField()
@@ -36,8 +39,8 @@ class ActForm(forms.Form):
             del self.fields["reason"]
         else:
             self.fields["reason"].help_text = act.reason or (
-                "Why it opens before everything on the checklist is ready. It stays in the audit "
-                "log, with what was missing. Write no signer’s name."
+                "Why it opens before everything on the checklist is ready. It is kept in the "
+                "audit log, with what was missing. Do not write a signer’s name."
             )
         if act.tick:
             self.fields["sure"].label = act.tick

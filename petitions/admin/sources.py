@@ -72,9 +72,9 @@ class SourceForm(forms.ModelForm[Source]):
         field_classes = {"origins": OriginsField}
         help_texts = {
             "origins": (
-                "One a line, beginning with https:// and without a path, such as "
-                "https://www.example.org: where the petition may stand in a frame. Empty: "
-                "nowhere; their links and the badge work all the same."
+                "Websites on which the petition may stand in a frame. Write one on each line, "
+                "beginning with https:// and without a path, such as https://www.example.org. If "
+                "you leave it empty, no website may; links and the badge still work."
             )
         }
 
@@ -83,9 +83,7 @@ class SourceForm(forms.ModelForm[Source]):
 class SourceAdmin(Strict):
     """Admin of sources. Organisers register partners and deactivate those no longer counted."""
 
-    when_empty = (
-        "Here stand the partners and channels whose links are counted. Add one to get its link."
-    )
+    when_empty = "There are no partners or channels yet. Add one to get a link that is counted."
     form = SourceForm
     fields = SourceForm.Meta.fields
     list_display = ("name", "code", "is_active", "is_channel", "note")

@@ -34,12 +34,15 @@ from petitions.models import AuditRecord, Publication
 _SHOWN = 100
 _SLUG_HELP = "Letters, digits and hyphens, such as clean-water."
 _AT_FIRST = "The texts are written on the next page."
-_SLUG_ERROR = "Use letters, digits and hyphens alone, without spaces: clean-water."
+_SLUG_ERROR = "Use only letters, digits and hyphens, such as clean-water."
 _WORDS_HELP: dict[str, Any] = {
     "addressee": "As it reads after “A petition to”, such as: the British Government",
     "body": "Markdown: ## Heading, - list, **bold**, [link](https://example.org)",
 }
-PUBLISHED_HELP = "Empty: a draft. A time to come, London time: it appears then by itself."
+PUBLISHED_HELP = (
+    "If you leave it empty, the text is a draft. If you choose a future time (in London), it "
+    "appears by itself at that time."
+)
 
 
 def shown(text: Publication) -> str:
@@ -57,7 +60,12 @@ class TextForm(CarefulForm[Any]):
         before = type(text).objects.filter(pk=text.pk).first() if text.pk else None
         if before is None or not before.is_public or text.is_public:
             return []
-        return [f"The public reads “{before.title}” ({before.language}) now, and loses it."]
+        return [
+            (
+                f"The public can read “{before.title}” ({before.language}) now, and will no longer "
+                "see it."
+            )
+        ]
 
 
 class TextInline(admin.StackedInline[Any, Any]):
@@ -87,7 +95,9 @@ class WordsForm(forms.ModelForm[Any]):
     def clean_body(self) -> str:
         body = str(self.cleaned_data["body"])
         if body and not plain(body):
-            raise forms.ValidationError("Nothing of this would show. Write the text, or empty it.")
+            raise forms.ValidationError(
+                "Readers would see nothing of this. Write the text, or leave it empty."
+            )
         return body
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -140,11 +150,11 @@ class Sheet:
         is_right = [form.is_valid() for form in self.forms].count(False) == 0
         if self._is_overtaken:
             self.errors.append(
-                "Somebody else changed a text meanwhile, so nothing was saved. What you typed is "
-                "below: copy it, load the page again, and put it into the newer text."
+                "Nothing was saved. Somebody else changed a text in the meantime. What you typed "
+                "is below. Copy it, load the page again, and put it into the newer text."
             )
         elif is_right and self.is_new and not self.changed:
-            self.errors.append("Nothing was saved: write the text in one language at least.")
+            self.errors.append("Nothing was saved. Write the text in at least one language.")
         return is_right and not self.errors
 
     def add_error(self, field: None, error: str) -> None:

@@ -137,11 +137,11 @@ def _sealed_tables(row: Figures) -> Iterator[Table]:
     """Yield the tables of countries and languages. They come from sealed data, counted daily."""
     try:
         counts = figures.unseal(row)
-        note = "Only sealed data says this, so it is counted once a day, soon after midnight."
+        note = "Only sealed data has this, so it is counted once a day, soon after midnight."
         if row.sealed_at:
             note = f"{note} Counted on {timezone.localtime(row.sealed_at):%-d %B %Y, %H:%M}."
     except vault.CannotOpen:
-        counts, note = {}, "A key is missing that these counts were sealed with."
+        counts, note = {}, "The key with which these counts were sealed is missing."
     languages = dict(settings.LANGUAGES)
     for name, title, head, table, label in (
         ("countries", "Countries", "country", "country", _country),
@@ -158,8 +158,8 @@ def _country(code: str) -> str:
 def _sources(petition: Petition) -> Table:
     rows = [(str(one.source), one.at_least) for one in sources.counts(petition)]
     note = (
-        f"As of midnight in UTC, in steps of {sources.LEAST_SHOWN}, rounded down: exact ones "
-        "would let whoever registers a partner find out about one person."
+        f"As of midnight in UTC, in steps of {sources.LEAST_SHOWN}, rounded down: exact numbers "
+        "would let somebody who registers a partner find out about one person."
     )
     return Table("sources", "Partners and channels", ("source", "at least"), rows, note)
 

@@ -27,7 +27,8 @@ M = TypeVar("M", bound=models.Model)
 # Tolerance for opening times: a time that was chosen as "now" has passed when the form is saved.
 JUST_NOW = timedelta(hours=1)
 OPENING_HAS_PASSED = (
-    "This time has passed. Type one to come, or empty it: it then opens when you press “Open”."
+    "This time has passed. Choose a later one. If you leave it empty, the petition opens when "
+    "you press “Open”."
 )
 
 
@@ -42,13 +43,15 @@ def refusals(petition: Petition) -> dict[str, str]:
     phase = phase_of(before) if before else Phase.DRAFT
     changed = _changed(before or Petition(), petition)
     found = {
-        name: f"This cannot change any more: the petition is “{phase.label}”."
+        name: f"You can no longer change this: the petition is “{phase.label}”."
         for name, phases in EDITABLE.items()
         if name in changed and phase not in phases
     }
     waits = phase is Phase.ANNOUNCED and not petition.texts.published().exists()
     if "opens_at" in changed and waits:
-        found["opens_at"] = "It opens when its texts appear. Take it back to draft, and plan anew."
+        found["opens_at"] = (
+            "It opens when its texts appear. To choose another time, take it back to draft first."
+        )
     opens_at = petition.opens_at
     if "opens_at" in changed and opens_at and opens_at < timezone.now() - JUST_NOW:
         found.setdefault("opens_at", OPENING_HAS_PASSED)
@@ -61,7 +64,9 @@ def taken_address(owner: Any) -> dict[str, str]:
     other = model.objects.filter(former_addresses__slug=owner.slug).exclude(pk=owner.pk).first()
     if other is None:
         return {}
-    return {"slug": f"This was the address of “{other}”, and leads there. Choose another."}
+    return {
+        "slug": f"This was once the address of “{other}”, and still leads there. Choose another."
+    }
 
 
 def consequences(owner: Any) -> list[str]:
@@ -118,8 +123,8 @@ def hidden(
     if any(text.is_public for text in (*shown, *others)):
         return ""
     return (
-        "The petition’s page would be gone: no text of it would be public. Leave one published, or "
-        "use “Take off the site”, which tells readers why."
+        "The petition would have no page, because none of its texts would be public. Leave one "
+        "published, or use “Take off the site”, which tells readers why."
     )
 
 
@@ -135,9 +140,13 @@ def organisation_refusals(organisation: Organisation, reason: str) -> dict[str, 
     """Return the reasons why the organisation cannot be saved, by field."""
     found = {}
     if not organisation.privacy_email and Petition.objects.published().exists():
-        found["privacy_email"] = "A petition is public: its signers have a right to a contact."
+        found["privacy_email"] = (
+            "Enter a contact. A petition is public, and its signers have a right to one."
+        )
     if renames(organisation) and not reason.strip():
-        found["reason"] = "Say why: people agreed that the former name keeps their data."
+        found["reason"] = (
+            "Say why. People agreed that the organisation of that name keeps their data."
+        )
     return found
 
 

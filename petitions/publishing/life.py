@@ -82,10 +82,10 @@ ACTS: Mapping[str, Act] = {
     OPEN: Act(
         "Open",
         frozenset({Phase.DRAFT}),
-        "The petition and its drafts of texts become public, and people can sign: now, or from "
-        "“opens” on. Nobody is emailed.",
+        "The petition and its draft texts become public, and people can sign, now or from the "
+        "time in “opens”. Nobody is emailed.",
         Action.PETITION_PUBLISHED,
-        tick="I know that a petition which people may sign never becomes a draft again.",
+        tick="I know that a petition that people can sign never becomes a draft again.",
     ),
     PAUSE: Act(
         "Pause",
@@ -103,59 +103,62 @@ ACTS: Mapping[str, Act] = {
     CLOSE: Act(
         "Close",
         RUNNING,
-        "The form goes at once. Links already emailed still confirm for 24 hours. Names "
+        "The form is taken away at once. Links already emailed still confirm for 24 hours. Names "
         "and addresses are erased 183 days from now. Nobody is emailed.",
         Action.PETITION_CLOSED,
     ),
     REOPEN: Act(
         "Open again",
         frozenset({Phase.CLOSED, Phase.REMOVED}),
-        "People can sign again: at once, or from “opens” on if it is to come. The time after which "
-        "names are erased begins anew with the next close. Nobody is emailed.",
+        "People can sign again, at once or from the time in “opens” if it is in the future. The "
+        "time until names are erased starts again at the next close. Nobody is emailed.",
         Action.PETITION_REOPENED,
-        reason="Why it opens again. It stays in the audit log.",
+        reason="Why it opens again. It is kept in the audit log.",
     ),
     RESTORE: Act(
         "Put back on the site, closed",
         frozenset({Phase.REMOVED}),
         "The page shows the petition again, as a closed one. Nobody is emailed.",
         Action.PETITION_RESTORED,
-        reason="Why it comes back. It stays in the audit log.",
+        reason="Why it comes back. It is kept in the audit log.",
         needs_opened=True,
     ),
     RECALL: Act(
         "Take back to draft",
         frozenset({Phase.ANNOUNCED}),
-        "Its page goes, and links to it lead nowhere until it opens. Nobody is emailed.",
+        "Its page is taken away, and links to it do not work until it opens. Nobody is emailed.",
         Action.PETITION_RECALLED,
     ),
     SHOW_NAMES: Act(
         "Publish names",
         frozenset({Phase.DRAFT, Phase.ANNOUNCED, *RUNNING}),
-        "From now on the form also offers to show one’s name publicly. A page of the petition "
-        "lists who chose that, from the day after they confirmed, in alphabetical order, without "
-        "place or time. Whoever signed before is not listed, unless they choose it by “Find my "
-        "signature”. Nobody is emailed.",
+        "From now on the form also offers to show the signer’s name publicly. A page of the "
+        "petition lists who chose that, from the day after they confirmed, in alphabetical "
+        "order, without place or time. People who signed before are not listed, unless they "
+        "choose it by “Find my signature”. Nobody is emailed.",
         Action.NAMES_SHOWN,
-        tick="I know that anybody can copy the names, those who would harm signers’ families, too.",
+        tick=(
+            "I know that anybody can copy the names, including people who would harm signers’ "
+            "families."
+        ),
         names=False,
     ),
     HIDE_NAMES: Act(
         "Stop publishing names",
         frozenset(Phase),
-        "The list of names goes at once, and the form no longer offers it. Copies that others made "
-        "cannot be recalled. Nobody is emailed.",
+        "The list of names is taken away at once, and the form no longer offers it. Copies that "
+        "others made cannot be called back. Nobody is emailed.",
         Action.NAMES_HIDDEN,
         names=True,
     ),
     REMOVE: Act(
         "Take off the site",
         PUBLIC - {Phase.REMOVED},
-        "The page says that the petition was removed, and why. Nobody can sign, and links already "
-        "emailed confirm nothing any more. Nobody is emailed.",
+        "The page says that the petition was removed, and why. Nobody can sign, and links "
+        "already emailed no longer confirm anything. Nobody is emailed.",
         Action.PETITION_REMOVED,
         reason="The public reads this reason on the petition’s page.",
-        tick="I know that people who wait to confirm lose their signature.",
+        tick="I know that people who have not confirmed yet lose their signature.",
     ),
 }
 
@@ -183,8 +186,8 @@ def locked_for(petition: Petition, name: str) -> Petition:
     phase = phase_of(row)
     if not ACTS[name].is_possible(row):
         raise Refused(
-            f"Nothing was done: the petition is “{phase.label}”, perhaps by somebody else just "
-            f"now, so “{ACTS[name].label}” is not possible. Load its page again."
+            f"Nothing was done. The petition is “{phase.label}”, so “{ACTS[name].label}” is not "
+            "possible. Somebody else may just have changed it. Load its page again."
         )
     return row
 
@@ -249,15 +252,17 @@ def _need_to_reopen(petition: Petition, closes_at: datetime | None) -> None:
     signers could sign again because their data is erased.
     """
     if closes_at and closes_at <= timezone.now():
-        raise Refused("Nothing was done: that close has passed in London. Choose one to come.")
+        raise Refused(
+            "Nothing was done. That closing time has passed in London. Choose a later one."
+        )
     if closes_at and petition.opens_at and closes_at <= petition.opens_at:
         raise Refused(
-            "Nothing was done: that close comes before the petition opens, "
+            "Nothing was done. That closing time is before the petition opens, "
             f"{moment_in_london(petition.opens_at)}. Choose a later one."
         )
     is_erased = not Signer.objects.filter(petition=petition).exists()
     if is_erased and tallies.total(petition.pk):
         raise Refused(
-            "Nothing was done: the names and addresses of its signers are erased, so nobody could "
-            "be kept from signing twice. Start a new petition."
+            "Nothing was done. The names and addresses of its signers are erased, so people "
+            "could sign twice. Start a new petition."
         )

@@ -24,7 +24,9 @@ MAX_BYTES = 1024 * 1024
 MAX_PIXELS, MIN_PIXELS = 3000, 32
 WIDTH, HEIGHT = 560, 112
 _WORDS = "Upload a PNG, JPEG or WebP picture."
-_AT_MOST = f"Make it smaller: {MAX_PIXELS:,} a side at most; {HEIGHT} high is enough."
+_AT_MOST = (
+    f"Make it smaller: at most {MAX_PIXELS:,} pixels on each side. A height of {HEIGHT} is enough."
+)
 
 
 class Logo(NamedTuple):
@@ -48,11 +50,11 @@ def read(content: bytes) -> Logo:
         _check_size(*picture.size)
         upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except UnidentifiedImageError:
-        raise Refused(f"This is no picture that browsers show everywhere. {_WORDS}") from None
+        raise Refused(f"This is not a picture that every browser can show. {_WORDS}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused(f"The picture has far too many pixels. {_AT_MOST}") from None
     except (OSError, SyntaxError, ValueError, struct.error, zlib.error, MemoryError):
-        raise Refused(f"The picture is damaged or cut. Save it again. {_WORDS}") from None
+        raise Refused(f"The picture is damaged or incomplete. Save it again. {_WORDS}") from None
     upright.thumbnail((WIDTH, HEIGHT))
     png = _encoded(upright)
     return Logo(png, hashlib.sha256(png).hexdigest()[:16], *upright.size)
@@ -78,7 +80,7 @@ def _check_size(width: int, height: int) -> None:
     if max(width, height) > MAX_PIXELS:
         raise Refused(f"{size} {_AT_MOST}")
     if min(width, height) < MIN_PIXELS:
-        raise Refused(f"{size} Use one of {MIN_PIXELS} at least on each side.")
+        raise Refused(f"{size} Use one of at least {MIN_PIXELS} on each side.")
 
 
 def _encoded(picture: "Image.Image") -> bytes:

@@ -39,19 +39,19 @@ _NO_PETITION = "Add the petition, then write its text in at least one language."
 _MANUAL: dict[Tick, tuple[str, str]] = {
     Tick.MAIL: (
         "Mail",
-        "Send yourself every message, at two large providers, and see that none is in spam.",
+        "Send yourself every message, at two large providers, and check that none is in spam.",
     ),
     Tick.KEYS: (
         "Keys",
-        "Have the keys copied off the server: once lost, no name can ever be read again.",
+        "Have the keys copied off the server. If they are lost, no name can ever be read again.",
     ),
     Tick.BACKUP: (
         "Backup",
-        "Have a backup restored once on another machine. One that was never restored may be none.",
+        "Have a backup restored once on another machine. One that was never restored may not work.",
     ),
     Tick.TRUE_TODAY: (
         "True today",
-        "Read every text once more: is all of it true today? Your yes holds for seven days.",
+        "Read every text once more. Is all of it true today? Your answer counts for seven days.",
     ),
 }
 
@@ -136,9 +136,9 @@ def _organisation_item() -> Item:
         blocking.append("Enter the privacy contact: signers have a right to one.")
     todo = []
     if not organisation.logo_hash:
-        todo.append("Upload a logo: people look for it when they ask whether a page is yours.")
+        todo.append("Upload a logo: people look for it to see whether a page is yours.")
     if not organisation.sender_name:
-        todo.append("Enter the sender name in emails: without, people see the bare address.")
+        todo.append("Enter the sender name in emails: without it, people see only the address.")
     return Item(
         "Organisation",
         tuple(blocking),
@@ -170,7 +170,7 @@ def _text_problems(petition: Petition) -> Iterator[str]:
     if appears_at and petition.opens_at and petition.opens_at < appears_at:
         yield (
             f"It would open before its text appears, {moment_in_london(appears_at)}. Set “opens” "
-            "to then or later, or empty “opens”: it then opens with its text."
+            "to that time or later. If you leave it empty, the petition opens with its text."
         )
 
 
@@ -178,7 +178,7 @@ def _untranslated(petition: Petition) -> Iterator[str]:
     written = set(petition.texts.values_list("language", flat=True))
     for code, name in settings.LANGUAGES:
         if written and code not in written:
-            yield f"There is no text in {name}: readers of it see another language."
+            yield f"There is no text in {name}: its readers see another language."
 
 
 def _places_item() -> Item:
@@ -208,8 +208,8 @@ def _administrator_problems() -> Iterator[str]:
     if len(chiefs) < 2:
         who = next((person.get_full_name() or str(person) for person in chiefs), "your operator")
         yield (
-            f"Ask {who} to give a second person the role “Administrators”, under People: if one "
-            "loses phone or password, nobody else can let them in again."
+            f"Ask {who} to give a second person the role “Administrators”, under People: if the "
+            "only one loses phone or password, nobody can let them in again."
         )
 
 
@@ -226,7 +226,7 @@ def _manual_item(name: Tick, row: ReadinessTick | None) -> Item:
     missing = () if row else (todo,)
     facts: tuple[str, ...] = ()
     if row:
-        facts = (f"{row.ticked_by} said so on {day(row.ticked_on)}.",)
+        facts = (f"{row.ticked_by} ticked this on {day(row.ticked_on)}.",)
     if row and name == Tick.TRUE_TODAY and timezone.localdate() - row.ticked_on > TEXTS_VALID_FOR:
         missing, row = (todo,), None
     if name != Tick.MAIL:
@@ -243,4 +243,4 @@ def _dns_problems() -> Iterator[str]:
     elif not check.is_right:
         yield f"The DNS records of {check.domain} were not right on {day(check.checked_at)}."
     elif timezone.now() - check.checked_at > DNS_VALID_FOR:
-        yield f"Check the DNS records of {check.domain} again: they are known of long ago."
+        yield f"Check the DNS records of {check.domain} again: the last check is too old."

@@ -33,22 +33,22 @@ class Meaning(models.TextChoices):
     TYPING_ERROR = (
         "typing-error",
         (
-            "A typing error: nobody would have decided otherwise. It is corrected in place at "
-            "once; the public history shows it with today’s date."
+            "A typing error: nobody would have decided differently. It is corrected in place at "
+            "once. The public history shows it with today’s date."
         ),
     )
     NEW_DRAFT = (
         "new-draft",
         (
-            "The meaning, and there is more to change: begin a new version in every language from "
-            "this one. Nobody sees it until it is published."
+            "The meaning, and there is more to change: start a new version in every language "
+            "from this one. Nobody sees it until you publish it."
         ),
     )
     NEW_VERSION = (
         "new-version",
         (
-            "The meaning: publish a new version now, in every language. Whoever signs from now on "
-            "signs that one."
+            "The meaning: publish a new version now, in every language. People who sign from now "
+            "on sign that one."
         ),
     )
 
@@ -98,7 +98,7 @@ def save(
     version = max((text.version for text in texts), default=1)
     is_asked = needs_meaning(row, texts)
     if is_asked and meaning is None:
-        raise Refused("Nothing was saved: say whether it is a typing error or another meaning.")
+        raise Refused("Nothing was saved. Say whether it is a typing error or a change of meaning.")
     if is_asked and meaning != Meaning.TYPING_ERROR:
         return _begin_version(row, version, texts, meaning, actor=actor, screen=screen)
     unread = []
@@ -178,8 +178,8 @@ def _begin_version(
     newest = newest_version(petition)
     if version != newest:
         raise Refused(
-            f"Nothing was saved: version {newest} has come since. Of an earlier version only "
-            "typing errors can be corrected; change what is meant in the newest one."
+            f"Nothing was saved. There is now a version {newest}. In an earlier version you can "
+            "correct only typing errors. Change the meaning in the newest one."
         )
     is_public, now = meaning == Meaning.NEW_VERSION, timezone.now()
     rewritten = {text.language: text for text, _stored in changed(texts)}

@@ -61,10 +61,10 @@ def test_what_people_see_to_is_ticked_with_a_name(page: Page) -> None:
     page.locator("#result_list tbody th a").first.click()
     page.get_by_role("link", name="Checklist").click()
     page.get_by_role("button", name="Done: the keys are kept away from the server").click()
-    expect(page.get_by_text(f"{NAMES[ORGANISERS]} said so on")).to_be_visible()
+    expect(page.get_by_text(f"{NAMES[ORGANISERS]} ticked this on")).to_be_visible()
     assert list(wrong_on(page)) == []
-    page.get_by_role("button", name="Not so any more").click()
-    expect(page.get_by_text("said so on")).to_have_count(0)
+    page.get_by_role("button", name="No longer true").click()
+    expect(page.get_by_text("ticked this on")).to_have_count(0)
 
 
 def test_a_logo_is_refused_in_words_uploaded_and_shown(page: Page) -> None:
@@ -72,10 +72,10 @@ def test_a_logo_is_refused_in_words_uploaded_and_shown(page: Page) -> None:
     Image.new("RGB", (600, 200), (29, 79, 92)).save(out, "PNG")
     page.get_by_role("link", name="Organisation", exact=True).first.click()
     page.locator("#result_list tbody th a").click()
-    file = page.get_by_label("Another logo")
+    file = page.get_by_label("New logo")
     file.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("This is no picture that browsers show everywhere")).to_be_visible()
+    expect(page.get_by_text("This is not a picture that every browser can show")).to_be_visible()
     assert list(wrong_on(page)) == []
     file.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": out.getvalue()})
     page.get_by_role("button", name="Save", exact=True).click()

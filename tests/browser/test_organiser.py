@@ -122,7 +122,7 @@ def test_an_organiser_looks_at_a_draft_and_shares_it(
     for path in (f"/statements/words-{written}/", f"/petitions/ask-{written}/"):
         assert page.request.get(path).status == 404
     page.get_by_role("button", name="End it now").click()
-    expect(page.locator(".messagelist")).to_contain_text("leads nowhere")
+    expect(page.locator(".messagelist")).to_contain_text("no longer works")
     colleague.reload()
     expect(colleague.locator("h1")).to_have_text("هذا الرابط لا يعمل")
     colleague.close()
@@ -140,7 +140,7 @@ def test_an_organiser_publishes_a_statement_with_its_petition(
 ) -> None:
     log_in(page, stack, ORGANISERS)
     to_publish(page, written)
-    page.get_by_label("At a time to come").check()
+    page.get_by_label("At a later time").check()
     page.locator("#id_at_0").fill("2031-03-30")
     page.locator("#id_at_1").fill("01:30")
     choose(page)

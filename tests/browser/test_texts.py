@@ -64,7 +64,7 @@ def test_an_organiser_writes_corrects_and_renews_a_text(page: Page, stack: Stack
 
     page.fill("[name=ar-title]", "أعيدوا فتح المعابر كلها")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_role("radio", name="begin a new version").check()
+    page.get_by_role("radio", name="start a new version").check()
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist")).to_contain_text("Version 2 was begun.")
     page.get_by_role("button", name="publish version 2 now").click()

@@ -207,7 +207,7 @@ def test_making_and_ending_are_on_record(
         "for 3 days",
     )
     assert (ended.action, ended.object_id) == (Action.DRAFT_LINK_ENDED, str(statement.pk))
-    assert "had ended before" in page(omar.post(path, {"end": str(link.pk)}, follow=True))
+    assert "had already ended" in page(omar.post(path, {"end": str(link.pk)}, follow=True))
 
 
 def test_one_network_cannot_have_it_rendered_without_end(

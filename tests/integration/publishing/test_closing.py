@@ -20,7 +20,7 @@ LIST = "/admin/petitions/petition/"
 State = Petition.State
 # On this day the hour from one to two o'clock occurs twice in London.
 SUMMER_ENDS = datetime(2026, 10, 25, tzinfo=UTC)
-REFUSED = "This time has passed in London. Choose one to come, and look at the year."
+REFUSED = "This time has passed in London. Choose a later one, and check the year."
 CANNOT_OPEN = "Its close has passed, so nobody could sign."
 
 
@@ -152,7 +152,7 @@ def test_open_again_opens_with_a_later_close_or_none(
 def test_open_again_refuses_a_close_that_has_passed(petition: Petition, omar: Client) -> None:
     close(petition, days_ago=20)
     said = press(omar, petition, "reopen", **moment(timezone.now() - DAY))
-    assert "that close has passed in London" in said
+    assert "That closing time has passed in London" in said
     assert not stored(petition).is_accepting()
 
 
@@ -165,7 +165,7 @@ def test_what_was_removed_before_it_opened_is_opened_again_no_earlier_than_plann
     # Its page would say that it closed on a future day.
     assert "“Put back on the site, closed” is not possible" in press(omar, petition, "restore")
     said = press(omar, petition, "reopen", **moment(timezone.now() + 8 * DAY))
-    assert "that close comes before the petition opens" in said
+    assert "That closing time is before the petition opens" in said
     assert stored(petition).state == State.REMOVED
 
     said = press(omar, petition, "reopen", **moment(timezone.now() + 10 * DAY))

@@ -147,7 +147,7 @@ def test_its_history_has_every_act_and_nothing_of_its_signatures(
 
     history = omar.get(path).content.decode()
 
-    acts = ("changed by a form", "signing goes on", "signing paused")
+    acts = ("changed by a form", "signing resumed", "signing paused")
     assert sorted(acts, key=history.index) == list(acts)
     assert 'a command</td><td data-label="What">signing paused' in history
     assert "signatures searched" not in history
@@ -201,7 +201,7 @@ def test_a_form_that_was_overtaken_by_a_button_saves_nothing(
     petition: Petition, omar: Client
 ) -> None:
     path = f"{LIST}{petition.pk}/change/"
-    assert "Somebody else changed it meanwhile" in sent(omar, path, seen="draft", goal="4711")
+    assert "Somebody else changed it in the meantime" in sent(omar, path, seen="draft", goal="4711")
     assert Petition.objects.get().goal is None
 
 
@@ -210,7 +210,7 @@ def test_what_is_erased_is_not_opened_again(petition: Petition, omar: Client) ->
     sign_and_confirm(petition)
     put(petition, Phase.CLOSED)
     Signer.objects.all().delete()
-    assert "kept from signing twice" in press(omar, petition, "reopen")
+    assert "could sign twice" in press(omar, petition, "reopen")
     assert life.phase_of(Petition.objects.get()) is Phase.CLOSED
 
 
@@ -307,7 +307,7 @@ def test_ticks_are_on_record_and_can_be_taken_back(petition: Petition, omar: Cli
         omar.post(f"{path}tick/", {"item": item, "done": "1"})
     page = omar.get(f"{path}ready/").content.decode()
     assert "6 of 8 ready" in page
-    assert page.count(f"omar said so on {day(timezone.localdate())}.") == 4
+    assert page.count(f"omar ticked this on {day(timezone.localdate())}.") == 4
     assert "6 of 8 ready" in omar.get("/admin/").content.decode()
     omar.post(f"{path}tick/", {"item": "keys", "done": "0"})
     assert "5 of 8 ready" in omar.get(f"{path}ready/").content.decode()
@@ -330,7 +330,7 @@ def test_that_the_text_is_true_today_is_asked_again_after_a_week(
     ReadinessTick.objects.update(ticked_on=long_ago - timedelta(days=1))
     item = item_of(petition, "True today")
     assert (item.is_ready, item.ticked) == (False, None)
-    assert item.facts[0].startswith("omar said so on"), "who said so last stays to be read"
+    assert item.facts[0].startswith("omar ticked this on"), "who said so last stays to be read"
 
     olga = User.objects.create_superuser("olga")
     readiness.tick(
@@ -500,13 +500,13 @@ def test_the_last_public_text_of_a_public_petition_is_not_hidden(
     path = f"{LIST}{petition.pk}/change/"
     hidden = {f"texts-{n}-published_at_{part}": "" for n in range(3) for part in (0, 1)}
     page = sent(omar, path, **hidden)
-    assert "loses it" in page
+    assert "no longer see it" in page
     petition.texts.exclude(language="en").delete()
     one = {f"texts-0-published_at_{part}": "" for part in (0, 1)}
     page = sent(omar, path, **one)
     _before, _box, after = page.partition('name="texts-0-sure" value="')
     page = sent(omar, path, **one, **{"texts-0-sure": after.partition('"')[0]})
-    assert "no text of it would be public" in page
+    assert "none of its texts would be public" in page
     assert petition.texts.published().count() == 1
 
 
@@ -572,5 +572,5 @@ def test_what_a_use_case_refuses_while_a_form_is_saved_is_said_and_nothing_is_sa
 
 def test_signers_do_not_lose_their_contact(petition: Petition, omar: Client) -> None:
     page = sent(omar, "/admin/petitions/organisation/1/change/", privacy_email="")
-    assert "its signers have a right to a contact" in page
+    assert "its signers have a right to one" in page
     assert Organisation.objects.get().privacy_email

@@ -72,11 +72,11 @@ def test_pictures_of_every_colour_mode_are_taken(mode: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
-        (b"GIF89a" + bytes(100), "no picture"),
-        (b"\x89PNG\r\n\x1a\n", "no picture"),
-        (picture((400, 400), "GIF"), "no picture"),
+        (b"", "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
+        (b"GIF89a" + bytes(100), "not a picture"),
+        (b"\x89PNG\r\n\x1a\n", "not a picture"),
+        (picture((400, 400), "GIF"), "not a picture"),
         (picture((400, 400))[:-40], "damaged"),
         (picture((400, 400), "JPEG")[:-200], "damaged"),
         (bytes(logo.MAX_BYTES + 1), "larger than 1 MB"),
@@ -164,7 +164,7 @@ def test_a_refused_upload_changes_nothing_and_says_why(omar: Client) -> None:
     upload(omar, picture())
     before = Organisation.objects.get()
     assert "Make it smaller" in upload(omar, header_alone(1_000_000, 40), name="Other")
-    assert "This is no picture" in upload(omar, b"no picture at all")
+    assert "This is not a picture" in upload(omar, b"no picture at all")
     after = Organisation.objects.get()
     assert (after.name, after.logo_hash) == (before.name, before.logo_hash)
 

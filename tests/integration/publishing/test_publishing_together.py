@@ -115,7 +115,7 @@ def test_a_statement_that_would_not_be_there_is_refused_and_nothing_opens(
     statement: Statement,
 ) -> None:
     statement.texts.update(published_at=TO_COME + timedelta(hours=1))
-    with pytest.raises(Refused, match="no text of the statement"):
+    with pytest.raises(Refused, match="No text of the statement"):
         together(statement, TO_COME)
     assert life.phase_of(Petition.objects.get()) is Phase.DRAFT
 
@@ -193,7 +193,7 @@ def test_an_organiser_plans_it_sees_it_on_the_home_and_takes_it_back(
     [
         ("2031-03-30", "01:30", "30 March 2031: 01:30 does not exist on that night"),
         ("2031-10-26", "01:30", "26 October 2031: 01:30 comes twice on that night"),
-        ("", "", "Type the date and the time"),
+        ("", "", "Enter the date and the time"),
         ("2031-02-30", "09:00", "Enter a valid date"),
         ("2021-12-04", "09:00", "has passed in London"),
     ],
@@ -255,11 +255,11 @@ def test_a_public_statement_that_leads_to_a_draft_says_so_to_readers_and_organis
 ) -> None:
     form = {"action": "publish", "_selected_action": str(statement.pk)}
     answer = omar.post("/admin/campaign/statement/", form, follow=True)
-    assert "leads to a draft: its readers find no way to sign" in answer.content.decode()
+    assert "leads to a draft: its readers cannot sign yet" in answer.content.decode()
     said = "A petition goes with this statement. It is not open yet"
     assert said in Client().get("/statements/words/").content.decode()
     assert "ترافق هذا البيان" in Client().get("/ar/statements/words/").content.decode()
-    assert "readers find no way to sign" in omar.get("/admin/").content.decode()
+    assert "readers cannot sign yet" in omar.get("/admin/").content.decode()
     opening.open_petition(petition=Petition.objects.get(), actor=None, screen="-", override=WHY)
     assert said not in Client().get("/statements/words/").content.decode()
 
