@@ -29,8 +29,7 @@ class Download(Iterator[bytes]):
     def __init__(self, begin: Callable[[], Iterator[bytes]]) -> None:
         if not _slots.acquire(blocking=False):
             raise Refused(
-                "Nothing was sent: other lists are being downloaded at this moment. Try again once "
-                "they are there."
+                "Nothing was sent. Other downloads are running. Try again in a few minutes."
             )
         # Releases the slot once, even if nobody closes this or `begin` raises.
         self._release = weakref.finalize(self, _slots.release)

@@ -18,28 +18,30 @@ from petitions.privacy import erasure_notice
 STOP, RELEASE = "stop", "release"
 _USE_CASES = {STOP: erasure_notice.stop, RELEASE: erasure_notice.release}
 _REFUSED = {
-    erasure_notice.Outcome.DONE_BEFORE: "Nothing was changed: somebody else did it already.",
+    erasure_notice.Outcome.DONE_BEFORE: "Nothing was changed. Somebody else has already done it.",
     erasure_notice.Outcome.OVER: (
-        "Nothing was changed: this erasure is over. Its data is erased, it was scheduled anew, or "
+        "Nothing was changed. This erasure is over: its data is erased, it has a new date, or "
         "the petition was opened again."
     ),
 }
 _DONE = {
-    STOP: "The erasure is stopped. What is there still stays. Nobody was emailed.",
+    STOP: "The erasure is stopped. The data that is still there is kept. Nobody was emailed.",
     RELEASE: "The erasure goes on, and can be stopped again for seven days.",
 }
 
 
 class WhyForm(forms.Form):
-    reason = Note("Why", "Other organisers read it. Write no signer’s name.")
-    sure = forms.BooleanField(label="I have talked about it with whoever answers for the data.")
+    reason = Note("Why", "Other organisers can read this. Do not write a signer’s name.")
+    sure = forms.BooleanField(
+        label="I have talked about it with the person who is responsible for the data."
+    )
 
 
 @admin.register(Erasure)
 class ErasureAdmin(Titled, ReadOnly):
     when_empty = (
-        "Here stand petitions whose signers are erased within a week, half a year after they "
-        "closed. The privacy contact is mailed before. Nothing waits for you."
+        "Nothing waits for you. This page lists petitions whose signers’ data is erased within a "
+        "week, half a year after they closed. The privacy contact gets an email before."
     )
     list_display = ("petition", "erasure_due_at", "scheduled_at", "mailed_at")
     fields = ("petition", "erasure_due_at", "scheduled_at", "mailed_at")
@@ -73,7 +75,7 @@ class ErasureAdmin(Titled, ReadOnly):
             return redirect("admin:index")
         form = WhyForm(request.POST)
         if not form.is_valid():
-            messages.error(request, "Nothing was changed yet: say why, and tick the box.")
+            messages.error(request, "Nothing was changed yet. Say why, and tick the box.")
             return redirect("admin:petitions_erasure_change", pk)
         reason = form.cleaned_data["reason"]
         outcome = _USE_CASES[way](erasure=erasure, reason=reason, **acting(request))
@@ -86,7 +88,7 @@ class ErasureAdmin(Titled, ReadOnly):
 
 @admin.register(ErasureStop)
 class ErasureStopAdmin(Titled, ReadOnly):
-    when_empty = "Here stands who stopped an erasure, and why. Nobody has."
+    when_empty = "Nobody has stopped an erasure. This page lists who did, and why."
     list_display = (
         "petition", "stopped_at", "stopped_by", "reason", "released_at", "released_by",
         "release_reason",

@@ -38,7 +38,7 @@ class ExportForm(forms.ModelForm[Export]):
     # The export's id, set by the page so that its script can ask for the progress.
     number = forms.UUIDField(widget=forms.HiddenInput)
     address = PastedAddressField(
-        label="Their email address", help_text="It stays in no record: the file alone has it."
+        label="Their email address", help_text="It is not recorded. Only the file has it."
     )
 
     field_order = ("address", "proof")
@@ -53,10 +53,16 @@ class ExportForm(forms.ModelForm[Export]):
             "file_format": forms.RadioSelect,
         }
         help_texts = {
-            "first_day": "Of confirming, in London. Empty: from the beginning.",
-            "last_day": "Empty: until now.",
-            "recipient": "A public key of age (age1…) or SSH. Empty: not encrypted.",
-            "why": "Other organisers read it. Write no signer’s name.",
+            "first_day": (
+                "Of confirmation, in London. If you leave it empty, the file starts at the "
+                "beginning."
+            ),
+            "last_day": "If you leave it empty, the file ends now.",
+            "recipient": (
+                "A public key of age (age1…) or SSH. If you leave it empty, the file is not "
+                "encrypted."
+            ),
+            "why": "Other organisers can read this. Do not write a signer’s name.",
             "proof": "For example: answered a mail that we sent to that address.",
         }
         labels = {"why": "Why now, and for whom"}
@@ -97,8 +103,9 @@ class ExportForm(forms.ModelForm[Export]):
                 encryption.recipient_of(recipient)
             except encryption.NotARecipient:
                 raise forms.ValidationError(
-                    "This is no public key that age can encrypt for. Ask the recipient for theirs: "
-                    "it begins with age1, ssh-ed25519 or ssh-rsa. Never type a secret key."
+                    "This is not a public key that age can encrypt for. Ask the recipient for "
+                    "theirs. It begins with age1, ssh-ed25519 or ssh-rsa. Never type a secret "
+                    "key."
                 ) from None
         return recipient
 
@@ -107,15 +114,15 @@ class ExportForm(forms.ModelForm[Export]):
         if Export.objects.filter(pk=number).exists():
             # With a new number, pressing the button again starts another export.
             self.data = {**dict(self.data.items()), "number": str(uuid.uuid4())}
-            self.add_error(None, "This export has started. To take another one, press again.")
+            self.add_error(None, "This export has already started. For another one, press again.")
         return number
 
 
 @admin.register(Export)
 class ExportAdmin(Titled, ReadOnly):
     when_empty = (
-        "Here stands every file that was taken out of the site: by whom, what for, and when it "
-        "must be deleted. “New export” makes one, once people have signed."
+        "There are no exports yet. This page will list every file that was exported: by whom, "
+        "what for, and when it must be deleted. Once people have signed, “New export” makes one."
     )
     change_list_template = "admin/petitions/export/change_list.html"
     # On a telephone the columns have no headings, so the values must explain themselves.
@@ -194,7 +201,9 @@ class ExportAdmin(Titled, ReadOnly):
         words = {
             Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",
             Export.State.DONE: "Complete: {rows:,} row{s}. Delete every copy by {by}.",
-            Export.State.BROKEN: "It broke off after {rows:,} row{s}. Delete it; export again.",
+            Export.State.BROKEN: (
+                "It broke off after {rows:,} row{s}. Delete the file and export again."
+            ),
         }[export.state]
         message = words.format(
             rows=export.rows,

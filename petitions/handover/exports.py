@@ -70,7 +70,7 @@ def _purpose_of(export: Export, actor: User | None) -> purposes.Purpose:
     purpose = purposes.of(export)
     roles.require(actor, purpose.permission)
     if not purpose.has_parts and (export.place_id or export.first_day or export.last_day):
-        raise Refused("This list is of a whole petition: choose no place and no days.")
+        raise Refused("This list is always of a whole petition. Do not choose a place or days.")
     return purpose
 
 
@@ -186,7 +186,7 @@ def _need_a_look(actor: User) -> None:
     if looks.count() >= LOOKS_AN_HOUR:
         raise Refused(
             f"You have looked up {LOOKS_AN_HOUR} people within an hour. Wait, or ask another "
-            "organiser: each look is on record, because it tells who signed."
+            "organiser. Each look-up is recorded, because it tells who signed."
         )
 
 

@@ -80,7 +80,7 @@ class HandIn(Purpose):
         "it, the constituency or country, and the day. No address and no postcode."
     )
     allowed = (
-        "To be handed to those to whom the petition is addressed, with it, and to check what was "
+        "To hand in with the petition, to those to whom it is addressed, and to check what was "
         "handed in."
     )
     kept_for = timedelta(days=183)
@@ -104,11 +104,12 @@ class ByConstituency(Purpose):
     name = "by-constituency"
     label = "Write to Members of Parliament"
     contains = (
-        "One row for each constituency: its code, name and region, and the exact number of counted "
-        "signatures. Nothing of any person."
+        "One row for each constituency: its code, name and region, and the exact number of "
+        "counted signatures. Nothing about any person."
     )
     allowed = (
-        "To tell each Member how many of their constituents signed. Publish no number under 25."
+        "To tell each Member how many of their constituents signed. Do not publish a number "
+        "under 25."
     )
     kept_for = timedelta(days=365)
     columns = ("code", "constituency", "region", "signatures")
@@ -131,12 +132,13 @@ class Supporters(Purpose):
     label = "Send news to supporters who asked for it"
     contains = (
         "One row for each supporter who asked for news: address, name unless withheld, and "
-        "language. Whoever withdrew, unsubscribed, objected or cannot be reached is left out."
+        "language. It leaves out people who withdrew, unsubscribed or objected, or whose address "
+        "does not work."
     )
     allowed = (
         "To send news of this petition, once, within a week, with a way to unsubscribe. Export "
-        "again before each sending: people leave the list every day. Where a row has no name, its "
-        "owner withheld it: the subject of their mail must name no petition."
+        "again before each sending, because people leave the list every day. If a row has no "
+        "name, that person withheld it. The subject of their mail must not name a petition."
     )
     permission = "petitions.export_supporters"
     kept_for = timedelta(days=7)
@@ -163,10 +165,11 @@ class Research(Purpose):
     name = "research"
     label = "Give to research"
     contains = (
-        "One row for each counted signature: the week and the constituency. Places with fewer than "
-        "25 are one, “elsewhere”, and left out where that has fewer than 25. No reference, no name."
+        "One row for each counted signature: the week and the constituency. Places with fewer "
+        "than 25 are put together as “elsewhere”, and left out if that has fewer than 25. No "
+        "reference, no name."
     )
-    allowed = "To be given to researchers, who may publish what has 25 or more in each figure."
+    allowed = "To give to researchers. They may publish figures of 25 or more."
     kept_for = timedelta(days=365)
     columns = ("week", "constituency")
     has_people = False
@@ -187,12 +190,12 @@ class OnePerson(Purpose):
     """All data about one person, for somebody who writes in and proves who they are."""
 
     name = "person"
-    label = "Answer one person who asks what is held of them"
+    label = "Answer one person who asks what you hold about them"
     contains = (
-        "All that is stored of one email address: each signature with name, address, postcode, "
-        "choices and messages. If nobody signed with it, the file has no row."
+        "All that is stored about one email address: each signature with name, address, "
+        "postcode, choices and messages. If nobody signed with it, the file has no rows."
     )
-    allowed = "To be given to that person, and to nobody else. Then delete it."
+    allowed = "To give to that person, and to nobody else. Then delete it."
     permission = "petitions.export_person"
     kept_for = timedelta(days=30)
     columns = (

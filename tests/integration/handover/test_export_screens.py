@@ -86,7 +86,7 @@ def test_the_list_for_news_cannot_be_limited_to_a_place_or_days(
     assert sorted(row[0] for row in rows[1:]) == ["fr@example.org", "uk@example.org"]
     assert page.get(f"{NEW}hand-in/").context["form"].fields.keys() >= {"place", "first_day"}
     part = Export(petition=petition, purpose="supporters", why="x", first_day=today, last_day=today)
-    with pytest.raises(Refused, match="choose no place and no days"):
+    with pytest.raises(Refused, match="Do not choose a place or days"):
         exports.start(export=part, actor=None, screen="command line")
     assert Export.objects.filter(purpose="supporters").count() == 1
 
@@ -126,7 +126,7 @@ def test_a_file_for_a_recipient_is_opened_by_nobody_else(petition: Petition, pag
     [
         ({"why": ""}, "This field is required"),
         ({"petition": ""}, "This field is required"),
-        ({"recipient": "age1nonsense"}, "no public key"),
+        ({"recipient": "age1nonsense"}, "not a public key"),
         ({"recipient": str(pyrage.x25519.Identity.generate())}, "Never type a secret key"),
         ({"first_day": "2026-02-02", "last_day": "2026-02-01"}, "last day comes before"),
         ({"first_day": "31/31/2026"}, "Enter a valid date"),
@@ -183,7 +183,7 @@ def test_pressing_twice_takes_one_file(petition: Petition, page: Client) -> None
     sent = form(petition)
     page.post(f"{NEW}hand-in/", sent).getvalue()
     again = page.post(f"{NEW}hand-in/", sent).content.decode()
-    assert "This export has started" in again
+    assert "This export has already started" in again
     assert str(sent["number"]) not in again
     assert Export.objects.count() == 1
 

@@ -223,7 +223,7 @@ def test_stopping_requires_a_reason_and_a_tick(
     client.force_login(organiser)
     decide(client, "stop", **answers)
     assert not ErasureStop.objects.exists()
-    assert "say why, and tick the box" in client.get(HOME).text
+    assert "Say why, and tick the box" in client.get(HOME).text
 
 
 def test_opening_the_address_of_a_stop_stops_nothing(
@@ -303,10 +303,10 @@ def test_a_decision_that_comes_too_late_is_refused_with_the_reason(
     url = reverse("admin:petitions_erasure_decide", args=[erasure.pk, way])
 
     told = client.post(url, SURE, follow=True).content.decode()
-    assert "somebody else did it already" in told
+    assert "Somebody else has already done it" in told
     Erasure.objects.all().delete()
     told = client.post(url, SURE, follow=True).content.decode()
-    assert "this erasure is over" in told
+    assert "This erasure is over" in told
 
 
 def test_stops_and_releases_are_in_the_audit_record(
@@ -391,7 +391,7 @@ def test_the_admins_home_says_that_the_mail_was_sent_until_the_petition_is_reope
     sign_and_confirm(petition)
     schedule(petition)
     tasks.give_notice()
-    assert "The organisation was mailed." in home(client, organiser)
+    assert "The organisation got an email." in home(client, organiser)
     petition.refresh_from_db()
     petition.closes_at = None
     petition.save()
@@ -407,7 +407,7 @@ def test_home_goes_on_telling_that_data_is_kept_past_its_date(
     )
     pass_days(100)
     told = home(client, organiser)
-    assert "but omar has stopped that: “A &lt;b&gt;court&lt;/b&gt; asked.”" in told
+    assert "but omar has stopped the erasure: “A &lt;b&gt;court&lt;/b&gt; asked.”" in told
     assert "let it go on" in told
 
 

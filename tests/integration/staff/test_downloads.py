@@ -16,7 +16,7 @@ from tests.people import sign_and_confirm
 HAND_IN = "/admin/petitions/export/new/hand-in/"
 PERSON = "/admin/petitions/export/new/person/"
 AUDIT = "/admin/petitions/auditrecord/csv/"
-OTHERS = "other lists are being downloaded at this moment"
+OTHERS = "Other downloads are running"
 
 
 def export(client: Client, petition: Petition, **environment: Any) -> Any:
