@@ -31,22 +31,25 @@ CANNOT_OPEN = (
 )
 _WHY_THE_DAY: dict[str, str] = {
     Enquiry.Kind.COMPLAINT: (
-        "The law gives 30 days to acknowledge a complaint about data, and wants its outcome told "
-        "without undue delay (Data Protection Act 2018, section 164A)."
+        "The law gives you 30 days to acknowledge a complaint about data. Tell the writer the "
+        "outcome without undue delay (Data Protection Act 2018, section 164A)."
     ),
     Enquiry.Kind.DATA: (
         "The law gives one month to answer a request about data (UK GDPR, Article 12(3)). If it "
-        "takes longer because it is complex, write so, and why, within that month: then two months "
-        "more are allowed."
+        "takes longer because it is complex, tell the writer so, and why, within that month. "
+        "Then you have two more months."
     ),
 }
-_PROMISED = "The site promises everybody who writes an answer within 30 days."
+_PROMISED = "The site promises an answer within 30 days to everybody who writes."
 _OUTCOMES = {
     Outcome.SENT: (messages.SUCCESS, "The answer is on its way to the address that wrote."),
-    Outcome.SENT_BEFORE: (messages.SUCCESS, "It was sent already, once. Nothing was sent again."),
+    Outcome.SENT_BEFORE: (messages.SUCCESS, "It has already been sent. Nothing was sent again."),
     Outcome.OTHER_FIRST: (
         messages.ERROR,
-        "Nothing was sent: somebody else answered meanwhile. Your words are still in the form.",
+        (
+            "Nothing was sent. Somebody else has answered in the meantime. Your words are still in "
+            "the form."
+        ),
     ),
 }
 
@@ -64,7 +67,7 @@ class AnswerForm(forms.Form):
     def clean_text(self) -> str:
         text = str(self.cleaned_data["text"])
         if TO_WRITE in text.splitlines():
-            raise forms.ValidationError(f"Write your answer where “{TO_WRITE}” stands.")
+            raise forms.ValidationError(f"Write your answer in place of “{TO_WRITE}”.")
         return text
 
 
@@ -114,8 +117,8 @@ class EnquiryAdmin(ReadOnly):
     """The list shows no personal data; the page of one enquiry does."""
 
     when_empty = (
-        "Here stand the messages that people write by the contact form. The privacy contact of "
-        "the organisation is mailed when one comes. Nothing waits for you."
+        "Nothing waits for you. This page lists the messages that people write by the contact "
+        "form. The privacy contact of the organisation gets an email when one comes."
     )
     list_display = ("what", "when", "state", "spam", "outcome")
     list_filter = (ToDo, "kind", "looks_automatic")
@@ -149,7 +152,7 @@ class EnquiryAdmin(ReadOnly):
         need(request, "petitions.view_enquiry")
         enquiry = self.get_object(request, object_id)
         if enquiry is None:
-            messages.warning(request, "There is no such message any more.")
+            messages.warning(request, "This message no longer exists.")
             return redirect("admin:petitions_enquiry_changelist")
         form = None
         if request.method == "POST":

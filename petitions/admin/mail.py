@@ -22,12 +22,12 @@ from petitions.mail.sender import check, dkim
 from petitions.models import Mail, SenderCheck
 
 _MEANINGS = {
-    "limit": "its mailbox had enough mail for now",
-    "objected": "the mailbox’s owner wants no mail about this",
+    "limit": "the mailbox has had enough mail for now",
+    "objected": "the mailbox’s owner does not want mail about this",
     "undeliverable": "the address was reported as not existing; tried again after 30 days",
     "bounced": "it came back: there is no such mailbox",
-    "domain": "waits: many mails to the same provider at once",
-    "CannotOpen": "what was sealed cannot be opened: is a key missing?",
+    "domain": "waiting: many mails go to the same provider at once",
+    "CannotOpen": "the sealed data cannot be opened: is a key missing?",
     "refused": "the provider refuses this address",
     "ValueError": "the message cannot be written for this address",
     "1.1": "the server refuses this address",
@@ -45,7 +45,7 @@ _MEANINGS = {
     "450": "the mailbox was busy",
     "451": "the server asked to try later",
     "452": "the server had no room",
-    "530": "the server wants a log-in: check SMTP_USER",
+    "530": "the server asks for a log-in: check SMTP_USER",
     "535": "the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD",
     "550": "the server refuses this address",
     "551": "the address is elsewhere",
@@ -53,9 +53,9 @@ _MEANINGS = {
     "553": "the server does not understand the address",
     "554": "the server refuses the message",
     "http-401": "the provider refuses our key: check MAIL_API_KEY",
-    "http-429": "the provider says that we are too quick",
+    "http-429": "the provider says that we send too fast",
     "ConnectionRefusedErr": "the mail server does not answer",
-    "SMTPServerDisconnect": "the mail server hung up",
+    "SMTPServerDisconnect": "the mail server ended the connection",
     "TimeoutError": "the mail server did not answer in time",
     "gaierror": "the mail server’s name is not known: check SMTP_HOST",
 }
@@ -97,7 +97,7 @@ class MailAdmin(ReadOnly):
             raise BadRequest("no kind or no hour")
         kind = Mail.Kind(form.cleaned_data["kind"])
         queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"], **acting(request))
-        words = f"{queued} mails are queued again. What had not failed stays as it is."
+        words = f"{queued} mails are queued again. Mails that had not failed stay as they are."
         messages.success(request, words)
         return redirect("admin:petitions_mail_changelist")
 
@@ -143,9 +143,13 @@ class SelectorForm(forms.Form):
         label="DKIM selector",
         max_length=63,
         required=False,
-        help_text="Your mail provider shows it: what stands before “._domainkey”, such as “mail”.",
+        help_text=(
+            "Your mail provider shows it. It is the part before “._domainkey”, such as “mail”."
+        ),
         error_messages={
-            "invalid": "Letters, digits, dots and dashes alone: what stands before “._domainkey”."
+            "invalid": (
+                "Use only letters, digits, dots and dashes. It is the part before “._domainkey”."
+            )
         },
     )
 

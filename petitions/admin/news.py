@@ -35,8 +35,8 @@ State = News.State
 # Sending to many people needs a recent password. Stopping does not, because it must be quick.
 _WITH_PASSWORD = {"start", "approve", "resume"}
 _STATES = {
-    State.DRAFT: "draft: nobody has it",
-    State.AWAITING: "waiting: nobody has it yet",
+    State.DRAFT: "draft: nobody has got it",
+    State.AWAITING: "waiting: nobody has got it yet",
     State.RUNNING: "being sent",
     State.DONE: "sent",
     State.CANCELLED: "stopped for good",
@@ -50,12 +50,12 @@ class NewsForm(forms.ModelForm[News]):
         fields = ("petition", "region", "place")
         help_texts = {
             "region": (
-                "Empty: all supporters of the petition. A region needs 25 supporters, and a second "
-                "organiser to approve it."
+                "If you leave it empty, it goes to all supporters of the petition. A region "
+                "needs 25 supporters, and a second organiser has to approve it."
             ),
             "place": (
                 "Instead of a region. A constituency needs 25 supporters, and a second organiser "
-                "to approve it."
+                "has to approve it."
             ),
         }
 
@@ -103,9 +103,8 @@ class NewsTextInline(admin.StackedInline[NewsText, News]):
 @admin.register(News)
 class NewsAdmin(Titled):
     when_empty = (
-        "Here stands the news that you write to supporters. Once people have signed and ticked "
-        "“Send me news”, add one: it is a draft that you test on yourself before anybody gets "
-        "it."
+        "There is no news yet. Once people have signed and ticked “Send me news”, you can write "
+        "to them. What you add is a draft, which you test on yourself before anybody gets it."
     )
     form = NewsForm
     formfield_overrides = FIELDS
@@ -251,7 +250,7 @@ def _do(act: str, **by: Any) -> str:
         mailed = (
             f"{number} messages, one for each language, were" if number > 1 else "1 message was"
         )
-        return f"{mailed} mailed to {by['actor'].email}. Nobody else has it."
+        return f"{mailed} mailed to {by['actor'].email}. Nobody else got it."
     if act != "start":
         use_case, words = _ACTS[act]
         use_case(**by)
@@ -259,24 +258,35 @@ def _do(act: str, **by: Any) -> str:
     if use_cases.start(**by):
         return "It is being sent. You can pause or stop it here."
     if roles.others_who_approve(by["news"]):
-        return "It waits until another organiser approves it. They get a mail. Nobody has it yet."
-    return "It starts by itself in ten minutes. Until then you can stop it. Nobody has it yet."
+        return (
+            "It waits until another organiser approves it. They get an email. Nobody has got it "
+            "yet."
+        )
+    return "It starts by itself in ten minutes. Until then you can stop it. Nobody has got it yet."
 
 
 _ACTS: dict[str, tuple[Callable[..., None], str]] = {
     "approve": (use_cases.approve, "It is being sent. You can pause or stop it here."),
     "pause": (use_cases.pause, "Paused. Within seconds nobody else gets it."),
-    "resume": (use_cases.resume, "It goes on where it was. Nobody gets it twice."),
-    "stop": (use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."),
+    "resume": (use_cases.resume, "It goes on where it stopped. Nobody gets it twice."),
+    "stop": (
+        use_cases.stop,
+        "Stopped for good. People who have got it keep it. Nobody else gets it.",
+    ),
 }
 
 
 def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
     """Return name, label, effect and style of each button that is possible now."""
-    test = ("test", "Test to me", f"Mails each language to {user.email}, and to nobody else.", "")
+    test = (
+        "test",
+        "Send a test to me",
+        f"Sends each language to {user.email}, and to nobody else.",
+        "",
+    )
     stop = ("stop", "Stop for good", "Nobody else gets it. It cannot be resumed.", "danger")
     pause = ("pause", "Pause", "Within seconds nobody else gets it, until it is resumed.", "plain")
-    resume = ("resume", "Resume", "It goes on where it was. Nobody gets it twice.", "")
+    resume = ("resume", "Resume", "It goes on where it stopped. Nobody gets it twice.", "")
     if news.is_editable:
         return [test]
     if news.state == State.AWAITING:

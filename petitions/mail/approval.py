@@ -58,7 +58,7 @@ class Approval:
         if is_large:
             target, changes = State.AWAITING, {self.since: Now()}
         if not job.change_state(target, State.DRAFT, actor=actor, **{**columns, **changes}):
-            raise Refused("This has been started or stopped already. Load the page again.")
+            raise Refused("This has already been started or stopped. Load the page again.")
         audit.record(action=self.started, screen=screen, actor=actor, about=job)
 
     def approve(self, job: BatchJob, *, actor: User, screen: str) -> None:
@@ -69,7 +69,7 @@ class Approval:
             raise Refused(f"Somebody else has to approve your own {name}.")
         is_late = self._waiting_for(MAX_WAIT).filter(pk=job.pk).exists()
         if is_late or not self._begin(job, approver=actor):
-            raise Refused("This does not wait for approval any more. Load the page again.")
+            raise Refused("This no longer waits for approval. Load the page again.")
         audit.record(action=self.approved, screen=screen, actor=actor, about=job)
 
     def settle(self) -> None:
@@ -82,7 +82,7 @@ class Approval:
             if job.actor and job.actor.has_perm(self.needs):
                 self._begin_by_clock(job)
             else:
-                why = "who started it may not do this any more"
+                why = "the person who started it may no longer do this"
                 self.cancel_by_clock(job, State.AWAITING, why)
 
     @transaction.atomic

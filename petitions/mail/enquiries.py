@@ -168,14 +168,14 @@ class Act(NamedTuple):
 ACTS = {
     "acknowledge": Act(
         "Mark as being answered",
-        "I have written back in another way than here, and will write again.",
+        "I have written back elsewhere, not here, and will write again.",
         (State.NEW,),
         Action.ENQUIRY_ACKNOWLEDGED,
         lambda today: {"state": State.STARTED, "acknowledged_on": today},
     ),
     "answered": Act(
         "Mark as answered",
-        "I have answered in another way than here.",
+        "I have answered elsewhere, not here.",
         Enquiry.WAITING,
         Action.ENQUIRY_ANSWERED,
         lambda today: {
@@ -186,7 +186,7 @@ ACTS = {
     ),
     "close": Act(
         "Close",
-        "Nothing is left to do, such as for spam.",
+        "There is nothing left to do, for example because it is spam.",
         (*Enquiry.WAITING, State.ANSWERED),
         Action.ENQUIRY_CLOSED,
         lambda today: {"state": State.CLOSED, "answered_on": Coalesce("answered_on", today)},

@@ -124,24 +124,24 @@ def missing(news: News, people: int) -> list[str]:
     # The same words if nobody is chosen: the difference would tell something.
     if news.is_of_place and people < News.FEWEST:
         problems.append(
-            f"Fewer than {News.FEWEST} people are chosen, and so few may point at somebody. "
+            f"You chose fewer than {News.FEWEST} people. So few may reveal who somebody is. "
             "Choose a larger region, or all supporters."
         )
     elif not people:
-        problems.append("Nobody of those chosen asked for news.")
+        problems.append("None of the people that you chose asked for news.")
     return problems
 
 
 def broken_links(body: str) -> list[str]:
     """Return a sentence for each link of a Markdown text that does not lead to another site."""
     incomplete = [
-        f"The link “{link}” works in no mail. Write it in full, with https://."
+        f"The link “{link}” does not work in a mail. Write it in full, with https://."
         for link in sanitising.links_in(body)
         if not _is_whole(link)
     ]
     return incomplete + [
-        f"“{typed}” is no link, and is shown as it stands. Write it as [words](https://...), "
-        "without a space in the address."
+        f"“{typed}” is not a link, and would be shown as you typed it. Write it as "
+        "[words](https://...), without a space in the address."
         for typed in sanitising.unparsed_links(body)
     ]
 
@@ -168,7 +168,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
         raise Refused("Your account has no email address. Ask an administrator to enter it.")
     texts = list(news.texts.order_by("id"))
     if not texts:
-        raise Refused("Nothing was mailed: it has no text. Write it in at least one language.")
+        raise Refused("Nothing was sent. It has no text. Write it in at least one language.")
     for text in texts:
         letter = messages.sample_of_news(text, to=actor.email, mail_id=uuid.uuid4())
         try:
@@ -177,7 +177,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
             # The error's text may hold the address.
             code = replies.code_of(error)
             raise Refused(
-                f"The mail server did not take it ({code}). Try again, or ask your operator."
+                f"The mail server did not accept it ({code}). Try again, or ask your operator."
             ) from None
     audit.record(action=Action.NEWS_TESTED, screen=screen, actor=actor, about=news)
     return len(texts)
@@ -201,7 +201,7 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     roles.require(actor, SEND)
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
     if seen and seen != digest(news):
-        raise Refused("Nothing was sent: it was changed since you looked. Read it as it is now.")
+        raise Refused("Nothing was sent. It was changed after you opened it. Read it as it is now.")
     about = size(news)
     if problems := missing(news, about.people):
         raise Refused(" ".join(problems))
@@ -248,7 +248,7 @@ def stop(*, news: News, actor: User, screen: str) -> None:
     """
     roles.require(actor, SEND)
     if not news.change_state(State.CANCELLED, State.AWAITING, State.RUNNING, is_to_tell=False):
-        raise Refused("This has ended already. Load the page again.")
+        raise Refused("This has already ended. Load the page again.")
     audit.record(action=Action.NEWS_STOPPED, screen=screen, actor=actor, about=news)
 
 
@@ -256,7 +256,7 @@ def _change_pause(news: News, before: str, **columns: object) -> None:
     """Change the pause of running news by compare-and-set. Raises `Refused`."""
     rows = News.objects.filter(pk=news.pk, state=State.RUNNING, pause=before)
     if not rows.update(**columns):
-        raise Refused("It has changed in the meantime. Load the page again.")
+        raise Refused("It has been changed in the meantime. Load the page again.")
     news.refresh_from_db()
 
 

@@ -50,7 +50,7 @@ Action = AuditRecord.Action
 _LINES = {
     Notice.ARRIVED: "New: {} ({}), answer by {}",
     Notice.NEAR: "Due soon: {} ({}), answer by {}",
-    Notice.MISSED: "Overdue: {} ({}), was to be answered by {}",
+    Notice.MISSED: "Overdue: {} ({}), the answer was due by {}",
 }
 _SUBJECTS = {
     StaffMail.Kind.INVITATION: "You are invited to the admin of a site",

@@ -40,7 +40,8 @@ def send(*, actor: User, screen: str) -> int:
         lately = AuditRecord.objects.lately(AuditRecord.Action.MAIL_TRIED, timedelta(days=1))
         if lately.filter(actor=actor).count() >= ROUNDS_A_DAY:
             raise Refused(
-                f"You have had every message {ROUNDS_A_DAY} times within a day. Try again tomorrow."
+                f"You have sent yourself every message {ROUNDS_A_DAY} times within a day. Try "
+                "again tomorrow."
             )
         mails = [_trial(kind, lang, actor) for lang, _name in settings.LANGUAGES for kind in KINDS]
         Mail.objects.bulk_create(mails)

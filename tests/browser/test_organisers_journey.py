@@ -118,7 +118,7 @@ def thank(page: Page, name: str) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".size")).to_contain_text("Fewer than 25 people, 1 language")
     is_well(page)
-    page.get_by_role("button", name="Test to me").click()
+    page.get_by_role("button", name="Send a test to me").click()
     expect(page.locator(".messagelist")).to_contain_text("1 message was mailed to")
     page.get_by_role("button", name="Send to fewer than 25 people").click()
     expect(page.locator(".messagelist")).to_contain_text("It is being sent.")
@@ -168,7 +168,7 @@ def test_an_organiser_goes_live_mends_a_text_and_thanks_who_asked_for_it(
     save(page, "Saved.")
     change(page, name, "Do not wait.")
     expect(page.locator(".meaning")).to_contain_text("1 person has signed the earlier text.")
-    page.get_by_role("radio", name="begin a new version").check()
+    page.get_by_role("radio", name="start a new version").check()
     save(page, "Version 2 was begun.")
     # 11. Thanks reach who asked for them, and nobody else.
     asked = sign(page, name, mailbox, news=True)

@@ -18,8 +18,8 @@ from petitions.staff.refusal import Refused
 # The SPF term that allows a provider's servers.
 _PROVIDERS = {"mailgun": "include:mailgun.org", "postmark": "include:spf.mtasv.net"}
 _AWAY = (
-    "No name server answered in time, so nothing is known of this record. Check again in a minute. "
-    "If that does not help, ask your operator whether the server may ask DNS."
+    "No name server answered in time, so nothing is known about this record. Check again in a "
+    "minute. If that does not help, ask your operator whether the server may ask DNS."
 )
 
 
@@ -30,13 +30,14 @@ def check(*, domain: str, selector: str) -> list[Record]:
     """
     if "." not in domain.strip("."):
         raise Refused(
-            f"The sender’s address ends in “{domain}”, which is no domain of the internet. Ask "
-            "your operator to set MAIL_FROM."
+            f"The sender’s address ends in “{domain}”, which is not a domain on the internet. "
+            "Ask your operator to set MAIL_FROM."
         )
     if selector and not dkim.SELECTOR.fullmatch(selector):
         raise Refused(
-            "This is no selector. It is a short word of letters, digits, dots and dashes, such as "
-            "“mail2026”: what stands before “._domainkey” in the record of your mail provider."
+            "This is not a selector. A selector is a short word of letters, digits, dots and "
+            "dashes, such as “mail2026”. It is the part before “._domainkey” in the record of "
+            "your mail provider."
         )
     lookup = Lookup()
     policy = dmarc.Policy(_unanswered("DMARC", domain), domain)

@@ -85,9 +85,9 @@ def _key_problems(kind: str, written: str, record: Record) -> list[str]:
         return [_DAMAGED]
     if kind == "ed25519":
         record.advice.append("Large providers do not check Ed25519: publish an RSA key as well.")
-        return [] if len(key) == _ED25519_BYTES else ["This is no Ed25519 key: copy it again."]
+        return [] if len(key) == _ED25519_BYTES else ["This is not an Ed25519 key: copy it again."]
     if kind != "rsa":
-        return [f"“k={kind}” is no kind of key that receivers know."]
+        return [f"“k={kind}” is not a kind of key that receivers know."]
     return _rsa_problems(key, record)
 
 
@@ -98,7 +98,9 @@ def _rsa_problems(key: bytes, record: Record) -> list[str]:
         return [_DAMAGED]
     bits = loaded.key_size if isinstance(loaded, rsa.RSAPublicKey) else 0
     if bits < _MIN_BITS:
-        return [f"The key is too short to be believed ({bits} bits): make one of {_GOOD_BITS}."]
+        return [
+            f"The key is too short for receivers to trust ({bits} bits): make one of {_GOOD_BITS}."
+        ]
     if bits < _GOOD_BITS:
         record.advice.append(f"The key has {bits} bits: {_GOOD_BITS} are recommended.")
     return []

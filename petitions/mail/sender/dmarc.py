@@ -59,14 +59,16 @@ def _judge(record: Record, domain: str, *, is_own: bool) -> Policy:
     values = tags(record.found[0])
     policy = (values.get("p", "") if is_own else values.get("sp", values.get("p", ""))).lower()
     if policy not in _POLICIES:
-        record.problems.append("It has no policy that receivers know: “p=quarantine”, say.")
+        record.problems.append(
+            "It has no policy that receivers know. Use “p=quarantine”, for example."
+        )
     elif policy == "none":
         record.problems.append(
             "“p=none”: forged mail in your name is delivered all the same. Once your own mail "
             "arrives, publish “p=quarantine”, and later “p=reject”."
         )
     if values.get("pct", "100") != "100":
-        record.problems.append("“pct” spares a part of forged mail: take it out.")
+        record.problems.append("“pct” lets part of the forged mail through: take it out.")
     if record.problems:
         record.add = _corrected(values, is_own=is_own)
     return Policy(record, domain, is_strict=values.get("adkim", "r").lower() == "s")

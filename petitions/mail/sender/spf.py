@@ -31,7 +31,7 @@ def check(domain: str, lookup: Lookup, *, sender: str) -> Record:
     elif len(record.found) > 1:
         record.problems.append(
             f"There are {len(record.found)} SPF records. Receivers then ignore all of them: join "
-            "them to one, and delete the others."
+            "them into one, and delete the others."
         )
         record.add = _joined(record.found)
     else:
@@ -124,7 +124,7 @@ class _Walk:
             elif modifier := _MODIFIER.fullmatch(term):
                 redirect = modifier["rest"] if modifier["name"].lower() == "redirect" else redirect
             else:
-                self.problems.append(f"“{term}” is no term of SPF: correct it, or take it out.")
+                self.problems.append(f"“{term}” is not a term of SPF: correct it, or take it out.")
         if redirect:
             self._follow(redirect, f"redirect={redirect}", is_included=is_included)
 

@@ -170,7 +170,7 @@ def test_who_answers_after_somebody_else_is_told_and_keeps_what_was_typed(
     client = log_in(organiser)
 
     page = press(client, enquiry, "send", text="My own words.")
-    assert "somebody else answered meanwhile" in page
+    assert "Somebody else has answered in the meantime" in page
     assert "The first answer." in page
     assert "My own words.</textarea>" in page
     assert 'name="number" value="2"' in page

@@ -118,13 +118,13 @@ def test_the_preview_frames_run_and_load_nothing(page: Client, news: News) -> No
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"texts-0-body": "[x](/here)"}, "works in no mail"),
-        ({"texts-0-body": "[x](https://example..org)"}, "works in no mail"),
-        ({"texts-0-body": "[x](http://[a)"}, "works in no mail"),
-        ({"texts-0-body": "[x](https://exam ple.org)"}, "is no link"),
-        ({"texts-0-body": "[x](https://example.org"}, "is no link"),
-        ({"texts-0-body": "[**x**] (https://example.org)"}, "is no link"),
-        ({"texts-0-body": "[x](javascript:alert(1))"}, "is no link"),
+        ({"texts-0-body": "[x](/here)"}, "does not work in a mail"),
+        ({"texts-0-body": "[x](https://example..org)"}, "does not work in a mail"),
+        ({"texts-0-body": "[x](http://[a)"}, "does not work in a mail"),
+        ({"texts-0-body": "[x](https://exam ple.org)"}, "is not a link"),
+        ({"texts-0-body": "[x](https://example.org"}, "is not a link"),
+        ({"texts-0-body": "[**x**] (https://example.org)"}, "is not a link"),
+        ({"texts-0-body": "[x](javascript:alert(1))"}, "is not a link"),
         ({"region": "E12000007", "place": "abroad"}, "not both"),
         ({"texts-0-subject": ""}, "required"),
         ({"texts-0-body": "x" * 20_001}, "20000"),
@@ -183,9 +183,11 @@ def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
         assert "Send to at least 2 people" in shown
     elif place:
         assert "Fewer than 2 people are chosen" in shown
-        assert "Nobody of those chosen" not in shown
+        assert "None of the people that you chose" not in shown
     else:
-        assert ("Send to fewer than 2 people" if number else "Nobody of those chosen") in shown
+        assert (
+            "Send to fewer than 2 people" if number else "None of the people that you chose"
+        ) in shown
 
 
 @pytest.mark.django_db(transaction=True)
@@ -214,7 +216,7 @@ def test_nobody_sends_what_a_colleague_changed_since_they_looked(
     news.texts.update(body="Other words")
 
     refused = page.post(send, pressed, follow=True)
-    assert "it was changed since you looked" in refused.content.decode()
+    assert "It was changed after you opened it" in refused.content.decode()
     news.refresh_from_db()
     assert news.state == News.State.DRAFT
 

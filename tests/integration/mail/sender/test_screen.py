@@ -127,5 +127,5 @@ def test_the_command_takes_another_domain_and_refuses_nonsense(server: NameServe
     with pytest.raises(CommandError, match="Not everything"):
         call_command("check_mail", domain="other.example", stdout=StringIO())
     assert ("other.example", "TXT") in server.asked
-    with pytest.raises(CommandError, match="no selector"):
+    with pytest.raises(CommandError, match="not a selector"):
         call_command("check_mail", selector="a b", stdout=StringIO())
