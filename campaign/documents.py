@@ -123,9 +123,9 @@ def _inspect(contents: bytes) -> Counter[str]:
             main = archive.read(_MAIN)
             heads = [archive.read(name) for name in sizes if _HEADS.fullmatch(name)]
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, OSError):
-        raise Refused("this is no Word document (.docx), or it is damaged.") from None
+        raise Refused("this is not a Word document (.docx), or it is damaged.") from None
     if b"<!DOCTYPE" in main or b"<!ENTITY" in main:
-        raise Refused("this is no document that Word wrote.")
+        raise Refused("this is not a document that Word wrote.")
     counts = Counter({name: len(trace.findall(main)) for name, trace in _TRACES.items()})
     counts["head or foot of a page"] = sum(bool(_WORDS.search(head)) for head in heads)
     return counts
@@ -135,7 +135,7 @@ def _need_document(sizes: dict[str, int]) -> None:
     if any("vbaproject" in name.lower() for name in sizes):
         raise Refused("the Word file has macros. Save it as .docx, which has none.")
     if _MAIN not in sizes:
-        raise Refused("this is no Word document. Save the text as .docx.")
+        raise Refused("this is not a Word document. Save the text as .docx.")
     if sum(size for name, size in sizes.items() if "media/" not in name) > _LARGEST_PARTS:
         raise Refused("the Word file would unpack to more than any statement has.")
 

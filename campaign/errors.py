@@ -19,8 +19,11 @@ SITE_NAME = "Undersigned"
 _ADMIN_WORDS = {
     400: ("This request was damaged", "Go back, load the page again, and try once more."),
     403: ("You may not do this", "Your roles do not allow it."),
-    404: ("There is no such page", "What you look for may have been deleted, or never was there."),
-    405: ("This page is left by a button", "Go back, and press the button again."),
+    404: (
+        "There is no such page",
+        "What you are looking for may have been deleted, or never existed.",
+    ),
+    405: ("This page opens only by a button", "Go back, and press the button again."),
     411: ("This request was damaged", "Go back, load the page again, and try once more."),
     413: ("This is too large", "Shorten it, or leave out pictures and files. Nothing was saved."),
     415: ("This request was damaged", "Go back, load the page again, and try once more."),
@@ -31,8 +34,8 @@ _ADMIN_WORDS = {
     ),
 }
 _TOO_MANY = (
-    "More was ticked or filled in than one form may send. Choose rows by a condition, and then all "
-    "that match, or tick fewer. Nothing was changed."
+    "Nothing was changed. You ticked or filled in more than one form can send. Tick fewer, or "
+    "choose rows by a condition, and then all that match."
 )
 # What each permission allows, in words that complete "Only organisers ...".
 _ACTS = {
@@ -125,7 +128,7 @@ def who_may(permission: str) -> str:
         return f"{only} Ask {_joined(people, 'or')}."
     asked = [_name_of(one) for one in roles.people_of([roles.ADMINISTRATORS])[:_NAMES_SHOWN]]
     whom = _joined(asked, "or") if asked else "your operator"
-    return f"{only or 'Nobody but a superuser may do this.'} Ask {whom} for it."
+    return f"{only or 'Only a superuser may do this.'} Ask {whom} for it."
 
 
 def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:

@@ -50,7 +50,7 @@ _TOKEN_HEADERS = {
 RETRY_AFTER = "30"
 _BUSY = (password_hashing.Busy, typesetting.Busy)
 _CHANGED_MEANWHILE = (
-    "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
+    "Nothing was saved. Somebody else changed this at the same moment. Look at it as it is now, "
     "and do it again."
 )
 # Suffixes of the names of Django's own admin routes.

@@ -111,11 +111,11 @@ def _as_error(form: Any, refusal: logins.Refusal) -> ValidationError:
     form.refusal = refusal
     if isinstance(refusal, password_hashing.Busy):
         return ValidationError(
-            "Others are logging in at this moment, so your password was not looked at. "
-            "Try again in a few seconds."
+            "Your password was not checked, because others are logging in. Try again in a few "
+            "seconds."
         )
     wait = minutes(timedelta(seconds=max(60, refusal.retry_after)))
     return ValidationError(
-        f"Too many wrong passwords. For {wait} none is looked at, not even the right one. Try "
-        "again then."
+        f"Too many wrong passwords. For {wait} no password is checked, not even the right one. "
+        "Try again after that."
     )

@@ -35,7 +35,7 @@ class CodeForm(forms.Form):
         """Add an error that says that the code was wrong, and how long to wait."""
         words = "This code is wrong, or has been used already."
         if wrong.wait:
-            words += f" Wait {wrong.wait} s, and take the code that the app shows then."
+            words += f" Wait {wrong.wait} seconds, and use the code that the app shows then."
         self.add_error("code", words)
 
 

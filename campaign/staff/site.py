@@ -92,7 +92,7 @@ class StaffSite(AdminSite):
             path("forgotten/", self._public(passwords.forgotten, "New password"), name="forgotten"),
             path(
                 "forgotten/sent/",
-                self._public(_sent, "Look in your mailbox"),
+                self._public(_sent, "Check your mailbox"),
                 name="forgotten_sent",
             ),
             path("password/<uidb64>/<token>/", self.set_password, name="password_reset_confirm"),
@@ -113,7 +113,9 @@ class StaffSite(AdminSite):
             ),
             path(
                 "password-again/",
-                self.admin_view(self._public(passwords.password_again, "Your password, please")),
+                self.admin_view(
+                    self._public(passwords.password_again, "Enter your password again")
+                ),
                 name="password_again",
             ),
             *others,

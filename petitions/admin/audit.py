@@ -50,7 +50,7 @@ class SearchForm(forms.Form):
     number = forms.CharField(label="its number", required=False, max_length=40)
     since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(
-        label="until (with that day)",
+        label="until (including that day)",
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )

@@ -52,7 +52,7 @@ class Strict(admin.ModelAdmin[Any]):
             try:
                 self.opts.pk.to_python(text)
             except ValidationError:
-                raise BadRequest("an id that is none") from None
+                raise BadRequest("not a valid id") from None
         return super().response_action(request, *args, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -152,7 +152,9 @@ class CarefulForm(forms.ModelForm[M], Generic[M]):
         super()._post_clean()  # type: ignore[misc]
         seen = self.cleaned_data.get("seen")
         if seen and seen != self.initial["seen"]:
-            words = "Somebody else changed it meanwhile, so nothing was saved. Load the page again."
+            words = (
+                "Nothing was saved. Somebody else changed it in the meantime. Load the page again."
+            )
             self.add_error(None, words)
         for name, words in ({} if self.errors else self.refusals()).items():
             self.add_error(name if name in self.fields else None, words)

@@ -27,7 +27,7 @@ admin.site.unregister(Group)
 _ROLE_SUMMARIES = {
     "Moderators": "see names and masked addresses, decide about signatures, write rules",
     "Organisers": "write and publish, export, read messages, hand in",
-    "Administrators": "invite people, give roles, read the audit log; nothing about signatures",
+    "Administrators": "invite people, give roles, read the audit log; see nothing about signatures",
 }
 
 
@@ -66,7 +66,7 @@ class PersonForm(forms.ModelForm[User]):
 class PersonAdmin(WithPages):
     """People of the team. They cannot be deleted, so that the audit log can name who acted."""
 
-    when_empty = "Here stand the people of the team. Invite the first."
+    when_empty = "Nobody is in the team yet. Invite the first person."
     has_own_record = True
     form = PersonForm
     fields = PersonForm.Meta.fields
@@ -127,7 +127,7 @@ class PersonAdmin(WithPages):
             people.change(person=obj, roles=roles, **acting(request))
         else:
             people.invite(person=obj, roles=roles, **acting(request))
-            messages.success(request, f"“{obj}” gets a mail with a link to choose a password.")
+            messages.success(request, f"“{obj}” gets an email with a link to choose a password.")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Do nothing, because the use case has saved the roles."""
@@ -158,7 +158,7 @@ _ACTS: dict[str, tuple[Callable[..., object], str]] = {
     "reactivate": (people.reactivate, "“{}” can log in again."),
     "invite-again": (
         people.invite_again,
-        "“{}” gets another mail with a link to choose a password.",
+        "“{}” gets another email with a link to choose a password.",
     ),
     "unlock": (logins.unlock, "{1} wrong passwords of {0} are forgotten."),
     "reset-second-factor": (

@@ -84,7 +84,7 @@ def _from_hexjson(path: Path) -> Iterator[Place]:
         cells = [(code, cell["n"], cell["region"]) for code, cell in hexes.items()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Refused(
-            f"{path.name} is no HexJSON of constituencies with n and region, and no CSV file."
+            f"{path.name} is neither a HexJSON of constituencies with n and region nor a CSV file."
         ) from None
     for code, name, region in cells:
         if not PSEUDO.fullmatch(code):
@@ -124,7 +124,7 @@ def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Plac
         raise Refused(f"{code} has no name, or one of more than {_LONGEST_NAME} characters.")
     region = region or _NATIONS.get(code[0], "")
     if region and region not in Region.values:
-        raise Refused(f"{code} lies in {region!r}, which is no region of the UK.")
+        raise Refused(f"{code} lies in {region!r}, which is not a region of the UK.")
     return Place(code=code, name=name, name_cy=name_cy, region=region)
 
 

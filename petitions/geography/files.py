@@ -153,8 +153,8 @@ def _errors_as_refusals(path: Path) -> Iterator[None]:
         raise Refused(f"{path} cannot be read ({error.strerror}).") from None
     except UnicodeError:
         raise Refused(
-            f"{path.name} is no text in UTF-8. Open it in the program that it comes from, and save "
-            "it as “CSV UTF-8 (comma delimited)”."
+            f"{path.name} is not text in UTF-8. Open it in the program that it comes from, and "
+            "save it as “CSV UTF-8 (comma delimited)”."
         ) from None
     except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError):
         raise Refused(f"{path.name} is damaged: download it again.") from None

@@ -81,7 +81,7 @@ def import_file(
     """
     with lease("import postcodes") as is_acquired:
         if not is_acquired:
-            raise Refused("Postcodes are being imported at this moment already.")
+            raise Refused("Postcodes are already being imported.")
         with files.table(path) as table, transaction.atomic():
             imported = Imported(edition=_edition(edition, table.name, path.name))
             _check_month(imported.edition, accepted)

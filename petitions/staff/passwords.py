@@ -34,5 +34,6 @@ class GuessablePasswordValidator:
     def get_help_text(self) -> str:
         return (
             "Easily guessed passwords are refused: words, names, dates and keyboard rows, also "
-            "when they are repeated. Take four random words, or what a password manager makes."
+            "when they are repeated. Use four random words, or a password that a password "
+            "manager makes."
         )

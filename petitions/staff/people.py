@@ -112,7 +112,8 @@ def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
     require_to_manage(actor, person)
     if person.pk == actor.pk:
         raise Refused(
-            "Nothing was changed. Another administrator resets yours; or use “Second factor” above."
+            "Nothing was changed. Ask another administrator to reset yours, or use “Second "
+            "factor” above."
         )
     if not second_factor.reset(user=person, actor=actor, screen=screen):
         raise Refused(f"Nothing was changed. {person} has no second factor yet.")
@@ -178,5 +179,5 @@ def _require_an_administrator() -> None:
     left = User.objects.filter(is_active=True, is_staff=True)
     if not left.filter(Q(is_superuser=True) | Q(groups__name=ADMINISTRATORS)).exists():
         raise Refused(
-            "Nothing was changed. Somebody must stay administrator. Make another person one first."
+            "Nothing was changed. Somebody must be an administrator. Make another person one first."
         )

@@ -112,7 +112,7 @@ def invite(chromium: Browser, stack: Stack, name: str, role: str) -> None:
     page.fill("#id_email", f"{name}@example.org")
     page.get_by_label(role).check()
     page.locator("[name=_save]").click()
-    expect(page.locator(".messagelist")).to_contain_text(f"“{name}” gets a mail with a link")
+    expect(page.locator(".messagelist")).to_contain_text(f"“{name}” gets an email with a link")
     context.close()
 
 
@@ -251,7 +251,7 @@ def test_a_moderator_is_invited_decides_once_and_gets_in_again_without_the_passw
     is_well(page)
     page.fill("[name=email]", address)
     page.get_by_role("button", name="Mail me a link").click()
-    expect(page.locator("h1")).to_have_text("Look in your mailbox")
+    expect(page.locator("h1")).to_have_text("Check your mailbox")
     is_well(page)
     page.goto(link_to(production, mailbox.wait_for(address, 2)[-1]))
     choose_password(page, name)

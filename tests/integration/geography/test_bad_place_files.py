@@ -230,7 +230,7 @@ def test_a_file_of_one_nation_is_imported_if_its_constituencies_are_known(
 def test_a_map_that_nests_without_end_is_refused(places: None, tmp_path: Path, nested: str) -> None:
     path = tmp_path / "deep.hexjson"
     path.write_text(nested)
-    assert "is no HexJSON" in refusal("import_constituencies", path)
+    assert "is neither a HexJSON" in refusal("import_constituencies", path)
 
 
 def test_an_enormous_map_is_not_read(places: None, tmp_path: Path) -> None:

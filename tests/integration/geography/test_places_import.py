@@ -141,15 +141,18 @@ def _hexes(code: str = GORTON, **changes: str) -> str:
 @pytest.mark.parametrize(
     ("spoilt", "told"),
     [
-        ("no JSON", "is no HexJSON"),
-        ("[]", "is no HexJSON"),
+        ("no JSON", "is neither a HexJSON"),
+        ("[]", "is neither a HexJSON"),
         (json.dumps({"hexes": {}}), "holds no constituency"),
-        (json.dumps({"hexes": {"E14": {}}}), "is no HexJSON"),
+        (json.dumps({"hexes": {"E14": {}}}), "is neither a HexJSON"),
         (
             json.dumps({"hexes": {"unknown": {**published.HEXES[GORTON]}}}),
             "'unknown' is not the code",
         ),
-        (json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "region": "E1"}}}), "no region"),
+        (
+            json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "region": "E1"}}}),
+            "not a region",
+        ),
         (json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "n": " "}}}), "has no name"),
         (
             json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "n": "x" * 101}}}),
@@ -281,7 +284,7 @@ def test_no_file_a_damaged_zip_and_bytes_that_are_no_text_are_refused(
     assert "is damaged" in refusal("import_postcodes", damaged)
     binary = tmp_path / "NSPL_AUG_2026.csv"
     binary.write_bytes(b"\xff\xfe\x00")
-    assert "is no text in UTF-8" in refusal("import_postcodes", binary)
+    assert "is not text in UTF-8" in refusal("import_postcodes", binary)
     assert not stored()
 
 
@@ -359,7 +362,7 @@ def test_two_imports_cannot_run_at_the_same_time(constituencies: None, tmp_path:
     path = published.postcodes(tmp_path)
     with lease("import postcodes"):
         told = _elsewhere(lambda: refusal("import_postcodes", path))
-    assert "are being imported at this moment" in told
+    assert "are already being imported" in told
 
 
 @pytest.mark.django_db(transaction=True)

@@ -210,7 +210,7 @@ def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) ->
     drafted = {**form, f"{text}-published_at_0": "", f"{text}-published_at_1": ""}
 
     asked = omar.send(path, drafted)
-    assert "The public reads “Only” (en) now, and loses it." in asked
+    assert "The public can read “Only” (en) now, and will no longer see it." in asked
     drafted[f"{text}-sure"] = asked.partition(f'name="{text}-sure" value="')[2].partition('"')[0]
     assert "now shows that nothing is published, no longer “Only”." in omar.send(path, drafted)
     assert "Nothing published yet" in front_page()
@@ -228,7 +228,7 @@ def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_wi
     path = f"{STATEMENTS}{new.pk}/delete/"
 
     asked = omar._client.get(path).content.decode()
-    assert "It is on the front page. Once it is deleted, that shows “Old”." in asked
+    assert "It is on the front page. Once it is deleted, the front page shows “Old”." in asked
     assert "now shows “Old”, no longer “New”." in omar.send(path, {"post": "yes"})
     asked = omar._client.get(f"{STATEMENTS}{Statement.objects.get().pk}/delete/").content.decode()
     assert "Once it is deleted, that shows that nothing is published." in asked
@@ -391,7 +391,7 @@ def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
     if name in SEEN_BY_A_FIELD:
         assert REFUSED in said
     else:
-        assert "Somebody else changed this at the same moment, so nothing was saved." in said
+        assert "Nothing was saved. Somebody else changed this at the same moment." in said
         (logged,) = [each for each in caplog.messages if each.startswith("refused after")]
         # A unique column's constraint is named after table and column.
         constraint = name.rsplit(".", maxsplit=1)[-1]

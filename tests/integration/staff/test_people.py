@@ -90,7 +90,7 @@ def actions(about: User) -> list[str]:
 def test_who_is_invited_sets_a_password_by_a_mailed_link_and_has_their_role(
     ada: Client, administrator: User
 ) -> None:
-    assert "gets a mail with a link to choose a password" in invite(ada)
+    assert "gets an email with a link to choose a password" in invite(ada)
     nour = User.objects.get(username="nour")
     assert not nour.has_usable_password()
     link = mailed_link()
@@ -248,7 +248,7 @@ def test_somebody_always_stays_administrator(ada: Client, administrator: User) -
     form = {"username": "ada", "email": "ada@example.org", "groups": [role(MODERATORS)]}
 
     told = ada.post(page, form, follow=True).content.decode()
-    assert "Nothing was changed. Somebody must stay administrator" in told
+    assert "Nothing was changed. Somebody must be an administrator" in told
     assert "successfully" not in told
     assert [group.name for group in administrator.groups.all()] == [ADMINISTRATORS]
     assert Action.ROLES_CHANGED not in actions(administrator)

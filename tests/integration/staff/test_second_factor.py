@@ -246,7 +246,7 @@ def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
     record = AuditRecord.objects.latest("id")
     assert (record.action, record.actor_id) == (Action.SECOND_FACTOR_RESET, ada.pk)
     assert record.object_id == str(moderator.pk)
-    assert "Nothing was changed. Another administrator resets yours" in reset(ada)
+    assert "Nothing was changed. Ask another administrator to reset yours" in reset(ada)
     assert second_factor.has_one(ada)
 
 

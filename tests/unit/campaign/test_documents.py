@@ -96,9 +96,9 @@ def test_what_a_word_file_loses_is_told() -> None:
 @pytest.mark.parametrize(
     ("contents", "told"),
     [
-        pytest.param(b"Title\n\nBody", "is no Word document", id="text"),
+        pytest.param(b"Title\n\nBody", "is not a Word document", id="text"),
         pytest.param(b"\xd0\xcf\x11\xe0" + bytes(600), "an old Word file", id="doc or password"),
-        pytest.param(docx(TITLE, BODY)[:-200], "is no Word document", id="cut off"),
+        pytest.param(docx(TITLE, BODY)[:-200], "is not a Word document", id="cut off"),
         pytest.param(
             docx(TITLE, **{"word__vbaProject.bin": b"x"}), "has macros", id="with macros"
         ),
@@ -108,7 +108,8 @@ def test_what_a_word_file_loses_is_told() -> None:
             docx(TITLE, **{"word__media.xml": bytes(21 << 20)}), "would unpack to", id="a bomb"
         ),
         pytest.param(
-            docx(TITLE).replace(b"word/document.xml", b"xl/workbook.xmlxx"), "is no Word document",
+            docx(TITLE).replace(b"word/document.xml", b"xl/workbook.xmlxx"),
+            "is not a Word document",
             id="another kind of zip",
         ),
     ],
@@ -128,7 +129,7 @@ def test_entities_that_multiply_are_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("word/document.xml", laughs)
-    with pytest.raises(Refused, match="no document that Word wrote"):
+    with pytest.raises(Refused, match="not a document that Word wrote"):
         documents.from_word(out.getvalue())
 
 
