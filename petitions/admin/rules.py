@@ -97,7 +97,7 @@ class RuleForm(forms.ModelForm[Rule]):
         self.fields["whom"].initial = self.instance.pattern
         self.fields["note"].widget.attrs["size"] = 60
         self.fields["note"].validators.append(refuse_address)
-        self.fields["expires_at"].help_text = "A rule without an end never stops."
+        self.fields["expires_at"].help_text = "If you leave it empty, the rule never ends."
         if kind := self.fields.get("kind"):
             chosen = [one for one in Rule.Kind.choices if one[0] != Rule.Kind.ALERT]
             kind.choices = [("", "---------"), *chosen]  # type: ignore[attr-defined]

@@ -133,9 +133,9 @@ ACTS: Mapping[str, Act] = {
         "Publish names",
         frozenset({Phase.DRAFT, Phase.ANNOUNCED, *RUNNING}),
         "From now on the form also offers to show the signer’s name publicly. A page of the "
-        "petition lists who chose that, from the day after they confirmed, in alphabetical "
-        "order, without place or time. People who signed before are not listed, unless they "
-        "choose it by “Find my signature”. Nobody is emailed.",
+        "petition lists people who chose that, from the day after they confirmed, in "
+        "alphabetical order, without place or time. People who signed before are not listed, "
+        "unless they choose it by “Find my signature”. Nobody is emailed.",
         Action.NAMES_SHOWN,
         tick=(
             "I know that anybody can copy the names, including people who would harm signers’ "
