@@ -169,7 +169,7 @@ def test_an_organiser_goes_live_mends_a_text_and_thanks_who_asked_for_it(
     change(page, name, "Do not wait.")
     expect(page.locator(".meaning")).to_contain_text("1 person has signed the earlier text.")
     page.get_by_role("radio", name="start a new version").check()
-    save(page, "Version 2 was begun.")
+    save(page, "Version 2 was started.")
     # 11. Thanks reach who asked for them, and nobody else.
     asked = sign(page, name, mailbox, news=True)
     thank(page, name)

@@ -49,7 +49,7 @@ def test_an_organiser_writes_corrects_and_renews_a_text(page: Page, stack: Stack
     expect(preview.locator("body")).to_have_css("background-color", "rgb(251, 248, 243)")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist")).to_contain_text("Saved.")
-    expect(page.locator("#content-main")).to_contain_text("No text in Welsh")
+    expect(page.locator("#content-main")).to_contain_text("no text in Welsh")
     page.get_by_role("link", name="Back").click()
     act(page, "Open …")
 
@@ -66,7 +66,7 @@ def test_an_organiser_writes_corrects_and_renews_a_text(page: Page, stack: Stack
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("radio", name="start a new version").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator(".messagelist")).to_contain_text("Version 2 was begun.")
+    expect(page.locator(".messagelist")).to_contain_text("Version 2 was started.")
     page.get_by_role("button", name="publish version 2 now").click()
     expect(page.locator(".messagelist")).to_contain_text("Published: ")
     assert not list(looked_at(page, "texts/"))

@@ -371,7 +371,7 @@ def test_what_cannot_be_sent_is_said_and_kept(
     assert "errorlist" in page
     assert not Answer.objects.exists()
     if text.startswith("Hello"):
-        assert "Write your answer where “…” stands." in page
+        assert "Write your answer in place of “…”." in page
         assert "Hello,\n\n…\n\nSBC</textarea>" in page
 
 

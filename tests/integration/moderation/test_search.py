@@ -203,7 +203,7 @@ def test_the_list_of_a_name_is_bounded_and_says_so(
         sign_and_confirm(petition, replace(AMINA, email=f"{n}@example.com"))
     sign_and_confirm(petition)
     page = found(mona, AMINA.name)[1]
-    assert "Very many have this name or postcode: the list has 2 of them." in page
+    assert "Very many people have this name or postcode: the list shows 2 of them." in page
     assert page.count('name="chosen"') == 2
 
 

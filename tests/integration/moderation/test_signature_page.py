@@ -113,9 +113,9 @@ def test_ones_own_form_does_not_reveal_unrecorded_how_many_signed_from_a_domain(
 
     page = mona.get(f"{LIST}{own}/change/")
     untold = [like for like in page.context["neighbours"] if not like["is_shown"]]
-    assert [(like["label"][:4], like["number"]) for like in untold] == [
-        ("From", None),
-        ("Of t", None),
+    assert [(like["label"], like["number"]) for like in untold] == [
+        ("From the same network that day", None),
+        ("From the same email domain that day", None),
     ]
     assert page.content.decode().count("see them: this is recorded") == 2
     assert not AuditRecord.objects.filter(action="searched").exists()
@@ -154,7 +154,7 @@ def test_a_colleagues_decision_meanwhile_is_told_and_stands(
     musa = User.objects.create_superuser("musa")
     decisions.decide(kind="approve", petition=petition, ids=[one.pk], actor=musa, **WHY)
     page = mona.post(f"{LIST}{one.pk}/change/", post, follow=True).content.decode()
-    assert "somebody has decided since: approve (musa)" in page
+    assert "somebody has decided about them since: approve (musa)" in page
     assert states([one.pk]) == {"confirmed"}
 
 

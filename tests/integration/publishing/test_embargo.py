@@ -328,7 +328,9 @@ def test_a_petition_does_not_open_before_its_text_appears(embargoed: Petition, p
 
     said = post(f"/admin/petitions/petition/{embargoed.pk}/act/open/", sure="on", reason="Now.")
 
-    assert f"It would open before its text appears, {SAYS}. Set “opens” to then or later" in said
+    assert (
+        f"It would open before its text appears, {SAYS}. Set “opens” to that time or later" in said
+    )
     embargoed.refresh_from_db()
     assert (embargoed.state, embargoed.opens_at) == (Petition.State.DRAFT, opens_at)
 

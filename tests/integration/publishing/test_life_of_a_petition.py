@@ -300,7 +300,7 @@ def test_ticks_are_on_record_and_can_be_taken_back(petition: Petition, omar: Cli
     page = omar.get(f"{path}ready/").content.decode()
     assert "2 of 8 ready" in page
     texts = reverse("admin:petitions_petition_texts", args=[petition.pk])
-    assert f'href="{texts}">See to it: texts</a>' in page
+    assert f'href="{texts}">Go to: texts</a>' in page
     assert omar.get(texts).status_code == HTTPStatus.OK
     for item in ReadinessTick.Item:
         omar.post(f"{path}tick/", {"item": item, "done": "1"})
@@ -422,7 +422,7 @@ def test_addresses_that_redirect_are_nobody_elses_and_may_be_taken_back(
     changes.save_petition(petition=petition, changed=["slug"], actor=None)
     other = Petition.objects.create(slug="other")
     page = sent(omar, f"{LIST}{other.pk}/change/", slug="protect")
-    assert "This was the address of “shield”, and leads there." in page
+    assert "This was once the address of “shield”, and still leads there." in page
 
     petition.slug = "protect"
     changes.save_petition(petition=petition, changed=["slug"], actor=None)
@@ -488,7 +488,7 @@ def test_a_statement_that_moves_is_asked_about_and_redirects(omar: Client) -> No
     assert Client().get("/statements/old/")["Location"] == "/statements/new/"
     again = Statement.objects.create(slug="third")
     page = sent(omar, f"/admin/campaign/statement/{again.pk}/change/", slug="old")
-    assert "This was the address of “new”" in page
+    assert "This was once the address of “new”" in page
 
 
 # --- Texts and the organisation --------------------------------------------------------------

@@ -120,7 +120,7 @@ def test_the_languages_stand_side_by_side_and_a_missing_one_is_named(
     places = [page.index(f'id="language-{code}"') for code in ("en", "ar", "cy")]
     assert places == sorted(places)
     assert '<div lang="ar" dir="rtl">' in page
-    assert "No text in Welsh: its readers see another language." in page
+    assert "There is no text in Welsh: its readers see another language." in page
     assert "<h1>Texts of Protect people</h1>" in page
     assert f'petition/{petition.pk}/preview/">Preview and links</a>' in page
     assert 'name="en-version"' not in page, "no version is typed"
@@ -322,7 +322,7 @@ def test_another_meaning_is_a_new_version_in_every_language_by_one_act(
 ) -> None:
     old = sign_and_confirm(petition, AMINA)
     page = omar.write("new-version", en_title="Protect everybody", ar_title="احموا الجميع")
-    assert "Version 2 was begun. Nobody was emailed." in page
+    assert "Version 2 was started. Nobody was emailed." in page
     assert petition.texts.filter(version=2).published().count() == 3
     assert english(petition, 1).title == "Protect people"
     welsh = petition.texts.filter(language="cy")
@@ -372,7 +372,7 @@ def test_an_earlier_version_takes_typing_errors_alone(petition: Petition, omar: 
     assert 'value="new-version"' not in page
     text = english(petition)
     text.title = "Protect peoples"
-    with pytest.raises(Refused, match="version 2 has come since"):
+    with pytest.raises(Refused, match="There is now a version 2"):
         texts.save(
             petition=petition, texts=[text], meaning=texts.Meaning.NEW_VERSION, actor=None,
             screen="test",

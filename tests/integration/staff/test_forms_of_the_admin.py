@@ -195,7 +195,7 @@ def test_a_draft_that_is_featured_leaves_the_front_page_to_what_is_published(
 
     said = omar.send(path, {**omar.form(path), "is_featured": "on"})
 
-    assert "once one of its texts is public. Until then that shows “Old”." in said
+    assert "once one of its texts is public. Until then the front page shows “Old”." in said
     assert "Words of old." in front_page()
     chosen = {"action": "publish", "_selected_action": str(draft.pk)}
     assert "front page now shows “Draft”, no longer “Old”." in omar.send(STATEMENTS, chosen)
@@ -231,7 +231,7 @@ def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_wi
     assert "It is on the front page. Once it is deleted, the front page shows “Old”." in asked
     assert "now shows “Old”, no longer “New”." in omar.send(path, {"post": "yes"})
     asked = omar._client.get(f"{STATEMENTS}{Statement.objects.get().pk}/delete/").content.decode()
-    assert "Once it is deleted, that shows that nothing is published." in asked
+    assert "Once it is deleted, the front page shows that nothing is published." in asked
 
 
 # What no form of the admin can bring about, and why.

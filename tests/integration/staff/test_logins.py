@@ -26,7 +26,7 @@ LOGIN = reverse("admin:login")
 CHANGE = reverse("admin:password_change")
 HOME = "192.0.2.7"
 ELSEWHERE = "198.51.100.7"
-TOO_MANY = "Too many wrong passwords. For 15 minutes none is looked at"
+TOO_MANY = "Too many wrong passwords. For 15 minutes no password is checked"
 Action = AuditRecord.Action
 
 

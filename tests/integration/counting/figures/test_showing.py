@@ -153,7 +153,7 @@ def test_before_the_first_count_the_page_says_when_it_will_be(
     client.force_login(organiser)
     now = datetime(2026, 9, 15, 8, 20, tzinfo=UTC)
     monkeypatch.setattr("petitions.counting.figures.timezone.now", lambda: now)
-    assert "is published, next at 10:00." in read(client, page)
+    assert "counted every hour on the hour, next at 10:00." in read(client, page)
 
 
 def test_the_number_of_queries_of_a_page_does_not_grow_with_the_signatures(

@@ -182,7 +182,7 @@ def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
         assert "At least 2 people, 1 language" in shown
         assert "Send to at least 2 people" in shown
     elif place:
-        assert "Fewer than 2 people are chosen" in shown
+        assert "You chose fewer than 2 people" in shown
         assert "None of the people that you chose" not in shown
     else:
         assert (
