@@ -168,7 +168,7 @@ def test_featuring_a_statement_takes_the_front_page_from_the_other_and_says_so(
 
     said = omar.send(path, {**omar.form(path), "is_featured": "on"})
 
-    assert "The front page now shows “New”, no longer “Old”." in said
+    assert "The front page now shows “New”, and no longer “Old”." in said
     assert Statement.objects.get(is_featured=True) == new
     assert "Words of new." in front_page()
     old.refresh_from_db()
@@ -198,7 +198,7 @@ def test_a_draft_that_is_featured_leaves_the_front_page_to_what_is_published(
     assert "once one of its texts is public. Until then the front page shows “Old”." in said
     assert "Words of old." in front_page()
     chosen = {"action": "publish", "_selected_action": str(draft.pk)}
-    assert "front page now shows “Draft”, no longer “Old”." in omar.send(STATEMENTS, chosen)
+    assert "front page now shows “Draft”, and no longer “Old”." in omar.send(STATEMENTS, chosen)
     assert "Words of draft." in front_page()
 
 
@@ -212,11 +212,11 @@ def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) ->
     asked = omar.send(path, drafted)
     assert "The public can read “Only” (en) now, and will no longer see it." in asked
     drafted[f"{text}-sure"] = asked.partition(f'name="{text}-sure" value="')[2].partition('"')[0]
-    assert "now shows that nothing is published, no longer “Only”." in omar.send(path, drafted)
+    assert "now shows that nothing is published, and no longer “Only”." in omar.send(path, drafted)
     assert "Nothing published yet" in front_page()
-    assert "The front page now shows “Only”, no longer that nothing" in omar.send(path, form)
+    assert "The front page now shows “Only”, and no longer that nothing" in omar.send(path, form)
     publish("other")
-    assert "The front page now shows “Other”, no longer “Only”." in omar.send(path, drafted)
+    assert "The front page now shows “Other”, and no longer “Only”." in omar.send(path, drafted)
 
 
 def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_will_be_there(
@@ -229,7 +229,7 @@ def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_wi
 
     asked = omar._client.get(path).content.decode()
     assert "It is on the front page. Once it is deleted, the front page shows “Old”." in asked
-    assert "now shows “Old”, no longer “New”." in omar.send(path, {"post": "yes"})
+    assert "now shows “Old”, and no longer “New”." in omar.send(path, {"post": "yes"})
     asked = omar._client.get(f"{STATEMENTS}{Statement.objects.get().pk}/delete/").content.decode()
     assert "Once it is deleted, the front page shows that nothing is published." in asked
 
