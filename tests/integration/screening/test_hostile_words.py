@@ -175,7 +175,7 @@ def test_mails_to_staff_hold_hostile_words_as_text_alone(
     team.send_alerts()
     bulk.run_due(seconds=0)
 
-    assert len(sent.outbox) == 7
+    assert len(sent.outbox) == 8
     for one in sent.outbox:
         message = written(one)
         assert_inert(message, to={"p@a.example", "mona@team.example"})
