@@ -24,9 +24,10 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-def _entry(name: str, schedule: float | crontab) -> dict[str, Any]:
+def _entry(name: str, times: float | dict[str, str]) -> dict[str, Any]:
     """Return a beat entry. Its messages expire before the next one, and so cannot pile up."""
-    expires = int(schedule) if isinstance(schedule, float) else 3600
+    schedule = times if isinstance(times, float) else crontab(**times)
+    expires = int(times) if isinstance(times, float) else 3600
     options = {"expires": expires, "ignore_result": True}
     return {"task": f"petitions.{name.replace('-', '_')}", "schedule": schedule, "options": options}
 

@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
-from celery.schedules import crontab
-
 from petitions.infra import locks
 
 
 class Sweep(NamedTuple):
-    """A periodic task: how many seconds apart or when it runs, after how long without a success it
+    """A periodic task: how many seconds apart or when it runs (arguments of `crontab`: importing
+    Celery takes 7 MB of each process), after how long without a success it
     is overdue (a few of its intervals, or a night and a half), and what does not happen then.
     """
 
-    schedule: float | crontab
+    schedule: float | dict[str, str]
     overdue_after: timedelta
     consequence: str
 
@@ -37,20 +36,16 @@ SWEEPS = {
     "give-notice": Sweep(600.0, 30 * _MINUTE, "nobody is told of a coming erasure"),
     # At the full hour, and so before the snapshots, which take the day's states from it.
     "count-figures": Sweep(
-        crontab(minute="0"), 3 * _HOUR, "the figures by constituency are not updated"
+        {"minute": "0"}, 3 * _HOUR, "the figures by constituency are not updated"
     ),
     # Each petition once a day, in the first of these after midnight.
-    "count-countries": Sweep(
-        crontab(minute="20"), 6 * _HOUR, "the figures by country are not updated"
-    ),
-    "list-names": Sweep(
-        crontab(minute="10"), 6 * _HOUR, "the public lists of names are not updated"
-    ),
+    "count-countries": Sweep({"minute": "20"}, 6 * _HOUR, "the figures by country are not updated"),
+    "list-names": Sweep({"minute": "10"}, 6 * _HOUR, "the public lists of names are not updated"),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
     "take-snapshots": Sweep(
-        crontab(minute="1"), 3 * _HOUR, "the figures by day and region are not updated"
+        {"minute": "1"}, 3 * _HOUR, "the figures by day and region are not updated"
     ),
-    "check-tallies": Sweep(crontab(hour="3", minute="30"), 36 * _HOUR, "the count is not checked"),
+    "check-tallies": Sweep({"hour": "3", "minute": "30"}, 36 * _HOUR, "the count is not checked"),
 }
 
 
