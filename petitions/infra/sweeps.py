@@ -11,9 +11,11 @@ from petitions.infra import locks
 
 
 class Sweep(NamedTuple):
-    """A periodic task: how many seconds apart or when it runs (arguments of `crontab`: importing
-    Celery takes 7 MB of each process), after how long without a success it
-    is overdue (a few of its intervals, or a night and a half), and what does not happen then.
+    """A periodic task: when it runs, and when it is overdue.
+
+    `schedule` is the seconds between runs, or the arguments of Celery's `crontab`: importing Celery
+    takes 7 MB of each process. `overdue_after` is the time since the last success: a few intervals,
+    or a night and a half. `consequence` says what does not happen meanwhile.
     """
 
     schedule: float | dict[str, str]
