@@ -39,6 +39,7 @@ def invalidate_all() -> None:
         invalidate()
     outbox._throttle = Throttle()
     outbox._pace = Pace()
+    outbox._durations.clear()
 
 
 @receiver(setting_changed)

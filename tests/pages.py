@@ -30,6 +30,7 @@ from petitions.models import (
     UNKNOWN,
     Enquiry,
     Export,
+    Mail,
     Milestone,
     News,
     NewsText,
@@ -114,6 +115,7 @@ class Visitor:
         yesterday = timezone.now() - timedelta(hours=25)
         Signature.objects.filter(pk=signature_id).update(created_at=yesterday)
         reminders.queue_reminders()
+        Mail.objects.filter(kind=Mail.Kind.REMIND).update(due_at=yesterday)
         outbox.deliver()
         finding.request_links(address=address, language=self.language)
         finding.settle()

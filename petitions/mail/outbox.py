@@ -5,7 +5,8 @@
 2. Apply the rules to each mail: the rate limit of its mailbox, whether it is still wanted, the
    suppression list, the rate limit of its domain. Compose all mails before the first is sent:
    composing between two sendings takes twice as long.
-3. Open one SMTP connection, outside any transaction, and send the mails one after the other.
+3. Open one SMTP connection, outside any transaction, and send the mails one after the other. A mail
+   that nobody gets takes as long (`_pretend`).
 4. Write each outcome by id and attempt (compare-and-set). `replies` classifies refusals. Only a
    refusal of the address is final. Other mails are retried with exponential backoff and jitter,
    and fail after five days; of a failure only codes are stored. An outage of the mail server never
@@ -17,14 +18,14 @@ half a minute. Message-ID and Date are the same, so mail programs show the mail 
 """
 
 import logging
+import random
 import smtplib
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -68,6 +69,8 @@ OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
 logger = logging.getLogger(__name__)
 _throttle = Throttle()
 _pace = Pace()
+# How long the latest mails took to send: see `_pretend`.
+_durations: deque[float] = deque(maxlen=20)
 
 # The columns that sending reads (`only`). Loading all columns would take twice as long.
 _COLUMNS = (
@@ -87,9 +90,8 @@ _COLUMNS = (
     "signature__created_at",
     "signature__signer__sealed",
 )
-_MAILABLE_STATES = frozenset(
-    {Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD}
-)
+_CONFIRMED_STATES = frozenset({Signature.State.CONFIRMED, Signature.State.HELD})
+_SENT = Mail.State.SENT, ""
 _OBSOLETE = Mail.State.CANCELLED, ""
 # The outcome of mail to a suppressed mailbox, by reason.
 _SUPPRESSED = {
@@ -107,27 +109,31 @@ _REQUEUED_WITH = {
 
 
 class Ready(NamedTuple):
-    """A claimed mail, its message, and its recipient's domain. A decoy has no message and is
-    recorded as sent.
+    """A claimed mail, its message, its recipient's domain, and its outcome once it is sent.
+
+    A mail that nobody gets has no message: a decoy, which is recorded as sent, or one that is
+    withheld or cancelled (`outcome`).
     """
 
     mail: Mail
     message: EmailMessage | None
     domain: str
+    outcome: tuple[Mail.State, str] = _SENT
 
 
 @dataclass(slots=True)
 class SortedBatch:
-    """The mails of a batch by outcome: ready to send, throttled (with seconds), broken by a bug of
-    ours (retried), or settled without being sent, by state and code.
+    """The mails of a batch: ready to send or to settle, throttled (with seconds), or broken by a
+    bug of ours (retried).
     """
 
     ready: deque[Ready] = field(default_factory=deque)
     throttled: list[tuple[Mail, float]] = field(default_factory=list)
     broken: list[tuple[Mail, str]] = field(default_factory=list)
-    settled: defaultdict[tuple[Mail.State, str], list[Mail]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+
+    def settle(self, mail: Mail, outcome: tuple[Mail.State, str]) -> None:
+        """Add a mail that is not sent."""
+        self.ready.append(Ready(mail, None, "", outcome))
 
 
 class ServerAway(Exception):
@@ -189,8 +195,8 @@ def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
 
     Mails that are not sent within `seconds` are queued again, without counting an attempt.
 
-    Mails that are settled without being sent come last, and in an outage go back to the queue with
-    the others: then a mail to a suppressed mailbox waits like any other (constant work).
+    Mails that nobody gets are settled in their turn, after the time that sending one takes, and in
+    an outage go back to the queue with the others (constant work): see `_pretend`.
     """
     rows = Mail.objects.filter(id__in=claim.ids).select_related("signature__signer").only(*_COLUMNS)
     batch = _decide(list(rows.order_by("due_at", "id")))
@@ -200,7 +206,6 @@ def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
         except ServerAway as away:
             waiting = [one.mail for one in batch.ready]
             waiting += [mail for mail, _seconds in batch.throttled]
-            waiting += chain.from_iterable(batch.settled.values())
             claims.wait_for_server(waiting, str(away))
             raise
         finally:
@@ -209,11 +214,6 @@ def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
     if claim.is_held():
         claims.defer([(one.mail, 0.0) for one in batch.ready], "")
     claims.defer(batch.throttled, THROTTLED)
-    for outcome, mails in batch.settled.items():
-        news = [(mail, pace.OTHER) for mail in mails if mail.news_id]
-        claims.settle_news(news, *outcome)
-        others = [mail for mail in mails if not mail.news_id]
-        claims.settle(others, *outcome, untried=outcome == _OBSOLETE)
     return sent
 
 
@@ -245,13 +245,13 @@ def _decide(mails: Sequence[Mail]) -> SortedBatch:
     for mail in mails:
         person = people.get(mail.pk)
         if mail.pk in over:
-            batch.settled[Mail.State.WITHHELD, OVER_LIMIT].append(mail)
+            batch.settle(mail, (Mail.State.WITHHELD, OVER_LIMIT))
         elif mail.pk not in wanted:
-            batch.settled[_OBSOLETE].append(mail)
+            batch.settle(mail, _OBSOLETE)
         elif person is None:
-            batch.settled[Mail.State.FAILED, vault.CannotOpen.__name__].append(mail)
+            batch.settle(mail, (Mail.State.FAILED, vault.CannotOpen.__name__))
         elif (reason := suppressed.get(mail.pk)) and not _claims_notice(mail, person, reason):
-            batch.settled[_SUPPRESSED[reason]].append(mail)
+            batch.settle(mail, _SUPPRESSED[reason])
         else:
             is_decoy = sealing.DECOY in person or mail.pk in superfluous
             _throttle_or_compose(
@@ -339,16 +339,16 @@ def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
     signatures = [mail.signature for mail in mails if mail.signature]
     petitions = Petition.objects.in_bulk({signature.petition_id for signature in signatures})
     dead = Correction.objects.filter(attempt_id__in=[signature.pk for signature in signatures])
-    corrected = set(dead.values_list("attempt_id", flat=True))
+    ended = set(dead.values_list("attempt_id", flat=True))
+    ended |= {signature.pk for signature in signatures if signature.disowned_at}
+    mailed = _confirmed_after_a_mail(signatures)
     now = timezone.now()
 
     def is_wanted(mail: Mail) -> bool:
         signature = mail.signature
         if mail.sealed:
             return True
-        if signature is None or not hasattr(signature, "signer") or signature.pk in corrected:
-            return False
-        if signature.disowned_at:
+        if signature is None or not hasattr(signature, "signer") or signature.pk in ended:
             return False
         if mail.kind == Mail.Kind.REMIND:
             petition = petitions[signature.petition_id]
@@ -356,9 +356,20 @@ def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
             return signature.state == Signature.State.PENDING and is_open
         if mail.kind == Mail.Kind.NEWS:
             return signature.state == Signature.State.CONFIRMED and signature.wants_updates
-        return signature.state in _MAILABLE_STATES
+        if signature.state in _CONFIRMED_STATES:
+            return signature.pk not in mailed
+        return signature.state == Signature.State.PENDING
 
     return {mail.pk for mail in mails if is_wanted(mail)}
+
+
+def _confirmed_after_a_mail(signatures: Iterable[Signature]) -> set[UUID]:
+    """Return the ids of confirmed signatures that need no mail again: one was sent before."""
+    confirmed = [one.pk for one in signatures if one.state in _CONFIRMED_STATES]
+    if not confirmed:
+        return set()
+    mails = Mail.objects.filter(kind=Mail.Kind.CONFIRM, state=Mail.State.SENT)
+    return set(mails.filter(signature__in=confirmed).values_list("signature_id", flat=True))
 
 
 def _person(mail: Mail) -> dict[str, str] | None:
@@ -381,29 +392,29 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
     the rest.
     """
     _open(server)
-    sent: list[Ready] = []
+    dealt: list[Ready] = []
     aside: list[Ready] = []
     code, total = "", 0
     try:
         while ready and claim.is_held() and time.monotonic() < until:
-            message = ready[0].message
+            one = ready[0]
             try:
-                is_sent = message is None or _send(server, ready[0], message)
+                is_dealt = _send(server, one, one.message) if one.message else _pretend(one)
             except DomainAway as away:
-                _put_off_domain(ready, ready[0].domain, str(away))
+                _put_off_domain(ready, one.domain, str(away))
                 continue
             except TakesNothing as away:
                 aside, code = _put_aside(ready, aside, away, total), str(away)
                 continue
-            if is_sent:
-                sent.append(ready[0])
-                total += message is not None
+            if is_dealt:
+                dealt.append(one)
+                total += one.message is not None
             ready.popleft()
-            if len(sent) == SETTLE_EVERY:
-                _settle(sent, Mail.State.SENT)
-                sent = []
+            if len(dealt) == SETTLE_EVERY:
+                _settle(dealt)
+                dealt = []
     finally:
-        _settle(sent, Mail.State.SENT)
+        _settle(dealt)
     if aside:
         claims.defer([(one.mail, DOMAIN_WAIT * claims.jitter()) for one in aside], code)
     return total
@@ -421,7 +432,9 @@ def _put_aside(
     same = [one for one in ready if one.domain == ready[0].domain]
     refused = {one.domain for one in (*aside, *same)}
     is_away = len(refused) > 1 and not refused.isdisjoint(providers.LARGE)
-    if is_away or (len(same) == len(ready) and not sent):
+    # Mails without a domain are not sent.
+    others = [one for one in ready if one.domain not in {"", same[0].domain}]
+    if is_away or not (others or sent):
         ready.extend(aside)
         raise away
     for one in same:
@@ -429,11 +442,16 @@ def _put_aside(
     return [*aside, *same]
 
 
-def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
-    """Record the outcome of mails that the server has answered; count news by provider."""
-    news = [(one.mail, pace.provider_of(one.domain)) for one in dealt if one.mail.news_id]
-    claims.settle_news(news, state, code)
-    claims.settle([one.mail for one in dealt if not one.mail.news_id], state, code)
+def _settle(dealt: Iterable[Ready]) -> None:
+    """Record the outcome of mails that were dealt with; count news by provider."""
+    by_outcome: defaultdict[tuple[Mail.State, str], list[Ready]] = defaultdict(list)
+    for one in dealt:
+        by_outcome[one.outcome].append(one)
+    for outcome, same in by_outcome.items():
+        news = [(one.mail, pace.provider_of(one.domain)) for one in same if one.mail.news_id]
+        claims.settle_news(news, *outcome)
+        others = [one.mail for one in same if not one.mail.news_id]
+        claims.settle(others, *outcome, untried=outcome == _OBSOLETE)
 
 
 def _open(server: BaseEmailBackend) -> None:
@@ -445,15 +463,28 @@ def _open(server: BaseEmailBackend) -> None:
         raise ServerAway(replies.code_of(error)) from None
 
 
+def _pretend(ready: Ready) -> bool:
+    """Take as long as sending took lately, for a mail that nobody gets (constant work).
+
+    Otherwise somebody who has mails sent to themselves before and after would see by the time in
+    between whether another address got one: whether it has signed, or wants no mail.
+    """
+    # Nobody outside can add mails to a batch of news.
+    if _durations and not ready.mail.news_id:
+        time.sleep(random.choice(_durations))
+    return True
+
+
 def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool:
     """Send one mail, or record its refusal; return whether it was sent.
 
     Raises `TakesNothing` if the server takes no mail now, `DomainAway` if the domain takes none.
     The text of an error may hold the address, so only its code is kept.
     """
-    mail = ready.mail
+    mail, begun = ready.mail, time.monotonic()
     try:
         server.send_messages([message])
+        _durations.append(time.monotonic() - begun)
         return True
     except ValueError as error:
         # A header that cannot be serialised, such as one with a line break in it.
@@ -470,7 +501,7 @@ def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool
         _open(server)
         raise DomainAway(code)
     if verdict is Verdict.ADDRESS:
-        _settle([ready], Mail.State.REFUSED, code)
+        _settle([ready._replace(outcome=(Mail.State.REFUSED, code))])
     else:
         claims.put_back(mail, code)
     if verdict is Verdict.CONNECTION:

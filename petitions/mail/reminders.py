@@ -6,6 +6,7 @@ older, however many millions are stored. One statement per batch queues the remi
 exist yet. The outbox sends those that are not `superfluous`.
 """
 
+import random
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,10 @@ AFTER = timedelta(hours=24)
 # Reminders that are more than six hours late, after an outage of the worker, are skipped.
 WINDOW = timedelta(hours=6)
 BATCH = 1_000
+# Reminders are sent at random moments within this time of being queued. A form that has ended has
+# none. Sent one after the other, their times would show to somebody who has sent forms for another
+# address and for several of their own whether the former have ended (constant work).
+SPREAD = timedelta(minutes=10)
 
 
 def queue_reminders() -> int:
@@ -77,7 +82,7 @@ def _queue(petition: Petition, ids: list[UUID]) -> int:
             kind=Mail.Kind.REMIND,
             signature_id=signature_id,
             global_mailbox_ix=mailbox,
-            due_at=Now(),
+            due_at=Now() + SPREAD * random.random(),
             created_at=Now(),
         )
         for signature_id, mailbox in due

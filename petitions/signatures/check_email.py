@@ -273,9 +273,10 @@ def queue_resends() -> int:
 
 
 def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
-    """Insert another mail of the attempt, withheld (never sent) unless the attempt is pending.
+    """Insert another mail of the attempt, even if nobody is to get it (constant work).
 
-    Insert it even if the attempt is gone: staff see the number of mails (constant work).
+    Staff see the number of mails. The outbox sends it only if the attempt is pending, and takes as
+    long if not.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -284,9 +285,7 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
                 id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code,
                 created_at)
             SELECT gen_random_uuid(), s.id, %(kind)s,
-                coalesce(earlier.global_mailbox_ix, uuid_send(gen_random_uuid())),
-                CASE WHEN s.state = %(pending)s AND s.disowned_at IS NULL AND earlier.n > 0
-                    THEN %(wanted)s ELSE %(withheld)s END,
+                coalesce(earlier.global_mailbox_ix, uuid_send(gen_random_uuid())), %(state)s,
                 now(), 0, '', now()
             FROM (
                 SELECT (array_agg(global_mailbox_ix))[1] AS global_mailbox_ix, count(*) AS n
@@ -297,9 +296,7 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
             {
                 "id": signature_id,
                 "kind": Mail.Kind.CONFIRM,
-                "pending": Signature.State.PENDING,
-                "wanted": Mail.State.WITHHELD if is_silenced else Mail.State.QUEUED,
-                "withheld": Mail.State.WITHHELD,
+                "state": Mail.State.WITHHELD if is_silenced else Mail.State.QUEUED,
                 "most": MAILS_PER_PAGE,
             },
         )

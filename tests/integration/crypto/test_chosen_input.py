@@ -125,6 +125,7 @@ def test_a_form_that_waits_for_a_day_has_the_same_reminder_whether_or_not_its_pe
         then = timezone.now() - timedelta(hours=24.5)
         Signature.objects.filter(pk=forged).update(created_at=then)
         reminders.queue_reminders()
+        Mail.objects.filter(kind=Mail.Kind.REMIND).update(due_at=then)
         outbox.deliver()
         rows = Mail.objects.filter(signature=forged).order_by("kind")
         return [(row.kind, row.state, row.code, row.attempts, row.sealed) for row in rows]

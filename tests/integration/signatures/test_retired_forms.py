@@ -109,6 +109,7 @@ def test_a_retired_form_cannot_be_confirmed_and_gets_no_mail(
     check_email.request_resend(page=page)
     check_email.settle()
     reminders.queue_reminders()
+    Mail.objects.filter(kind=Mail.Kind.REMIND).update(due_at=a_day_ago)
     outbox.deliver()
     assert not sent.outbox
     assert Signature.objects.counted().count() == 1

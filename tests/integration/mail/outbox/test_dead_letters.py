@@ -279,9 +279,10 @@ def test_asking_again_for_what_its_owner_deleted_writes_a_row_too(petition: Peti
     Mail.objects.all().delete()
     Resend.objects.create(attempt_id=attempt, is_silenced=False)
     check_email.settle()
-    assert [(row.kind, row.state, row.signature_id) for row in Mail.objects.all()] == [
-        ("confirm", "withheld", None)
-    ]
+    for state in ("queued", "cancelled"):
+        (row,) = Mail.objects.all()
+        assert (row.kind, row.state, row.signature_id) == ("confirm", state, None)
+        outbox.deliver()
 
 
 def test_the_page_takes_as_many_queries_for_many_mails_as_for_one(
