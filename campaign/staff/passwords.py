@@ -46,6 +46,13 @@ class SetPasswordView(PasswordResetConfirmView):
     template_name = "admin/set_password.html"
     success_url = reverse_lazy("admin:login")
 
+    def get_user(self, uidb64: str) -> Any:
+        """Accept no link of a deactivated account. Otherwise somebody who has its link could set
+        the password that works once it is activated again.
+        """
+        user = super().get_user(uidb64)
+        return user if user is not None and user.is_active else None
+
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)

@@ -18,7 +18,14 @@ from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import audit, second_factor
 from petitions.staff.refusal import Refused
-from petitions.staff.roles import ADMINISTRATORS, ORGANISERS, people_of, require, require_to_manage
+from petitions.staff.roles import (
+    ADMINISTRATORS,
+    ORGANISERS,
+    people_of,
+    require,
+    require_to_manage,
+    staff_with,
+)
 
 Action = AuditRecord.Action
 TABLE = "staff mail"
@@ -54,7 +61,7 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     """Save the unsaved changes of a person's names and address, and set their roles.
 
     If the address changes, the earlier one is told by mail; if the roles do, the other
-    administrators are. Raises `Refused`.
+    administrators are, also those who cease to be one. Raises `Refused`.
     """
     locks.lock_named(ADMINISTRATORS)
     before = User.objects.get(pk=person.pk)
@@ -86,7 +93,9 @@ def _what_changed(before: User, after: User, changed: list[str]) -> str:
 
 @transaction.atomic
 def deactivate(*, person: User, actor: User, screen: str) -> None:
-    """Deactivate an account, which logs it out everywhere at once. Raises `Refused`."""
+    """Deactivate an account, which logs it out everywhere at once. The other administrators are
+    told by mail, and so is the person if they were one. Raises `Refused`.
+    """
     locks.lock_named(ADMINISTRATORS)
     require_to_manage(actor, person)
     if person.pk == actor.pk:
@@ -94,17 +103,22 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
             "Nothing was changed. You cannot deactivate your own account. Ask another "
             "administrator."
         )
+    others = _administrators()
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
         audit.record(action=Action.PERSON_DEACTIVATED, screen=screen, actor=actor, about=person)
+        _warn_administrators(others, actor)
     _require_an_administrator()
 
 
 @transaction.atomic
 def reactivate(*, person: User, actor: User, screen: str) -> None:
-    """Let a deactivated account log in again, with its earlier roles."""
+    """Let a deactivated account log in again, with its earlier roles. The other administrators are
+    told by mail.
+    """
     require_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         audit.record(action=Action.PERSON_REACTIVATED, screen=screen, actor=actor, about=person)
+        _warn_administrators(_administrators(), actor)
 
 
 def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
@@ -166,12 +180,27 @@ def _set_roles(person: User, roles: Iterable[Group], actor: User, screen: str) -
     wanted = sorted(roles, key=lambda role: role.name)
     if {role.pk for role in wanted} == set(person.groups.values_list("pk", flat=True)):
         return
+    others = _administrators()
     person.groups.set(wanted)
     why = ", ".join(role.name for role in wanted) or "none"
     audit.record(action=Action.ROLES_CHANGED, screen=screen, actor=actor, about=person, why=why)
-    # A stolen account of an administrator would give itself roles first.
-    others = [one for one in people_of([ADMINISTRATORS]) if one.email and one != actor]
-    StaffMail.objects.bulk_create(StaffMail(kind=StaffMail.Kind.ROLES, user=one) for one in others)
+    _warn_administrators([*others, *_administrators()], actor)
+
+
+def _administrators() -> list[User]:
+    """Return the active people who may change roles, superusers too."""
+    return staff_with("auth.change_user")
+
+
+def _warn_administrators(people: Iterable[User], actor: User) -> None:
+    """Mail administrators, of before and after a change, that it was made by the actor.
+
+    A stolen account of an administrator would first take the role from the others, or deactivate
+    them, and then give itself more.
+    """
+    warned = {person for person in people if person.email and person != actor}
+    kind = StaffMail.Kind.ROLES
+    StaffMail.objects.bulk_create(StaffMail(kind=kind, user=person) for person in warned)
 
 
 def _require_an_administrator() -> None:

@@ -297,6 +297,46 @@ def test_the_other_administrators_are_mailed_when_somebody_gets_roles(
     assert not StaffMail.objects.exists()
 
 
+def test_administrators_are_mailed_though_the_change_ends_their_role(
+    ada: Client, administrator: User
+) -> None:
+    """A stolen account would first get rid of those who are told."""
+    User.objects.create_superuser("chief", "chief@example.org")
+    second = User.objects.create_user("sana", "sana@example.org", is_staff=True)
+    second.groups.set(Group.objects.filter(name=ADMINISTRATORS))
+
+    def told() -> set[str]:
+        mail.outbox.clear()
+        team.send_letters()
+        return {address for message in mail.outbox for address in message.to}
+
+    page = reverse("admin:auth_user_change", args=[second.pk])
+    form = {"username": "sana", "email": "sana@example.org"}
+    ada.post(page, {**form, "groups": [role(MODERATORS)]})
+    assert told() == {"sana@example.org", "chief@example.org"}
+
+    act(ada, second, "deactivate")
+    assert told() == {"chief@example.org"}
+    act(ada, second, "reactivate")
+    assert told() == {"chief@example.org"}
+
+    second.groups.set(Group.objects.filter(name=ADMINISTRATORS))
+    act(ada, second, "deactivate")
+    assert told() == {"sana@example.org", "chief@example.org"}
+
+
+def test_the_link_of_a_deactivated_account_sets_no_password(ada: Client) -> None:
+    """Somebody who has it could set the one that works once the account is activated again."""
+    invite(ada)
+    nour, link = User.objects.get(username="nour"), mailed_link()
+    act(ada, nour, "deactivate")
+
+    set_password(link)
+
+    nour.refresh_from_db()
+    assert not nour.has_usable_password()
+
+
 def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: User) -> None:
     User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
     page = reverse("admin:auth_user_change", args=[moderator.pk])
