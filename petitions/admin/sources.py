@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from petitions.admin.base import Strict
-from petitions.counting.sources import LEAST_SHOWN, counts
+from petitions.counting.sources import ALWAYS_SHOWN, LEAST_SHOWN, counts
 from petitions.identity import email_addresses
 from petitions.models import Petition, Source
 from petitions.models.counts import is_origin
@@ -106,5 +106,5 @@ class SourceAdmin(Strict):
 
 
 def channels(petition: Petition) -> SafeString:
-    context = {"counts": counts(petition), "least": LEAST_SHOWN}
+    context = {"counts": counts(petition), "least": LEAST_SHOWN, "always": ALWAYS_SHOWN}
     return render_to_string("admin/petitions/petition/_channels.html", context)

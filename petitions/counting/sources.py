@@ -23,12 +23,15 @@ from django.db.models import Case, F, Sum, When
 from django.db.models.functions import Now, TruncDate
 from django.http import HttpRequest
 
+from petitions.crypto import vault
 from petitions.models import Petition, Source, SourceTally
 from petitions.models.counts import ANONYMITY_THRESHOLD, CODE_LENGTH
 
 PARAMETER = "s"
-# Somebody who controls all signatures but one of a step learns of the last; 24 are hard to fake.
+# Whoever makes all signatures of a step but one must not learn of the last: see `_in_steps`.
 LEAST_SHOWN = ANONYMITY_THRESHOLD
+# What is not shown at all is below this.
+ALWAYS_SHOWN = 2 * LEAST_SHOWN
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
 _IN_QUERY = re.compile(rf"(?:^|&)({PARAMETER})(?:=([^&]*))?(?=&|$)", re.IGNORECASE)
 _CARRIED = "undersigned.source"
@@ -120,9 +123,9 @@ def _registered() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Count:
-    """A source's count as organisers see it, rounded down to steps of `LEAST_SHOWN`.
+    """A source's count as organisers see it, in steps of `LEAST_SHOWN`: see `_in_steps`.
 
-    So 0 means fewer than `LEAST_SHOWN`. `share` is the percentage of the largest count, 0 to 100.
+    So 0 means fewer than `ALWAYS_SHOWN`. `share` is the percentage of the largest count, 0 to 100.
     """
 
     source: Source
@@ -134,18 +137,35 @@ def counts(petition: Petition) -> list[Count]:
     """Return the counts of all active sources as of midnight UTC, the largest first.
 
     The counts do not change during the day, so watching them tells nothing. A step at midnight
-    reveals one person only to somebody who knows all the others in it. Somebody could register a
-    code, confirm 24 signatures of their own through it, send the link to one person, and see
-    whether that person signs. This code cannot prevent that: see SECURITY.md.
+    reveals one person only to somebody who knows all the others in it, and where the step is shown:
+    see `_in_steps`.
     """
     today = TruncDate(Now(), tzinfo=UTC)
     shown = Case(When(day__lt=today, then=F("n")), default=F("before"))
     tallies = SourceTally.objects.filter(petition=petition).values("source")
     brought = dict(tallies.annotate(total=Sum(shown)).values_list("source", "total"))
     steps = {
-        source: brought.get(source.pk, 0) // LEAST_SHOWN * LEAST_SHOWN
+        source: _in_steps(brought.get(source.pk, 0), f"{petition.pk} {source.pk}")
         for source in Source.objects.filter(is_active=True)
     }
     most = max(steps.values(), default=0) or 1
     ranked = sorted(steps.items(), key=lambda item: (-item[1], item[0].name))
     return [Count(source, step, round(100 * step / most)) for source, step in ranked]
+
+
+def _in_steps(number: int, counter: str) -> int:
+    """Return a count, rounded down to steps of `LEAST_SHOWN`, each shown later by a secret number.
+
+    Counters only grow, so one mailbox can sign, withdraw and sign again through a code of its own.
+    Somebody who makes 24 of 25 in this way, and sends the link to one person, would otherwise see
+    whether that person signs.
+    """
+    steps, above = divmod(number, LEAST_SHOWN)
+    is_shown = above >= _later_by(counter, steps)
+    return max(0, steps - (not is_shown)) * LEAST_SHOWN
+
+
+def _later_by(counter: str, step: int) -> int:
+    """Return the secret of one step of a counter, below `LEAST_SHOWN`."""
+    index = vault.blind_index("source-step", counter, str(step))
+    return int.from_bytes(index) % LEAST_SHOWN
