@@ -22,7 +22,7 @@ _STATES = {
     Signature.State.CONFIRMED: "counted",
     Signature.State.HELD: f"on hold, waiting for a moderator, in steps of {STEP}",
     Signature.State.PENDING: f"mailboxes that wait for confirmation, in steps of {STEP}",
-    Signature.State.REMOVED: "removed by a moderator",
+    Signature.State.REMOVED: "removed by a moderator, once confirmed",
     Signature.State.WITHDRAWN: "withdrawn by the signer",
 }
 
@@ -158,8 +158,9 @@ def _country(code: str) -> str:
 def _sources(petition: Petition) -> Table:
     rows = [(str(one.source), one.at_least) for one in sources.counts(petition)]
     note = (
-        f"As of midnight in UTC, in steps of {sources.LEAST_SHOWN}, rounded down: exact numbers "
-        "would let somebody who registers a partner find out about one person."
+        f"As of midnight in UTC, in steps of {sources.LEAST_SHOWN}, rounded down, each shown up to "
+        f"{sources.LEAST_SHOWN - 1} late: exact numbers would let somebody who registers a partner "
+        "find out about one person."
     )
     return Table("sources", "Partners and channels", ("source", "at least"), rows, note)
 

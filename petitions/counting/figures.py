@@ -9,7 +9,8 @@ The public sees none of these figures, and they do not lead to one person:
 - There are no cross tabulations, such as places by name use.
 - Pending signatures are counted by mailbox and in steps of `STEP`. Withdrawing deletes all attempts
   with that address. If attempts were counted exactly, somebody who had typed a person's address
-  ten times would see the number fall by ten when that person withdraws.
+  ten times would see the number fall by ten when that person withdraws. For the same reason those
+  that a moderator removed before they were confirmed are in no figure.
 """
 
 from datetime import datetime, timedelta
@@ -53,8 +54,7 @@ _COUNT = """
             CASE s.state WHEN 'confirmed' THEN s.text_version END,
             CASE s.state WHEN 'confirmed' THEN s.name_use END
         FROM petitions_signature s LEFT JOIN petitions_decision d ON d.id = s.decision_id
-        WHERE s.petition_id = %(petition)s
-            AND (s.confirmed_at IS NOT NULL OR s.state = 'removed')
+        WHERE s.petition_id = %(petition)s AND s.confirmed_at IS NOT NULL
     ) one (state, reason, place, day, version, name_use)
     GROUP BY GROUPING SETS ((state), (reason), (place), (day), (version), (name_use))
     HAVING coalesce(state, reason, place, day::text, version::text, name_use) IS NOT NULL

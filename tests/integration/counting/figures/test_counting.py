@@ -109,6 +109,29 @@ def test_withdrawing_does_not_reveal_the_number_of_attempts_with_an_address(
     assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 25}
 
 
+def test_withdrawing_takes_no_removed_form_out_of_the_figures(petition: Petition) -> None:
+    """An organiser may have sent forms with somebody's name and address that were removed since."""
+    signed = sign_and_confirm(petition, AMINA)
+    sent = [sign(petition, AMINA) for _ in range(10)]
+    decisions.decide(
+        petition=petition,
+        ids=sent,
+        kind=Decision.Kind.REMOVE,
+        reason=Decision.Reason.AUTOMATED,
+        note="",
+        actor=None,
+    )
+    before = counts(petition)
+
+    withdraw.withdraw(signature_id=signed.pk)
+    Figures.objects.all().delete()
+
+    assert not Signature.objects.filter(pk__in=sent).exists()
+    assert before["removed"] == counts(petition)["removed"] == {}
+    assert before["state"] == {State.CONFIRMED: 1, State.PENDING: 0}
+    assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 0}
+
+
 def test_a_petition_is_counted_at_most_once_in_an_hour(petition: Petition) -> None:
     now = timezone.now().replace(minute=0)
     assert figures.count_due(now) == 1
