@@ -214,6 +214,8 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
     ) -> None:
         answer = request.POST.get("meaning", "")
         meaning = texts.Meaning(answer) if answer in texts.Meaning.values else None
+        if is_publishing:
+            texts.need_newest(owner, sheet.version)
         if changed := sheet.changed:
             before = changed[0].version
             version = texts.save(petition=owner, texts=changed, meaning=meaning, **acting(request))

@@ -142,6 +142,18 @@ def publish(*, petition: Petition, actor: User | None, screen: str) -> list[Peti
     return drafts
 
 
+def need_newest(petition: Petition, version: int | None) -> None:
+    """Raise `Refused` unless the version is the newest, whose drafts `publish` publishes.
+
+    Somebody who reads one version would publish the drafts of another that a colleague has begun.
+    """
+    if version != (newest := newest_version(petition)):
+        raise Refused(
+            f"Nothing was saved or published. There is now a version {newest}, whose drafts would "
+            "be published instead. Open that version and read it first."
+        )
+
+
 def newest_version(petition: Petition) -> int:
     """Return the number of the newest version, drafts included; 1 if there is no text."""
     newest = petition.texts.aggregate(newest=models.Max("version"))["newest"]

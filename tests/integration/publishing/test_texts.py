@@ -352,6 +352,23 @@ def test_a_new_version_may_be_a_draft_that_changes_freely_and_is_published_at_on
     assert petition.texts.get(version=2, language="ar").title == "احموا الجميع"
 
 
+def test_who_reads_one_version_does_not_publish_the_drafts_of_a_newer_one(
+    petition: Petition, organiser: User, omar: Omar
+) -> None:
+    """A colleague may begin a version between the look and the press."""
+    sign_and_confirm(petition, AMINA)
+    petition.texts.filter(language="cy").update(published_at=None)
+    reader = Omar(organiser, f"{omar.path}?version=1")
+    read = reader.form()
+    omar.write("new-draft", en_title="Half a thought")
+
+    page = reader.send(read, act="publish")
+
+    assert "There is now a version 2" in page
+    assert not petition.texts.filter(version=2).published().exists()
+    assert not petition.texts.get(version=1, language="cy").is_public
+
+
 def test_what_waits_or_is_hidden_stays_so_in_a_new_version(petition: Petition, omar: Omar) -> None:
     sign_and_confirm(petition, AMINA)
     later = timezone.now().replace(year=2040)
