@@ -182,6 +182,21 @@ def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
         )
 
 
+def test_nobody_knows_how_many_forms_of_a_mailbox_are_taken(
+    set_limits: Callable[..., None],
+) -> None:
+    """Moderators see what is refused, and could count by it that somebody else sent a form."""
+    set_limits(SIGN_MAILBOX="30/hour")
+
+    def taken(mailbox: str) -> int:
+        tries = (rate_limits.hit(Act.SIGN, address=mailbox) for _ in range(50))
+        return sum(not one.is_silenced for one in tries)
+
+    numbers = {taken(f"p{n}@example.org") for n in range(20)}
+    assert numbers <= set(range(30, 41))
+    assert len(numbers) > 3
+
+
 MACHINE = {"feedback": "https://spam.example", "pace": "1", "name": "Test Test"}
 
 
