@@ -21,7 +21,7 @@ _COLUMNS = ("rank", "constituency", "region", "nation", "code", "signatures")
 _STATES = {
     Signature.State.CONFIRMED: "counted",
     Signature.State.HELD: f"on hold, waiting for a moderator, in steps of {STEP}",
-    Signature.State.PENDING: f"mailboxes that wait for confirmation, in steps of {STEP}",
+    Signature.State.PENDING: f"mailboxes that wait for confirmation, about, in steps of {STEP}",
     Signature.State.REMOVED: "removed by a moderator, once confirmed",
     Signature.State.WITHDRAWN: "withdrawn by the signer",
 }

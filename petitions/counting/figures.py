@@ -7,10 +7,10 @@ The public sees none of these figures, and they do not lead to one person:
 
 - They change once an hour, and nobody can choose the moment at which they are counted.
 - There are no cross tabulations, such as places by name use.
-- Pending signatures are counted by mailbox and in steps of `STEP`. Withdrawing deletes all attempts
-  with that address. If attempts were counted exactly, somebody who had typed a person's address
-  ten times would see the number fall by ten when that person withdraws. For the same reason those
-  that a moderator removed before they were confirmed are in no figure.
+- Pending signatures are counted by mailbox and in steps of `STEP`: see `_steady`. Withdrawing
+  deletes all attempts with that address. If attempts were counted exactly, somebody who had typed a
+  person's address ten times would see the number fall by ten when that person withdraws. For the
+  same reason those that a moderator removed before they were confirmed are in no figure.
 """
 
 from datetime import datetime, timedelta
@@ -78,8 +78,15 @@ def count_due(now: datetime | None = None) -> int:
 
 
 def store(petition: Petition, now: datetime) -> Figures:
-    """Count one petition's tables and store them as of `now`."""
-    values = {"counted_at": now, "counts": count(petition.pk)}
+    """Count one petition's tables and store them as of `now`, with what waits as `_steady`."""
+    before = Figures.objects.filter(petition=petition).values_list("counts", flat=True).first()
+    counts = count(petition.pk)
+    state = counts["state"]
+    state[Signature.State.PENDING], since = _steady(
+        petition.pk, state[Signature.State.PENDING], before or {}, now
+    )
+    counts["waiting"] = {"since": since}
+    values = {"counted_at": now, "counts": counts}
     return Figures.objects.update_or_create(petition=petition, defaults=values)[0]
 
 
@@ -89,7 +96,10 @@ def next_count() -> datetime:
 
 
 def count(petition_id: int) -> Counts:
-    """Return all tables as {table: {key: n}}. The time taken grows with the signatures."""
+    """Return all tables as {table: {key: n}}, with the exact number of mailboxes that wait.
+
+    The time taken grows with the signatures.
+    """
     tables: Counts = {table: {} for table in TABLES}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"petition": petition_id})
@@ -100,14 +110,35 @@ def count(petition_id: int) -> Counts:
 
 
 def _waiting(petition_id: int) -> int:
-    """Return the number of mailboxes with a pending signature, rounded down to steps of `STEP`."""
+    """Return the number of mailboxes with a pending signature."""
     pending = Signer.objects.filter(
         petition=petition_id,
         signature__petition=petition_id,
         signature__state=Signature.State.PENDING,
     )
     waiting: int = pending.aggregate(n=Count("petition_mailbox_ix", distinct=True))["n"]
-    return waiting // STEP * STEP
+    return waiting
+
+
+def _steady(petition_id: int, waiting: int, before: Counts, now: datetime) -> tuple[int, int]:
+    """Return the shown number of waiting mailboxes, in steps of `STEP`, and the hour since which.
+
+    It is the number before, unless `waiting` has left its step by a secret margin. Anybody can send
+    forms for 24 made-up addresses and for one person's. When that person confirms another form,
+    theirs is deleted, and without the margin the step would be seen to end.
+    """
+    shown = before.get("state", {}).get(Signature.State.PENDING, 0)
+    since = before.get("waiting", {}).get("since", 0)
+    margin = _margin(petition_id, since)
+    if shown - margin <= waiting < shown + STEP + margin:
+        return shown, since
+    return waiting // STEP * STEP, int(now.timestamp()) // 3600
+
+
+def _margin(petition_id: int, since: int) -> int:
+    """Return the secret margin, below `STEP`, of the number that has been shown since an hour."""
+    index = vault.blind_index("figures-waiting", str(petition_id), str(since))
+    return int.from_bytes(index) % STEP
 
 
 def seal(row: Figures, counts: Counts) -> bytes:

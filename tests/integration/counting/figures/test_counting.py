@@ -27,6 +27,13 @@ State = Signature.State
 ALDERSHOT, CARDIFF = "E14001063", "W07000089"
 
 
+@pytest.fixture(autouse=True)
+def _no_margin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show what waits without its margin, except to the test of that."""
+    if "steady" not in request.node.name:
+        monkeypatch.setattr(figures, "_margin", lambda _petition, _since: 0)
+
+
 def at(place: str, *signatures: Signature) -> None:
     """Move signatures to another place, as an import of postcodes does."""
     for one in signatures:
@@ -107,6 +114,23 @@ def test_withdrawing_does_not_reveal_the_number_of_attempts_with_an_address(
 
     assert before == {State.CONFIRMED: 1, State.PENDING: 25}
     assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 25}
+
+
+def test_what_waits_is_steady_when_one_more_comes_or_goes(petition: Petition) -> None:
+    """Forms for 24 made-up addresses and one person's would else show when that one confirms."""
+    now, quiet = timezone.now(), 0
+
+    def later(waiting: int, before: int, hour: int) -> tuple[int, int]:
+        known: figures.Counts = {"state": {State.PENDING: before}, "waiting": {"since": hour}}
+        return figures._steady(petition.pk, waiting, known, now)
+
+    for hour in range(100):
+        quiet += later(25, 0, hour) == (0, hour)
+        quiet += later(24, 25, hour) == (25, hour)
+        assert later(49, 0, hour)[0] == 25, "what is far away is shown"
+        assert later(0, 25, hour)[0] == 0
+        assert later(0, 0, hour) == (0, hour)
+    assert 180 < quiet < 200, "but in one of 25 cases"
 
 
 def test_withdrawing_takes_no_removed_form_out_of_the_figures(petition: Petition) -> None:
