@@ -313,6 +313,8 @@ LIMITS = {
     "CONTACT_DOMAIN": env.rate("LIMIT_CONTACT_DOMAIN", "off"),
     # All messages to the organisation together.
     "CONTACT_PETITION_CHALLENGE": env.rate("LIMIT_CONTACT_ALL_CHALLENGE", "300/hour"),
+    # Links to set a staff password. An account gets three an hour: see `petitions.mail.team`.
+    "STAFF_LINK_NETWORK": env.rate("LIMIT_STAFF_LINK_NETWORK", "20/hour"),
 }
 
 # The challenge starts with this many signings of one petition from one network within two minutes;

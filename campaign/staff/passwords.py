@@ -19,7 +19,11 @@ from campaign.staff.authentication import (
     with_status,
 )
 from petitions.admin import acting
+from petitions.infra.client_network import sender_of
+from petitions.screening import rate_limits
+from petitions.screening.rate_limits import Act
 from petitions.staff import people
+from petitions.staff.logins import TooMany
 
 Context = dict[str, Any]
 
@@ -62,6 +66,7 @@ class SetPasswordView(PasswordResetConfirmView):
 
 
 class ForgottenForm(forms.Form):
+    refusal: TooMany | None = None
     # The longest possible address; sealed addresses all have the same length.
     email = forms.EmailField(
         label="Email address of your account",
@@ -74,9 +79,13 @@ def forgotten(request: HttpRequest, context: Context) -> HttpResponse:
     """Request a password link by mail. The response is the same for unknown addresses."""
     form = ForgottenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        people.request_password_link(email=form.cleaned_data["email"])
-        return redirect("admin:forgotten_sent")
-    return render(request, "admin/forgotten.html", {**context, "form": form})
+        if not rate_limits.hit(Act.STAFF_LINK, sender=sender_of(request.META)).is_refused:
+            people.request_password_link(email=form.cleaned_data["email"])
+            return redirect("admin:forgotten_sent")
+        form.refusal = TooMany(rate_limits.RETRY_AFTER)
+        form.add_error(None, "Too many links were asked for from your network. Try again later.")
+    page = render(request, "admin/forgotten.html", {**context, "form": form})
+    return with_status(page, form)
 
 
 def password_again(request: HttpRequest, context: Context) -> HttpResponse:

@@ -63,6 +63,7 @@ class Act(StrEnum):
     FIND = "FIND"
     ADDRESS = "ADDRESS"  # a code to a new address
     CONTACT = "CONTACT"
+    STAFF_LINK = "STAFF_LINK"  # a link to set a staff password
     FORM = "FORM"  # rendering a form again, which costs several times as much as signing
 
 

@@ -186,6 +186,19 @@ def test_a_flood_of_requests_does_not_fill_the_table(
     assert StaffMail.objects.count() == 3
 
 
+def test_a_network_asks_for_twenty_links_an_hour(administrator: User) -> None:
+    """So that one network can't fill the queue that everybody's links wait in."""
+    answers = [Client().post(FORGOTTEN, {"email": f"{n}@example.org"}) for n in range(21)]
+    assert {answer.status_code for answer in answers[:20]} == {302}
+    assert answers[20].status_code == 429
+    assert answers[20].headers["Retry-After"]
+    assert "Try again later" in answers[20].content.decode()
+    assert StaffMail.objects.count() == 20
+
+    elsewhere = Client(REMOTE_ADDR="198.51.100.7").post(FORGOTTEN, {"email": "ada@example.org"})
+    assert elsewhere.status_code == 302
+
+
 def test_deactivated_people_and_those_who_are_no_staff_get_no_link(
     administrator: User, moderator: User
 ) -> None:
