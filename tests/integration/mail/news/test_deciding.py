@@ -264,7 +264,7 @@ def test_only_organisers_decide(news: News, moderator: User, omar: User) -> None
 def test_news_without_a_reader_or_a_text_or_with_a_broken_link_is_refused(
     news: News, petition: Petition, omar: User
 ) -> None:
-    with pytest.raises(Refused, match="Nobody"):
+    with pytest.raises(Refused, match="None of the people that you chose"):
         act(use_cases.start, news, omar)
     supporter(petition, 1)
     news.texts.filter(language="en").update(body="[here](/progress) and [there](https://nowhere)")

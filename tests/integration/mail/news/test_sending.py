@@ -244,7 +244,7 @@ def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
     abroad = replace(asking(DAVID), email="david@example.net")
     sign_and_confirm(petition, abroad)
     News.objects.filter(pk=news.pk).update(place="abroad")
-    with pytest.raises(Refused, match="Fewer than 25"):
+    with pytest.raises(Refused, match="fewer than 25"):
         use_cases.start(news=news, actor=omar, screen="test")
 
     monkeypatch.setattr(News, "FEWEST", 1)
