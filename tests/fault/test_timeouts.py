@@ -172,7 +172,7 @@ def test_a_migration_behind_a_dump_makes_nobody_wait_for_long(site: Site, tmp_pa
     with Crowd(site) as crowd, dumping(site) as dump:
         time.sleep(0.5)
         with migrating(site, log) as process:
-            assert eventually(lambda: b"A table is in use" in log.read_bytes())
+            assert eventually(lambda: b"A table is in use" in log.read_bytes(), seconds=90)
             time.sleep(6)
             assert process.poll() is None
             dump.rollback()
@@ -189,7 +189,7 @@ def test_without_its_short_timeout_signers_are_refused(site: Site, tmp_path: Pat
     with Crowd(site) as crowd, dumping(site) as dump:
         time.sleep(0.5)
         with migrating(site, tmp_path / "log", MIGRATE_LOCK_TIMEOUT="60") as process:
-            assert eventually(lambda: 503 in crowd.signings.statuses)
+            assert eventually(lambda: 503 in crowd.signings.statuses, seconds=90)
             dump.rollback()
             assert process.wait(30) == 0
 
