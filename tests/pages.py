@@ -23,6 +23,7 @@ from campaign.errors import error_page
 from campaign.models import Statement, StatementText
 from petitions.crypto import tokens
 from petitions.formatting.languages import in_language
+from petitions.infra.client_network import NOWHERE
 from petitions.mail import enquiries, messages, outbox, reminders, suppression
 from petitions.mail.ready_words import Words, ready
 from petitions.models import (
@@ -45,6 +46,7 @@ from petitions.models import (
 )
 from petitions.publishing import name_list, organisation
 from petitions.screening import rate_limits
+from petitions.screening.screen import Evidence
 from petitions.signatures import change_address, check_email
 from petitions.signatures import find as finding
 from petitions.signers import sealing
@@ -117,7 +119,7 @@ class Visitor:
         reminders.queue_reminders()
         Mail.objects.filter(kind=Mail.Kind.REMIND).update(due_at=yesterday)
         outbox.deliver()
-        finding.request_links(address=address, language=self.language)
+        finding.request_links(address=address, language=self.language, evidence=Evidence())
         finding.settle()
         outbox.deliver()
         # The petition may be closed by now.
@@ -128,6 +130,7 @@ class Visitor:
             reference=moving.get().reference,
             address=address,
             language=self.language,
+            sender=NOWHERE,
         )
         outbox.deliver()
         inbox = sealing.inbox_of(address)

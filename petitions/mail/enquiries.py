@@ -28,6 +28,8 @@ from django.utils import timezone
 from petitions.crypto import vault
 from petitions.mail.wake_worker import nudge
 from petitions.models import Answer, AuditRecord, Enquiry, Mail
+from petitions.screening import challenge, rate_limits
+from petitions.screening.screen import ChallengeRequired, Evidence, TooMany, check_limits
 from petitions.signers import sealing
 from petitions.staff import audit, roles
 
@@ -57,6 +59,26 @@ class Outcome(Enum):
     SENT = auto()
     SENT_BEFORE = auto()
     OTHER_FIRST = auto()
+
+
+def submit(
+    *, kind: Enquiry.Kind, letter: Letter, evidence: Evidence
+) -> TooMany | ChallengeRequired | None:
+    """Submit the contact form. Return None if the enquiry is stored."""
+    sender, act = evidence.sender, rate_limits.Act.CONTACT
+    limits = check_limits(act, sender=sender, address=letter.email)
+    # Nothing here depends on who signed, so silent limits may be shown too.
+    if limits.is_refused or limits.is_silenced:
+        return TooMany()
+    # The limit of all messages together only requires a challenge, because with a refusal one
+    # sender would close the page to everybody.
+    if limits.needs_challenge and (
+        offer := challenge.demand(evidence.challenge, challenge.CONTACT, sender.network)
+    ):
+        return ChallengeRequired(offer)
+    # The honeypot is only a signal, because some browsers autofill hidden fields.
+    receive(kind=kind, letter=letter, looks_automatic=bool(evidence.honeypot))
+    return None
 
 
 def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False) -> Enquiry:

@@ -15,6 +15,7 @@ from petitions.identity import email_addresses, providers
 from petitions.infra.client_network import NOWHERE, Sender
 from petitions.models import Alert, Petition, Signature
 from petitions.screening import fraud_signals, rate_limits, rules
+from petitions.screening.challenge import Offer
 from petitions.screening.rate_limits import Act, LimitResult
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -44,6 +45,16 @@ class Evidence(NamedTuple):
     pace: int | None = None
     has_origin: bool = True
     challenge: Mapping[str, str] = {}
+
+
+class TooMany(NamedTuple):
+    """A rate limit that is visible to the sender was hit. Trying again later helps."""
+
+
+class ChallengeRequired(NamedTuple):
+    """A challenge must be solved: send the same form again with a solution of `offer`."""
+
+    offer: Offer
 
 
 class Screening(NamedTuple):
@@ -136,6 +147,12 @@ def _screening(
         network=network,
         is_refused=bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK,
     )
+
+
+def check_limits(act: Act, *, sender: Sender, address: str = "", petition: int = 0) -> LimitResult:
+    """Count an action against its rate limits, except those that a rule lifts for its sender."""
+    lifted = rules.in_force().lifts(sender.address, email_addresses.domain_of(address))
+    return rate_limits.hit(act, address=address, petition=petition, sender=sender, lifted=lifted)
 
 
 def raise_burst_alerts() -> int:

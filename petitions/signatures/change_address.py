@@ -22,10 +22,13 @@ from django.db.models.functions import Now
 from petitions.crypto import tokens, vault
 from petitions.crypto.tokens import Recipient
 from petitions.infra import locks
+from petitions.infra.client_network import Sender
 from petitions.mail import outbox
 from petitions.mail.wake_worker import nudge
 from petitions.models import Mail, Signature, Signer
 from petitions.screening import challenge, rules
+from petitions.screening.rate_limits import Act
+from petitions.screening.screen import TooMany, check_limits
 from petitions.signatures import confirm as confirming
 from petitions.signatures import disown as disowning
 from petitions.signatures import withdraw as withdrawing
@@ -44,6 +47,10 @@ CODE_FOR = timedelta(seconds=tokens.FIND_SECONDS)
 TRIES = 5
 
 
+class SameAddress(Exception):
+    """The new address is the one that the signature has now."""
+
+
 class WrongCode(Exception):
     """The code is wrong, expired, or was tried too often. Requesting a new one helps."""
 
@@ -57,12 +64,18 @@ class NoRoom(Exception):
 
 
 def request_code(
-    *, recipient: Recipient, reference: str, address: str, language: str, is_silenced: bool = False
-) -> None:
-    """Queue the mail with the code to the new address. Raises `NoSuchSignature`.
+    *, recipient: Recipient, reference: str, address: str, language: str, sender: Sender
+) -> TooMany | None:
+    """Queue the mail with the code to the new address. Return None if it is queued.
 
-    `is_silenced`: the mailbox is over its rate limit, so the same row is written but not sent.
+    If the mailbox is over its rate limit, the same row is written but not sent. Raises
+    `SameAddress`, `NoSuchSignature`.
     """
+    if sealing.is_recipient(recipient, address):
+        raise SameAddress
+    limits = check_limits(Act.ADDRESS, sender=sender, address=address)
+    if limits.is_refused:
+        return TooMany()
     one = own_signature(recipient=recipient, reference=reference)
     if not one.is_changeable:
         raise NoSuchSignature
@@ -74,10 +87,11 @@ def request_code(
         created_at=Now(),
     )
     mail.sealed = sealing.seal_addressee(mail.pk, address=address, language=language)
-    if is_silenced:
+    if limits.is_silenced:
         mail.state, mail.code = Mail.State.WITHHELD, outbox.OVER_LIMIT
     mail.save(force_insert=True)
     nudge()
+    return None
 
 
 def new_addresses(signature_ids: Collection[UUID]) -> dict[UUID, tuple[Mail, str]]:

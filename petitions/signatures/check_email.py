@@ -26,10 +26,12 @@ from django.utils import timezone
 
 from petitions.crypto import tokens, vault
 from petitions.identity import typed_text
+from petitions.infra.client_network import Sender
 from petitions.mail.wake_worker import nudge
-from petitions.models import Correction, Mail, Resend, Signature, Signer
+from petitions.models import Correction, Mail, Petition, Resend, Signature, Signer
 from petitions.screening import challenge, fraud_signals, rate_limits
-from petitions.screening.rate_limits import Act
+from petitions.screening.rate_limits import Act, LimitResult
+from petitions.screening.screen import TooMany, check_limits
 from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Attempt
@@ -91,18 +93,21 @@ class Page:
             raise tokens.ExpiredToken from None
 
 
-def request_resend(*, page: Page, is_silenced: bool = False) -> Page:
+def request_resend(*, page: Page, petition: Petition, sender: Sender) -> Page | TooMany:
     """Request a resend of an attempt's mail, and return the next page.
 
-    `is_silenced`: the mailbox is over its rate limit, so no mail is sent, with the same response.
+    If the mailbox is over its rate limit, no mail is sent, with the same response.
     This only writes a row: the worker finds out whether to send mail (constant work). Earlier URLs
     of the page still open, so each step is a single-use nonce.
     """
     if not page.has_mails_left:
         return page
+    limits = _check_limits(Act.RESEND, page, petition, sender)
+    if limits.is_refused:
+        return TooMany()
     step = f"{page.attempt_id} {page.mails}"
     if challenge.consume_nonce("resend", step, tokens.ATTEMPT_SECONDS):
-        Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
+        Resend.objects.create(attempt_id=page.attempt_id, is_silenced=limits.is_silenced)
         nudge()
     return replace(page, mails=page.mails + 1)
 
@@ -122,19 +127,27 @@ def record_correction(signature_id: UUID) -> None:
         )
 
 
-def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
+def link_by_code(
+    *, page: Page, code: str, petition: Petition, sender: Sender
+) -> tokens.Link | TooMany | None:
     """Verify a one-time code in ASCII digits, and return the link it stands for.
 
-    Return None if the code is wrong or the tries are used up. Each try is counted and committed
-    before the code is compared, so that concurrent guesses count too. No code is valid until its
-    mail was sent, so that a mailbox's mail limit also bounds the guesses.
+    Return None if the code is wrong or the tries are used up. Each try within the rate limits is
+    counted and committed before the code is compared, so that concurrent guesses count too. No code
+    is valid until its mail was sent, so that a mailbox's mail limit also bounds the guesses.
     """
+    if _check_limits(Act.CODE, page, petition, sender).is_refused:
+        return TooMany()
     counted = _count_try(page.attempt_id)
     if counted is None:
         return None
     epoch, is_mailed = counted
     is_right = tokens.is_code(code, page.attempt_id, epoch)
     return tokens.Link(page.attempt_id, epoch) if is_right and is_mailed else None
+
+
+def _check_limits(act: Act, page: Page, petition: Petition, sender: Sender) -> LimitResult:
+    return check_limits(act, sender=sender, address=page.attempt.email, petition=petition.pk)
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:

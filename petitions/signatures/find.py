@@ -27,6 +27,9 @@ from petitions.identity import email_addresses
 from petitions.mail import outbox
 from petitions.mail.wake_worker import nudge
 from petitions.models import FindRequest, Mail, Petition, Signature
+from petitions.screening import challenge
+from petitions.screening.rate_limits import Act
+from petitions.screening.screen import ChallengeRequired, Evidence, TooMany, check_limits
 from petitions.signers import sealing
 from petitions.signers.sealing import Use
 
@@ -36,13 +39,27 @@ SEALED_BYTES = 512
 BATCH = 100
 
 
-def request_links(*, address: str, language: str, is_silenced: bool = False) -> None:
-    """Record a request for the signatures of an address, by one INSERT (constant work)."""
+def request_links(
+    *, address: str, language: str, evidence: Evidence
+) -> TooMany | ChallengeRequired | None:
+    """Record a request for the signatures of an address, by one INSERT (constant work).
+
+    Return None if it is recorded.
+    """
+    sender = evidence.sender
+    limits = check_limits(Act.FIND, sender=sender, address=address)
+    if limits.is_refused:
+        return TooMany()
+    if limits.needs_challenge and (
+        offer := challenge.demand(evidence.challenge, challenge.FIND, sender.network)
+    ):
+        return ChallengeRequired(offer)
     row_id = uuid.uuid4()
-    typed = {"address": address, "language": language, "is_silenced": is_silenced}
+    typed = {"address": address, "language": language, "is_silenced": limits.is_silenced}
     sealed = vault.seal(typed, table=TABLE, row_id=row_id, at_least=SEALED_BYTES)
     FindRequest.objects.create(pk=row_id, sealed=sealed)
     nudge()
+    return None
 
 
 def settle() -> None:

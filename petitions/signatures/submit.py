@@ -22,8 +22,14 @@ from petitions.mail.wake_worker import nudge
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature
 from petitions.models.signature import new_reference
 from petitions.screening import challenge
-from petitions.screening.challenge import Offer
-from petitions.screening.screen import UNSUSPICIOUS, Evidence, Screening, screen
+from petitions.screening.screen import (
+    UNSUSPICIOUS,
+    ChallengeRequired,
+    Evidence,
+    Screening,
+    TooMany,
+    screen,
+)
 from petitions.signatures import signing_sql
 from petitions.signatures.check_email import Page, record_correction
 from petitions.signers import sealing
@@ -34,16 +40,6 @@ class Accepted(NamedTuple):
     """Stored. `page` is "check your e-mail", the same whatever happens to it (constant work)."""
 
     page: Page
-
-
-class TooMany(NamedTuple):
-    """A rate limit that is visible to the sender was hit. Trying again later helps."""
-
-
-class ChallengeRequired(NamedTuple):
-    """A challenge must be solved: send the same form again with a solution of `offer`."""
-
-    offer: Offer
 
 
 class NotOpen(NamedTuple):

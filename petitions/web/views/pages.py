@@ -18,12 +18,12 @@ from petitions.models import Enquiry
 from petitions.publishing import logo as logos
 from petitions.publishing.visibility import listing
 from petitions.screening import challenge, fraud_signals, rate_limits
-from petitions.screening.rate_limits import Act
+from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.web import long_pages
 from petitions.web.forms import ContactForm
 from petitions.web.guards import same_origin
 from petitions.web.responses import A_DAY, SeeOther, get_or_post, public_page, turns_at
-from petitions.web.views.throttling import demand_challenge, hit, offer_again, throttled
+from petitions.web.views.throttling import evidence_of, offer_again, throttled
 
 _FIELDS = (*ContactForm.base_fields, *challenge.FIELDS, fraud_signals.HONEYPOT)
 
@@ -84,24 +84,20 @@ def _send(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         offer, status = offer_again(request, challenge.CONTACT), HTTPStatus.UNPROCESSABLE_ENTITY
         return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
-    limits = hit(request, Act.CONTACT, address=form.cleaned_data["email"])
-    # Nothing here depends on who signed, so silent limits may be shown too.
-    if limits.is_refused or limits.is_silenced:
-        response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
-        response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-        return response
-    # The limit of all messages together only requires a challenge, because with a refusal one
-    # sender would close the page to everybody.
-    if offer := demand_challenge(request, limits, challenge.CONTACT):
-        status = HTTPStatus.FORBIDDEN
-        return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
-    enquiries.receive(
-        kind=Enquiry.Kind(form.cleaned_data["kind"]),
-        letter=form.letter(),
-        # The honeypot is only a signal, because some browsers autofill hidden fields.
-        looks_automatic=bool(request.POST.get(fraud_signals.HONEYPOT)),
-    )
-    return SeeOther(reverse("petitions:contact_sent"))
+    kind = Enquiry.Kind(form.cleaned_data["kind"])
+    evidence = evidence_of(request, honeypot=request.POST.get(fraud_signals.HONEYPOT, ""))
+    match enquiries.submit(kind=kind, letter=form.letter(), evidence=evidence):
+        case TooMany():
+            response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
+            response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+            return response
+        case ChallengeRequired(offer):
+            status = HTTPStatus.FORBIDDEN
+            return throttled(request, _FIELDS) or _contact_page(
+                request, form, status, challenge=offer
+            )
+        case None:
+            return SeeOther(reverse("petitions:contact_sent"))
 
 
 def _contact_page(

@@ -21,22 +21,22 @@ from petitions.crypto import tokens
 from petitions.crypto.tokens import Recipient
 from petitions.formatting.languages import days
 from petitions.identity import email_addresses, residence
+from petitions.infra.client_network import sender_of
 from petitions.mail import messages, suppression
 from petitions.models import Place, Signature
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.screening import challenge, rate_limits
-from petitions.screening.rate_limits import Act
+from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.signatures import change_address, self_service
 from petitions.signatures import find as finding
 from petitions.signatures.confirm import Outcome
 from petitions.signatures.self_service import OwnSignature
-from petitions.signers import sealing
 from petitions.web import long_pages
 from petitions.web.forms import CodeForm, FindForm, NameForm, NameUseForm, NewAddressForm
 from petitions.web.guards import same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page
-from petitions.web.views.throttling import demand_challenge, hit, offer_again, throttled
+from petitions.web.views.throttling import evidence_of, offer_again, throttled
 
 State = Signature.State
 # The fields of `find`.
@@ -115,21 +115,20 @@ def find(request: HttpRequest) -> HttpResponse:
         return throttled(request, _FIND_FIELDS) or _find_page(
             request, form, status, challenge=offer
         )
-    address = form.cleaned_data["email"]
-    limits = hit(request, Act.FIND, address=address)
-    if limits.is_refused:
-        response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
-        response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-        return response
-    if offer := demand_challenge(request, limits, challenge.FIND):
-        status = HTTPStatus.FORBIDDEN
-        return throttled(request, _FIND_FIELDS) or _find_page(
-            request, form, status, challenge=offer
-        )
-    finding.request_links(
-        address=address, language=get_language() or "en", is_silenced=limits.is_silenced
-    )
-    return SeeOther(reverse("petitions:find_sent"))
+    address, language = form.cleaned_data["email"], get_language() or "en"
+    evidence = evidence_of(request)
+    match finding.request_links(address=address, language=language, evidence=evidence):
+        case TooMany():
+            response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
+            response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+            return response
+        case ChallengeRequired(offer):
+            status = HTTPStatus.FORBIDDEN
+            return throttled(request, _FIND_FIELDS) or _find_page(
+                request, form, status, challenge=offer
+            )
+        case None:
+            return SeeOther(reverse("petitions:find_sent"))
 
 
 @public_page
@@ -259,26 +258,28 @@ def new_address(
 ) -> HttpResponse:
     """Mail a code to the new address, even if it has signed (constant work)."""
     form = NewAddressForm(request.POST, files=request.FILES, auto_id=_ids(reference))
-    if form.is_valid() and sealing.is_recipient(recipient, form.cleaned_data["email"]):
-        form.add_error("email", SAME_ADDRESS)
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
-    address = form.cleaned_data["email"]
-    limits = hit(request, Act.ADDRESS, address=address)
-    if limits.is_refused:
-        problem = TOO_MANY % {"time": long_pages.promises()["try_again"]}
-        status = HTTPStatus.TOO_MANY_REQUESTS
-        response = _show(request, recipient, token, problem=problem, status=status)
-        response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-        return response
-    change_address.request_code(
-        recipient=recipient,
-        reference=reference,
-        address=address,
-        language=get_language() or "en",
-        is_silenced=limits.is_silenced,
-    )
-    return _show(request, recipient, token, done=CODE_SENT)
+    try:
+        outcome = change_address.request_code(
+            recipient=recipient,
+            reference=reference,
+            address=form.cleaned_data["email"],
+            language=get_language() or "en",
+            sender=sender_of(request.META),
+        )
+    except change_address.SameAddress:
+        form.add_error("email", SAME_ADDRESS)
+        return _show(request, recipient, token, refused=(reference, form))
+    match outcome:
+        case TooMany():
+            problem = TOO_MANY % {"time": long_pages.promises()["try_again"]}
+            status = HTTPStatus.TOO_MANY_REQUESTS
+            response = _show(request, recipient, token, problem=problem, status=status)
+            response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+            return response
+        case None:
+            return _show(request, recipient, token, done=CODE_SENT)
 
 
 @_button

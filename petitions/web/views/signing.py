@@ -26,22 +26,19 @@ from petitions.formatting.sanitising import render_markdown
 from petitions.identity import email_addresses
 from petitions.infra.client_network import sender_of
 from petitions.mail import messages
-from petitions.models import PetitionText
+from petitions.models import Petition, PetitionText
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text, standing
 from petitions.screening import challenge, fraud_signals, rate_limits
-from petitions.screening.rate_limits import Act, LimitResult
-from petitions.screening.screen import Evidence
+from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.sharing import heads
 from petitions.signatures import check_email as checking
 from petitions.signatures.check_email import Page
 from petitions.signatures.submit import (
     Accepted,
     AlreadyCorrected,
-    ChallengeRequired,
     NotOpen,
-    TooMany,
     submit,
 )
 from petitions.web import long_pages
@@ -49,7 +46,7 @@ from petitions.web.forms import CodeForm, CorrectForm, SignForm
 from petitions.web.guards import Origin, origin_of, same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
 from petitions.web.views import confirming
-from petitions.web.views.throttling import hit, offer_again, throttled
+from petitions.web.views.throttling import evidence_of, offer_again, throttled
 
 # Fields that are kept from a cross-site POST, and those of our own forms.
 _TYPED = ("name", "email", "postcode", "country")
@@ -115,7 +112,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         offer = offer_again(request, slug)
         return again(HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
     attempt = replace(form.attempt(), source=sources.code_in(request))
-    evidence = _evidence(
+    evidence = evidence_of(
         request,
         honeypot=request.POST.get(fraud_signals.HONEYPOT, ""),
         pace=fraud_signals.read_pace(request.POST.get(fraud_signals.PACE, "")),
@@ -134,12 +131,6 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
             return response
         case NotOpen() | AlreadyCorrected():
             return again(HTTPStatus.CONFLICT)
-
-
-def _evidence(request: HttpRequest, **bot_traps: Any) -> Evidence:
-    """Return the request's data for screening: sender, challenge, and the form's bot traps."""
-    fields = {name: request.POST.get(name, "") for name in challenge.FIELDS}
-    return Evidence(sender=sender_of(request.META), challenge=fields, **bot_traps)
 
 
 def _again(
@@ -209,10 +200,12 @@ def send_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Resend the mail to the same address, within the rate limits."""
     if request.method != "POST" or not page.has_mails_left:
         return _to_check_email(page)
-    limits = _hit(request, Act.RESEND, page)
-    if limits.is_refused:
-        return _too_many(request, page, token)
-    return _to_check_email(checking.request_resend(page=page, is_silenced=limits.is_silenced))
+    sender = sender_of(request.META)
+    match checking.request_resend(page=page, petition=_petition(page), sender=sender):
+        case TooMany():
+            return _too_many(request, page, token)
+        case following:
+            return _to_check_email(following)
 
 
 @get_or_post
@@ -226,13 +219,14 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         return _to_petition(page)
     form = CodeForm(request.POST)
     if form.is_valid():
-        limits = _hit(request, Act.CODE, page)
-        if limits.is_refused:
-            return _too_many(request, page, token)
-        link = checking.link_by_code(page=page, code=form.cleaned_data["code"])
-        if link is not None:
-            return confirming.press(request, link)
-        form.add_error("code", WRONG_CODE % {"tries": long_pages.promises()["code_tries"]})
+        code, sender = form.cleaned_data["code"], sender_of(request.META)
+        match checking.link_by_code(page=page, code=code, petition=_petition(page), sender=sender):
+            case TooMany():
+                return _too_many(request, page, token)
+            case None:
+                form.add_error("code", WRONG_CODE % {"tries": long_pages.promises()["code_tries"]})
+            case link:
+                return confirming.press(request, link)
     return _check_page(request, page, token, HTTPStatus.UNPROCESSABLE_ENTITY, form=form)
 
 
@@ -265,9 +259,8 @@ def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpRespons
 def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) -> HttpResponse:
     """Submit the correction. A page allows only one: after that, people must sign again."""
     attempt = form.attempt() if form.is_bound else form.typed
-    petition = find_text(page.petition, lately=True).petition
-    evidence = _evidence(request)
-    match submit(petition=petition, attempt=attempt, evidence=evidence, corrects=page):
+    evidence = evidence_of(request)
+    match submit(petition=_petition(page), attempt=attempt, evidence=evidence, corrects=page):
         case Accepted(corrected):
             return _to_check_email(corrected)
         case ChallengeRequired(offer):
@@ -279,9 +272,8 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
             return _to_petition(page)
 
 
-def _hit(request: HttpRequest, act: Act, page: Page) -> LimitResult:
-    petition = find_text(page.petition, lately=True).petition
-    return hit(request, act, address=page.attempt.email, petition=petition.pk)
+def _petition(page: Page) -> Petition:
+    return find_text(page.petition, lately=True).petition
 
 
 def _check_page(

@@ -1,4 +1,4 @@
-"""Rate limits of the forms, their challenge, and the 429 response instead of a re-rendered form.
+"""What a form's request shows for screening, and the 429 response instead of a re-rendered form.
 
 Rendering a form again (with errors, a challenge, or after a cross-site POST) costs several times
 as much as storing a signature, and needs no valid input. So each network has a limit per minute.
@@ -9,18 +9,19 @@ sends them again, so that nothing is lost. Rendering that page each time takes 1
 from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
-from petitions.identity import email_addresses
 from petitions.infra.client_network import sender_of
 from petitions.infra.ttl_cache import TTLCache
-from petitions.screening import challenge, rate_limits, rules
+from petitions.screening import challenge
 from petitions.screening.challenge import Offer
-from petitions.screening.rate_limits import Act, LimitResult
+from petitions.screening.rate_limits import Act
+from petitions.screening.screen import Evidence, check_limits
 
 RETRY_AFTER = 60
 # Placeholder in the cached page for the hidden fields.
@@ -28,21 +29,10 @@ _TYPED = "\0typed\0"
 _pages: TTLCache[str, str] = TTLCache()
 
 
-def hit(request: HttpRequest, act: Act, *, address: str = "", petition: int = 0) -> LimitResult:
-    """Count an action against its rate limits, except those that a rule lifts for its sender."""
-    sender = sender_of(request.META)
-    lifted = rules.in_force().lifts(sender.address, email_addresses.domain_of(address))
-    return rate_limits.hit(act, address=address, petition=petition, sender=sender, lifted=lifted)
-
-
-def demand_challenge(request: HttpRequest, limits: LimitResult, form: str) -> Offer | None:
-    """Return the challenge to respond with, or None if none is needed or it is solved.
-
-    `form` is the form that the challenge is bound to: see `challenge.demand`.
-    """
-    if not limits.needs_challenge:
-        return None
-    return challenge.demand(request.POST, form, sender_of(request.META).network)
+def evidence_of(request: HttpRequest, **bot_traps: Any) -> Evidence:
+    """Return the request's data for screening: sender, challenge, and the form's bot traps."""
+    fields = {name: request.POST.get(name, "") for name in challenge.FIELDS}
+    return Evidence(sender=sender_of(request.META), challenge=fields, **bot_traps)
 
 
 def offer_again(request: HttpRequest, form: str) -> Offer | None:
@@ -55,7 +45,7 @@ def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | Non
 
     `fields` names the form fields whose submitted values are kept.
     """
-    if not hit(request, Act.FORM).is_refused:
+    if not check_limits(Act.FORM, sender=sender_of(request.META)).is_refused:
         return None
     typed = [(name, request.POST[name]) for name in fields if request.POST.get(name)]
     hidden = "".join(

@@ -19,6 +19,7 @@ from django.utils import timezone
 from petitions.crypto import tokens
 from petitions.mail import news_sending, outbox, reminders, suppression
 from petitions.models import Mail, News, Petition, Signature
+from petitions.screening.screen import Evidence
 from petitions.signatures import find, self_service
 from petitions.signatures.check_email import Page
 from petitions.signers import sealing
@@ -29,7 +30,7 @@ Act = Callable[[Petition], object]
 
 
 def ask_for_a_link(_petition: Petition) -> None:
-    find.request_links(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en", evidence=Evidence())
     find.settle()
 
 
@@ -98,7 +99,7 @@ def test_a_request_for_a_link_leaves_the_same_rows_whether_or_not_its_mailbox_ha
 
     def rows_of_a_request() -> list[tuple[object, ...]]:
         before = set(Mail.objects.values_list("pk", flat=True))
-        find.request_links(address=typed_address, language="en")
+        find.request_links(address=typed_address, language="en", evidence=Evidence())
         find.settle()
         outbox.deliver()
         rows = Mail.objects.exclude(pk__in=before).order_by("kind")

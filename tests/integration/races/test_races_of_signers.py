@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import tokens
+from petitions.infra.client_network import NOWHERE
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules, screen
@@ -234,7 +235,7 @@ def test_two_who_move_to_one_mailbox_at_once_do_not_both_take_its_place(
 def _move(signature: Signature, address: str, new: str) -> Callable[[], None]:
     """What typing the right code does."""
     owner = {"recipient": sealing.recipient_of(address), "reference": signature.reference}
-    change_address.request_code(**owner, address=new, language="en")  # type: ignore[arg-type]
+    change_address.request_code(**owner, address=new, language="en", sender=NOWHERE)  # type: ignore[arg-type]
     mail = Mail.objects.get(signature=signature.pk, kind=Mail.Kind.ADDRESS)
     Mail.objects.filter(pk=mail.pk).update(state=Mail.State.SENT)
     code = tokens.code(mail.pk, 0)

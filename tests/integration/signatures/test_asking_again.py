@@ -1,6 +1,7 @@
 """ "Check your email": requesting the mail again reveals nothing about the attempt."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 from django.test import Client
 from limits import parse
 
+from petitions.infra.client_network import NOWHERE
 from petitions.models import Mail, Petition, Resend, Signature
 from petitions.screening import rate_limits
 from petitions.signatures import check_email, withdraw
@@ -75,7 +77,8 @@ def test_an_earlier_page_allows_no_more_mails(petition: Petition, browser: Clien
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_requests_allow_no_more_mails(petition: Petition) -> None:
     page = Page(sign(petition), petition.slug, AMINA)
-    at_once(*[lambda: check_email.request_resend(page=page)] * 12)
+    ask = partial(check_email.request_resend, page=page, petition=petition, sender=NOWHERE)
+    at_once(*[ask] * 12)
     at_once(*[check_email.settle] * 3)
     assert not Resend.objects.exists()
     assert Mail.objects.count() == 2

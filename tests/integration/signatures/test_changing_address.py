@@ -364,7 +364,7 @@ def test_too_many_requests_send_nothing(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     limited = LimitResult(is_refused=True)
-    with patch("petitions.web.views.self_service.hit", return_value=limited):
+    with patch("petitions.signatures.change_address.check_limits", return_value=limited):
         answer = ask(browser, mine)
     assert answer.status_code == 429
     assert answer["Retry-After"]

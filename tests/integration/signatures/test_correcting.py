@@ -16,6 +16,7 @@ from limits import parse
 from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.formatting import languages
+from petitions.infra.client_network import NOWHERE
 from petitions.mail import outbox
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
@@ -168,7 +169,10 @@ def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
     mailed()
     page = page_at(corrected(browser, check, email="victim@example.net"))
 
-    assert check_email.link_by_code(page=page, code=codes_of(page)) is None
+    assert (
+        check_email.link_by_code(page=page, code=codes_of(page), petition=petition, sender=NOWHERE)
+        is None
+    )
 
 
 FATES_OF_A_VICTIM = ["new", "pending", "confirmed", "blocked", "confirmed meanwhile", "erased"]

@@ -28,7 +28,7 @@ from petitions.models import Correction, FindRequest, Mail, Petition, PetitionTe
 from petitions.models.mail import THROTTLED
 from petitions.privacy import retention
 from petitions.screening import rate_limits
-from petitions.screening.screen import Screening
+from petitions.screening.screen import Evidence, Screening
 from petitions.signatures import find as finding
 from petitions.signatures import submit
 from petitions.signatures import withdraw as withdrawing
@@ -375,7 +375,7 @@ def test_links_that_were_asked_for_are_deleted_a_week_after_they_went_out(
     petition: Petition,
 ) -> None:
     for state in ("sent", "failed", "queued"):
-        finding.request_links(address=f"{state}@example.org", language="en")
+        finding.request_links(address=f"{state}@example.org", language="en", evidence=Evidence())
         finding.settle()
         Mail.objects.filter(state=Mail.State.QUEUED).update(state=state)
     confirmation = sign(petition)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.crypto import tokens
+from petitions.infra.client_network import NOWHERE
 from petitions.mail import outbox, reminders
 from petitions.models import Mail, Petition, Signature
 from petitions.privacy import retention
@@ -48,7 +50,11 @@ def renames(hers: UUID) -> None:
 def moves(hers: UUID) -> None:
     owner, reference = OWNER(AMINA.email), Signature.objects.get(pk=hers).reference
     change_address.request_code(
-        recipient=owner, reference=reference, address="amina@new.example", language="en"
+        recipient=owner,
+        reference=reference,
+        address="amina@new.example",
+        language="en",
+        sender=NOWHERE,
     )
     outbox.deliver()
     code = tokens.code(Mail.objects.get(kind=Mail.Kind.ADDRESS).pk, 0)
@@ -104,9 +110,10 @@ def test_a_retired_form_cannot_be_confirmed_and_gets_no_mail(
     sent.outbox.clear()
 
     assert confirm(form) is Outcome.GONE
-    assert check_email.link_by_code(page=page, code=code) is None
+    of_page: dict[str, Any] = {"page": page, "petition": petition, "sender": NOWHERE}
+    assert check_email.link_by_code(code=code, **of_page) is None
     assert confirming.find(form, 0) is None
-    check_email.request_resend(page=page)
+    check_email.request_resend(**of_page)
     check_email.settle()
     reminders.queue_reminders()
     Mail.objects.filter(kind=Mail.Kind.REMIND).update(due_at=a_day_ago)

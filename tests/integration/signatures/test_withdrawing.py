@@ -12,6 +12,7 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.mail import outbox
 from petitions.models import Export, Mail, Petition, Signature, Signer
+from petitions.screening.screen import Evidence
 from petitions.signatures import find, withdraw
 from petitions.signatures.confirm import Outcome
 from tests.integration.signatures.test_finding import asked, inbox_of, link_for
@@ -164,7 +165,7 @@ def test_withdrawing_a_pending_form_leaves_the_persons_confirmed_signature(
 
 def test_withdrawing_cancels_queued_mail(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
-    find.request_links(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en", evidence=Evidence())
     find.settle()
     withdraw.withdraw(signature_id=signature.pk)
     assert mails_to(AMINA.email) == 0

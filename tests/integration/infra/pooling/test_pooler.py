@@ -24,6 +24,7 @@ from petitions.models import Export, Petition, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.privacy import retention
 from petitions.screening import rules
+from petitions.screening.screen import Evidence
 from petitions.signatures import find, signing_sql
 from petitions.signatures.signing_sql import Prepared
 from tests.environment import STACK
@@ -154,7 +155,7 @@ def test_everybody_at_once(
         stand.append(sign_and_confirm(petition, somebody(next(numbers))))
 
     def finds() -> None:
-        find.request_links(address="p0@mail0.example", language="en")
+        find.request_links(address="p0@mail0.example", language="en", evidence=Evidence())
 
     def moderates() -> None:
         for kind in ("remove", "restore"):

@@ -16,9 +16,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from petitions.admin.mail import explained
+from petitions.infra.client_network import NOWHERE
 from petitions.mail import monitoring, outbox, suppression
 from petitions.models import Mail, Petition, Resend, Signature
 from petitions.privacy import retention
+from petitions.screening.screen import Evidence
 from petitions.signatures import check_email, find, withdraw
 from petitions.signers import sealing
 from tests.people import AMINA, sign, sign_and_confirm, somebody
@@ -129,7 +131,7 @@ def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
     attempt = sign(petition)
     Resend.objects.create(attempt_id=attempt, is_silenced=False)
     check_email.settle()
-    find.request_links(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en", evidence=Evidence())
     find.settle()
     waiting = _rows(_numbers(organiser)) - before
     outbox.deliver()
@@ -174,7 +176,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     petition: Petition, organiser: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    find.request_links(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en", evidence=Evidence())
     find.settle()
     outbox.deliver()
     before = _numbers(organiser)
@@ -226,7 +228,7 @@ def test_while_the_server_is_away_all_mail_waits_whatever_its_address_has_done(
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.open", away)
     sign(petition)
-    find.request_links(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en", evidence=Evidence())
     find.settle()
     for _again in range(2):
         outbox.deliver()
@@ -268,7 +270,9 @@ def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
     for _ in range(3):
         # Earlier URLs of the page still work, so they are used too.
         for mails in range(1, check_email.MAILS_PER_PAGE + 1):
-            check_email.request_resend(page=replace(page, mails=mails))
+            check_email.request_resend(
+                page=replace(page, mails=mails), petition=petition, sender=NOWHERE
+            )
         check_email.settle()
     assert Mail.objects.count() == check_email.MAILS_PER_PAGE
 

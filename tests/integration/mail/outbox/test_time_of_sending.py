@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
+from petitions.infra.client_network import NOWHERE
 from petitions.mail import outbox, reminders, suppression
 from petitions.models import Mail, Petition, Signature
+from petitions.screening.screen import Evidence
 from petitions.signatures import check_email, disown, withdraw
 from petitions.signatures import find as finding
 from petitions.signatures.check_email import Page
@@ -57,7 +59,7 @@ def want_no_mail(petition: Petition) -> None:
 
 def reach_the_limit(petition: Petition) -> None:
     for _ in range(5):
-        finding.request_links(address=ANNA.email, language="en")
+        finding.request_links(address=ANNA.email, language="en", evidence=Evidence())
     finding.settle()
     Mail.objects.update(
         state=Mail.State.SENT, attempts=1, created_at=timezone.now() - timedelta(minutes=5)
@@ -80,7 +82,7 @@ def test_a_link_takes_the_time_of_two_mails_whatever_the_mailbox_has_done(
     outbox.deliver()
     turns.clear()
 
-    finding.request_links(address="an.na+x@gmail.com", language="en")
+    finding.request_links(address="an.na+x@gmail.com", language="en", evidence=Evidence())
     finding.settle()
     outbox.deliver()
 
@@ -119,7 +121,8 @@ def test_asking_again_takes_the_time_of_a_mail_whatever_became_of_the_form(
     happens(attempt_id)
     turns.clear()
 
-    check_email.request_resend(page=Page(attempt_id, petition.slug, AMINA))
+    page = Page(attempt_id, petition.slug, AMINA)
+    check_email.request_resend(page=page, petition=petition, sender=NOWHERE)
     check_email.settle()
     outbox.deliver()
 
