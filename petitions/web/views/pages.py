@@ -17,13 +17,13 @@ from petitions.mail import enquiries
 from petitions.models import Enquiry
 from petitions.publishing import logo as logos
 from petitions.publishing.visibility import listing
-from petitions.screening import challenge, fraud_signals, rate_limits
+from petitions.screening import challenge, fraud_signals
 from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.web import long_pages
 from petitions.web.forms import ContactForm
 from petitions.web.guards import same_origin
 from petitions.web.responses import A_DAY, SeeOther, get_or_post, public_page, turns_at
-from petitions.web.views.throttling import evidence_of, offer_again, throttled
+from petitions.web.views.throttling import evidence_of, offer_again, throttled, too_many
 
 _FIELDS = (*ContactForm.base_fields, *challenge.FIELDS, fraud_signals.HONEYPOT)
 
@@ -82,22 +82,22 @@ def _show(request: HttpRequest) -> HttpResponse:
 def _send(request: HttpRequest) -> HttpResponse:
     form = ContactForm(request.POST)
     if not form.is_valid():
-        offer, status = offer_again(request, challenge.CONTACT), HTTPStatus.UNPROCESSABLE_ENTITY
-        return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
+        offer = offer_again(request, challenge.CONTACT)
+        return _again(request, form, HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
     kind = Enquiry.Kind(form.cleaned_data["kind"])
     evidence = evidence_of(request, honeypot=request.POST.get(fraud_signals.HONEYPOT, ""))
     match enquiries.submit(kind=kind, letter=form.letter(), evidence=evidence):
         case TooMany():
-            response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
-            response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-            return response
+            return too_many(_contact_page(request, form, too_many=True))
         case ChallengeRequired(offer):
-            status = HTTPStatus.FORBIDDEN
-            return throttled(request, _FIELDS) or _contact_page(
-                request, form, status, challenge=offer
-            )
+            return _again(request, form, HTTPStatus.FORBIDDEN, challenge=offer)
         case None:
             return SeeOther(reverse("petitions:contact_sent"))
+
+
+def _again(request: HttpRequest, form: ContactForm, status: int, **shown: Any) -> HttpResponse:
+    """Render a refused form, within the rate limit of `throttled`."""
+    return throttled(request, _FIELDS) or _contact_page(request, form, status, **shown)
 
 
 def _contact_page(

@@ -26,7 +26,7 @@ from petitions.mail import messages, suppression
 from petitions.models import Place, Signature
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
-from petitions.screening import challenge, rate_limits
+from petitions.screening import challenge
 from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.signatures import change_address, self_service
 from petitions.signatures import find as finding
@@ -36,7 +36,7 @@ from petitions.web import long_pages
 from petitions.web.forms import CodeForm, FindForm, NameForm, NameUseForm, NewAddressForm
 from petitions.web.guards import same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page
-from petitions.web.views.throttling import evidence_of, offer_again, throttled
+from petitions.web.views.throttling import evidence_of, offer_again, throttled, too_many
 
 State = Signature.State
 # The fields of `find`.
@@ -95,9 +95,7 @@ NAME_TAKEN = _(
 def press_again(request: HttpRequest) -> HttpResponse:
     """Respond to a cross-site POST (CSRF) with the typed values, to be sent from our page."""
     form = FindForm(initial={"email": request.POST.get("email", "")})
-    return throttled(request, _FIND_FIELDS) or _find_page(
-        request, form, HTTPStatus.FORBIDDEN, press_again=True
-    )
+    return _find_again(request, form, HTTPStatus.FORBIDDEN, press_again=True)
 
 
 @same_origin(refused=press_again)
@@ -111,22 +109,15 @@ def find(request: HttpRequest) -> HttpResponse:
         return _show_find(request)
     form = FindForm(request.POST, files=request.FILES)
     if not form.is_valid():
-        offer, status = offer_again(request, challenge.FIND), HTTPStatus.UNPROCESSABLE_ENTITY
-        return throttled(request, _FIND_FIELDS) or _find_page(
-            request, form, status, challenge=offer
-        )
+        offer = offer_again(request, challenge.FIND)
+        return _find_again(request, form, HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
     address, language = form.cleaned_data["email"], get_language() or "en"
     evidence = evidence_of(request)
     match finding.request_links(address=address, language=language, evidence=evidence):
         case TooMany():
-            response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
-            response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-            return response
+            return too_many(_find_page(request, form, too_many=True))
         case ChallengeRequired(offer):
-            status = HTTPStatus.FORBIDDEN
-            return throttled(request, _FIND_FIELDS) or _find_page(
-                request, form, status, challenge=offer
-            )
+            return _find_again(request, form, HTTPStatus.FORBIDDEN, challenge=offer)
         case None:
             return SeeOther(reverse("petitions:find_sent"))
 
@@ -141,6 +132,11 @@ def find_sent(request: HttpRequest) -> HttpResponse:
 @public_page
 def _show_find(request: HttpRequest) -> HttpResponse:
     return _find_page(request, FindForm())
+
+
+def _find_again(request: HttpRequest, form: FindForm, status: int, **shown: Any) -> HttpResponse:
+    """Render a refused form, within the rate limit of `throttled`."""
+    return throttled(request, _FIND_FIELDS) or _find_page(request, form, status, **shown)
 
 
 def _find_page(
@@ -274,10 +270,7 @@ def new_address(
     match outcome:
         case TooMany():
             problem = TOO_MANY % {"time": long_pages.promises()["try_again"]}
-            status = HTTPStatus.TOO_MANY_REQUESTS
-            response = _show(request, recipient, token, problem=problem, status=status)
-            response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-            return response
+            return too_many(_show(request, recipient, token, problem=problem))
         case None:
             return _show(request, recipient, token, done=CODE_SENT)
 

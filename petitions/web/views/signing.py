@@ -30,7 +30,7 @@ from petitions.models import Petition, PetitionText
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text, standing
-from petitions.screening import challenge, fraud_signals, rate_limits
+from petitions.screening import challenge, fraud_signals
 from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.sharing import heads
 from petitions.signatures import check_email as checking
@@ -46,7 +46,7 @@ from petitions.web.forms import CodeForm, CorrectForm, SignForm
 from petitions.web.guards import Origin, origin_of, same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
 from petitions.web.views import confirming
-from petitions.web.views.throttling import evidence_of, offer_again, throttled
+from petitions.web.views.throttling import evidence_of, offer_again, throttled, too_many
 
 # Fields that are kept from a cross-site POST, and those of our own forms.
 _TYPED = ("name", "email", "postcode", "country")
@@ -126,9 +126,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         case TooMany():
             # The response does not show which rate limit it was. A started challenge is kept.
             offer = offer_again(request, slug)
-            response = again(HTTPStatus.TOO_MANY_REQUESTS, challenge=offer, too_many=True)
-            response.headers.setdefault("Retry-After", str(rate_limits.RETRY_AFTER))
-            return response
+            return too_many(again(HTTPStatus.TOO_MANY_REQUESTS, challenge=offer, too_many=True))
         case NotOpen() | AlreadyCorrected():
             return again(HTTPStatus.CONFLICT)
 
@@ -303,11 +301,8 @@ def _check_page(
 
 
 def _too_many(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Respond 429 with Retry-After, without showing which rate limit it was."""
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    response = _check_page(request, page, token, status, is_too_many=True)
-    response["Retry-After"] = str(rate_limits.RETRY_AFTER)
-    return response
+    """Respond 429, without showing which rate limit it was."""
+    return too_many(_check_page(request, page, token, is_too_many=True))
 
 
 def _correction(

@@ -18,11 +18,12 @@ from django.utils.translation import get_language
 
 from petitions.infra.client_network import sender_of
 from petitions.infra.ttl_cache import TTLCache
-from petitions.screening import challenge
+from petitions.screening import challenge, rate_limits
 from petitions.screening.challenge import Offer
 from petitions.screening.rate_limits import Act
 from petitions.screening.screen import Evidence, check_limits
 
+# In seconds. The limit of `throttled` is by the minute.
 RETRY_AFTER = 60
 # Placeholder in the cached page for the hidden fields.
 _TYPED = "\0typed\0"
@@ -38,6 +39,13 @@ def evidence_of(request: HttpRequest, **bot_traps: Any) -> Evidence:
 def offer_again(request: HttpRequest, form: str) -> Offer | None:
     """Return the challenge that a form was sent with, for its next page."""
     return challenge.offer_again(request.POST, form, sender_of(request.META).network)
+
+
+def too_many(response: HttpResponse) -> HttpResponse:
+    """Turn a response into a 429 with Retry-After, unless `throttled` has done so already."""
+    response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+    response.headers.setdefault("Retry-After", str(rate_limits.RETRY_AFTER))
+    return response
 
 
 def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
