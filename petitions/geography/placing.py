@@ -14,8 +14,10 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import vault
+from petitions.infra.locks import lease
 from petitions.models import UNKNOWN, PlaceFile, Postcode, Signature
 from petitions.signers import sealing
+from petitions.staff.refusal import Refused
 
 BATCH = 500
 _FIRST = UUID(int=0)
@@ -52,8 +54,21 @@ def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
     """Look up all signatures without a constituency; `progress` gets the size of each batch.
 
     Resumable and idempotent, with one transaction for each batch. People sign, confirm and withdraw
-    meanwhile. If every signer could be unsealed, the edition is marked as done.
+    meanwhile. If every signer could be unsealed, the edition is marked as done. Raises `Refused`
+    while another process runs this, and where a tally is broken.
     """
+    with lease("place signatures") as is_acquired:
+        if not is_acquired:
+            raise Refused("Signatures are being placed at this moment already.")
+        try:
+            return _place_all(progress)
+        except tallies.TallyBroken:
+            raise Refused(
+                "A count is lower than its signatures: run check_tallies --repair, then this."
+            ) from None
+
+
+def _place_all(progress: Callable[[int], object]) -> Placed:
     result, after, edition = Placed(), _FIRST, unused_edition()
     while edition and (batch := _batch(after)):
         postcodes = _postcodes(batch)

@@ -11,9 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions.counting import tallies
 from petitions.geography import placing
-from petitions.infra.locks import lease
+from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
@@ -27,15 +26,11 @@ class Command(BaseCommand):
             )
             return
         total = placing.waiting().count()
-        with lease("place signatures") as is_acquired, tqdm(total=total, disable=None) as bar:
-            if not is_acquired:
-                raise CommandError("Signatures are being placed at this moment already.")
+        with tqdm(total=total, disable=None) as bar:
             try:
                 result = placing.place_all(bar.update)
-            except tallies.TallyBroken:
-                raise CommandError(
-                    "A count is lower than its signatures: run check_tallies --repair, then this."
-                ) from None
+            except Refused as refused:
+                raise CommandError(str(refused)) from None
         self.stdout.write(
             f"{result.placed:,} signatures have their constituency now. "
             f"{placing.waiting().count():,} stay without: no postcode given, or none that is known"
