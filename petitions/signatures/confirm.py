@@ -17,6 +17,7 @@ Six rules decide. Each is a function or a fragment of SQL:
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -92,6 +93,22 @@ class UnsealedSigner(NamedTuple):
     known: list[Indexes]
 
 
+@dataclass(frozen=True, slots=True)
+class LockedMailbox:
+    """What a press of the button finds under the lock of the mailbox.
+
+    `signature` is the form whose button was pressed, and `signer` its signer. `forms` are all forms
+    of the mailbox, that one first; `confirmed` are those that are confirmed. `waiting` are other
+    people's pending forms for the same address.
+    """
+
+    signature: Signature
+    signer: UnsealedSigner
+    forms: list[Signature]
+    confirmed: list[Signature]
+    waiting: list[Signature]
+
+
 class SlotDecision(NamedTuple):
     """Decision at confirmation: outcome, slot to take, or the person's confirmed signature."""
 
@@ -132,17 +149,20 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> ConfirmResult:
     signer = _unseal(signature_id)
     if signer is None:
         return ConfirmResult(Outcome.GONE)
-    mailbox = signing_sql.read_under_lock(
+    found = signing_sql.read_under_lock(
         signature_id, others=mailboxes(signer.known), oldest=_oldest()
     )
-    signature = mailbox.pop(signature_id, None)
+    signature = found.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
         return ConfirmResult(Outcome.GONE)
     if bytes(signature.signer.sealed) != signer.sealed:
         raise StateChanged
-    return _unconfirmable(signature, signer) or _decide(
-        signature, [*mailbox.values()], signer, is_chosen
-    )
+    if result := _unconfirmable(signature, signer):
+        return result
+    forms = [signature, *found.values()]
+    confirmed = [form for form in forms if form.confirmed_at]
+    waiting = _others_waiting(signature, found.values(), signer)
+    return _decide(LockedMailbox(signature, signer, forms, confirmed, waiting), is_chosen)
 
 
 def _unconfirmable(signature: Signature, signer: UnsealedSigner) -> ConfirmResult | None:
@@ -156,36 +176,27 @@ def _unconfirmable(signature: Signature, signer: UnsealedSigner) -> ConfirmResul
     return ConfirmResult(Outcome.CONTRADICTED, signature, not_me=not_me)
 
 
-def _decide(
-    signature: Signature, mailbox: list[Signature], signer: UnsealedSigner, is_chosen: bool
-) -> ConfirmResult:
+def _decide(mailbox: LockedMailbox, is_chosen: bool) -> ConfirmResult:
     """Judge the signature against the others of its mailbox, then ask the owner or carry it out."""
-    confirmed = [row for row in (signature, *mailbox) if row.confirmed_at]
-    waiting = _others_waiting(signature, mailbox, signer)
-    slot_decision = _judge(signature, confirmed, signer.known)
+    signature, confirmed, waiting = mailbox.signature, mailbox.confirmed, mailbox.waiting
+    slot_decision = _judge(signature, confirmed, mailbox.signer.known)
     # If the row limit cut off forms, another person's may be among them: 20 aliases could hide it.
-    is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= signing_sql.MAX_ROWS
+    is_cut = signature.confirmed_at is None and len(mailbox.forms) >= signing_sql.MAX_ROWS
     if waiting or is_cut or (slot_decision.outcome is Outcome.CONFIRMED and confirmed):
         if not is_chosen:
             people = _people([signature, *waiting])
             return ConfirmResult(Outcome.CHOOSE, signature, people, joins=bool(confirmed))
         _lock([signature, *waiting, *confirmed])
-    return _carry_out(slot_decision, signature, confirmed, waiting, [signature, *mailbox], signer)
+    return _carry_out(slot_decision, mailbox)
 
 
-def _carry_out(
-    slot_decision: SlotDecision,
-    signature: Signature,
-    confirmed: list[Signature],
-    waiting: list[Signature],
-    forms: list[Signature],
-    signer: UnsealedSigner,
-) -> ConfirmResult:
+def _carry_out(slot_decision: SlotDecision, mailbox: LockedMailbox) -> ConfirmResult:
     """Write the decision, and retire the pending forms of people who were not chosen."""
+    signature, signer = mailbox.signature, mailbox.signer
     asked_for, caught_by = signature.name_use, _caught_by(signature, signer.address)
     person = signer.person
     if slot_decision.outcome is Outcome.CONFIRMED:
-        twin = None if caught_by else _clean_twin(signature, forms, signer)
+        twin = None if caught_by else _clean_twin(signature, mailbox)
         person = twin or person
         signing_sql.write(
             signature,
@@ -196,13 +207,13 @@ def _carry_out(
             caught_by=caught_by,
             twin=twin,
         )
-        _narrow(confirmed, signature, signer.address)
+        _narrow(mailbox.confirmed, signature, signer.address)
     elif slot_decision.existing:
         may_count = _may_count(signature) and not caught_by
-        twin = _clean_twin(slot_decision.existing, forms, signer)
+        twin = _clean_twin(slot_decision.existing, mailbox)
         _merge_choices(slot_decision.existing, signer, may_count=may_count, twin=twin)
-    if waiting and slot_decision.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
-        disowning.retire(_lock(waiting, state=State.PENDING))
+    if mailbox.waiting and slot_decision.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
+        disowning.retire(_lock(mailbox.waiting, state=State.PENDING))
     signature = slot_decision.existing or signature
     added = Person(person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = slot_decision.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
@@ -229,7 +240,7 @@ def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
 
 
 def _others_waiting(
-    signature: Signature, mailbox: Iterable[Signature], signer: UnsealedSigner
+    signature: Signature, others: Iterable[Signature], signer: UnsealedSigner
 ) -> list[Signature]:
     """Return other people's pending forms for the same address; none if this one is confirmed.
 
@@ -240,7 +251,7 @@ def _others_waiting(
     mine = persons(signer.known)
     return [
         row
-        for row in mailbox
+        for row in others
         if row.state == State.PENDING
         and bytes(row.signer.person_ix) not in mine
         and sealing.address_of(row.signer) == signer.address
@@ -333,9 +344,7 @@ def household_rule(others: list[Signer], homes: set[bytes]) -> SlotDecision:
     return SlotDecision(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
-def _clean_twin(
-    held: Signature, forms: list[Signature], signer: UnsealedSigner
-) -> dict[str, str] | None:
+def _clean_twin(held: Signature, mailbox: LockedMailbox) -> dict[str, str] | None:
     """Return the held signer's data with the name from their newest form that passed screening.
 
     Return None if there is none. Names that differ only by signs, accents or case are one person
@@ -343,15 +352,15 @@ def _clean_twin(
     """
     if held.verdict != Signature.Verdict.HOLD:
         return None
-    mine = persons(signer.known)
+    mine = persons(mailbox.signer.known)
     twins = [
         form
-        for form in forms
+        for form in mailbox.forms
         if form.pk != held.pk
         and form.state == State.PENDING
         and form.verdict == Signature.Verdict.PASS
         and bytes(form.signer.person_ix) in mine
-        and sealing.address_of(form.signer) == signer.address
+        and sealing.address_of(form.signer) == mailbox.signer.address
     ]
     with suppress(vault.CannotOpen):
         if twins:
