@@ -84,6 +84,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
         "needs_approval": bulk.needs_approval(job),
         "others": others,
         "may_approve": actor(request) in others,
+        "minutes": bulk.APPROVAL.minutes_alone,
         "starts_alone_at": (job.awaiting_since or timezone.now()) + bulk.APPROVAL.alone_waits,
     }
     try:

@@ -7,7 +7,6 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -140,12 +139,7 @@ class NewsAdmin(Titled):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: News, form: Any, change: bool) -> None:
-        """Save a draft under a row lock, because `start` may send it at the same time."""
-        rows = News.objects.select_for_update().filter(pk=obj.pk)
-        if change and not all(row.is_editable for row in rows):
-            raise PermissionDenied("petitions.change_news")
-        obj.actor = obj.actor or actor(request)
-        super().save_model(request, obj, form, change)
+        use_cases.save(news=obj, actor=actor(request))
 
     def response_post_save_add(self, request: HttpRequest, obj: News) -> Any:
         return redirect("admin:petitions_news_send", obj.pk)
@@ -240,7 +234,10 @@ def _before_sending(news: News) -> dict[str, Any]:
     size = use_cases.size(news)
     missing = use_cases.missing(news, size.people)
     # If something is missing, no number is shown: it may be that of a small place.
-    return {"missing": missing} if missing else {"size": size, "seen": use_cases.digest(news)}
+    if missing:
+        return {"missing": missing}
+    seen, minutes = use_cases.digest(news), use_cases.APPROVAL.minutes_alone
+    return {"size": size, "seen": seen, "minutes": minutes}
 
 
 def _do(act: str, **by: Any) -> str:
@@ -262,7 +259,10 @@ def _do(act: str, **by: Any) -> str:
             "It waits until another organiser approves it. They get an email. Nobody has got it "
             "yet."
         )
-    return "It starts by itself in ten minutes. Until then you can stop it. Nobody has got it yet."
+    return (
+        f"It starts by itself in {use_cases.APPROVAL.minutes_alone} minutes. Until then you can "
+        "stop it. Nobody has got it yet."
+    )
 
 
 _ACTS: dict[str, tuple[Callable[..., None], str]] = {

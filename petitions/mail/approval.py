@@ -50,6 +50,11 @@ class Approval:
     begun: Mapping[str, object] = field(default_factory=dict)
     ended: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def minutes_alone(self) -> int:
+        """How many minutes a job waits that nobody else may approve."""
+        return self.alone_waits // timedelta(minutes=1)
+
     def submit(
         self, job: BatchJob, *, is_large: bool, actor: User, screen: str, **columns: object
     ) -> None:
@@ -93,14 +98,14 @@ class Approval:
 
     def mail_team(self, job: BatchJob, *, message_id: str) -> bool:
         """Mail the team that a job waits. Return False if that failed and must be retried."""
-        context = {"job": job, "is_alone": not roles.others_who_approve(job)}
+        is_alone = not roles.others_who_approve(job)
+        context = {"job": job, "is_alone": is_alone, "minutes": self.minutes_alone}
         to = {"permission": self.team, "message_id": message_id}
         return team.send_to_all(self.template, context, date=job.created_at, **to)
 
     @transaction.atomic
     def _begin_by_clock(self, job: BatchJob) -> None:
-        minutes = self.alone_waits // timedelta(minutes=1)
-        why = f"nobody else may approve, and nobody stopped it in {minutes} minutes"
+        why = f"nobody else may approve, and nobody stopped it in {self.minutes_alone} minutes"
         if self._begin(job):
             audit.record(action=self.approved, screen=self.screen, about=job, why=why)
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import URLValidator, validate_email
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -39,7 +39,7 @@ from petitions.signers import sealing
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
-SEND = "petitions.send_news"
+WRITE, SEND = "petitions.change_news", "petitions.send_news"
 # Pages count supporters only up to this number.
 MAX_COUNTED = 100_000
 # For estimates: how many mails one process sends in a minute if no provider slows it, and the usual
@@ -156,6 +156,20 @@ def _is_whole(link: str) -> bool:
     except (ValueError, ValidationError):
         return False
     return parts.hostname != "localhost"
+
+
+def save(*, news: News, actor: User) -> None:
+    """Save a draft under a row lock, because `start` may send it at the same time.
+
+    Who wrote it first stays its actor. Raises `PermissionDenied` if it is no draft any more. The
+    lock lasts until the caller's transaction ends, which also saves the texts.
+    """
+    roles.require(actor, WRITE)
+    rows = News.objects.select_for_update().filter(pk=news.pk)
+    if not all(row.is_editable for row in rows):
+        raise PermissionDenied(WRITE)
+    news.actor = news.actor or actor
+    news.save()
 
 
 def mail_test(*, news: News, actor: User, screen: str) -> int:
