@@ -13,6 +13,7 @@ from petitions.counting.figures import STEP
 from petitions.crypto import vault
 from petitions.identity import residence
 from petitions.models import Decision, Figures, Petition, Place, Region, Signature
+from petitions.models.counts import round_down
 
 Cell = str | int
 # Nations by the first letter of the code of a place or region.
@@ -126,7 +127,7 @@ def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     yield Table("name-use", "What signers allow for their name", ("choice", "signatures"), uses)
     states = dict(counts["state"])
     # An organiser's rule can hold one address: an exact number would tell when that one confirms.
-    states[Signature.State.HELD] = states.get(Signature.State.HELD, 0) // STEP * STEP
+    states[Signature.State.HELD] = round_down(states.get(Signature.State.HELD, 0), STEP)
     lines = [(label, states.get(state, 0)) for state, label in _STATES.items()]
     yield Table("states", "States", ("state", "signatures"), lines)
     removed = {str(Decision.Reason(reason).label): n for reason, n in counts["removed"].items()}

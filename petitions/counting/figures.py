@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.models import Figures, Petition, Signature, Signer
-from petitions.models.counts import ANONYMITY_THRESHOLD
+from petitions.models.counts import ANONYMITY_THRESHOLD, round_down
 
 TABLES = ("state", "removed", "place", "day", "version", "name_use")
 STEP = ANONYMITY_THRESHOLD
@@ -132,7 +132,7 @@ def _steady(petition_id: int, waiting: int, before: Counts, now: datetime) -> tu
     margin = _margin(petition_id, since)
     if shown - margin <= waiting < shown + STEP + margin:
         return shown, since
-    return waiting // STEP * STEP, int(now.timestamp()) // 3600
+    return round_down(waiting, STEP), int(now.timestamp()) // 3600
 
 
 def _margin(petition_id: int, since: int) -> int:

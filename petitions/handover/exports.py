@@ -20,6 +20,7 @@ from petitions.handover import csv_file, encryption, purposes, xlsx_file
 from petitions.handover.purposes import Cells
 from petitions.mail import team
 from petitions.models import AuditRecord, Export, Organisation
+from petitions.models.counts import in_steps
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
@@ -89,7 +90,7 @@ def about(*, export: Export, actor: User, screen: str) -> str:
         about=export.petition,
         why=f"how many rows: {purpose.name}",
     )
-    return purposes.in_steps(purpose.about())
+    return in_steps(purpose.about(), purposes.RARE, about="about")
 
 
 def stream(

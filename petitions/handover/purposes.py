@@ -226,14 +226,6 @@ def of(export: Export, subject: str = "") -> Purpose:
     return PURPOSES[export.purpose](export, subject)
 
 
-def in_steps(number: int) -> str:
-    """Return a number of rows in words, rounded down to steps of `RARE`.
-
-    Two exact numbers of one place, or of today, would show whether somebody has signed in between.
-    """
-    return f"about {number // RARE * RARE:,}" if number >= RARE else f"fewer than {RARE}"
-
-
 def _person(row: Row) -> dict[str, str]:
     """Return the unsealed signer, or {} if they were not read or retention has erased them."""
     return {} if row.sealed is None else _open(row.sealed, bytes.fromhex(row.id))

@@ -35,6 +35,7 @@ from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
 from petitions.mail.approval import Approval
 from petitions.models import AuditRecord, Mail, News, Signature, Signer, rank_of
+from petitions.models.counts import round_down
 from petitions.signers import sealing
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
@@ -108,7 +109,7 @@ def supporters(news: News) -> QuerySet[Signature]:
 def size(news: News) -> Size:
     """Return its size now. People may still leave before it is sent."""
     people = supporters(news)[:MAX_COUNTED].count()
-    rounded = people // News.FEWEST * News.FEWEST
+    rounded = round_down(people, News.FEWEST)
     one_provider = rounded * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
     minutes = math.ceil(max(one_provider, rounded / MAILS_A_MINUTE, 1))
     return Size(people, news.is_of_place, news.texts.count(), minutes)

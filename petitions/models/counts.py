@@ -21,6 +21,20 @@ from petitions.models.petition import Petition
 ANONYMITY_THRESHOLD = 25
 
 
+def round_down(number: int, step: int = ANONYMITY_THRESHOLD) -> int:
+    """Round a number of people down to a multiple of `step` (disclosure control)."""
+    return number // step * step
+
+
+def in_steps(number: int, step: int = ANONYMITY_THRESHOLD, *, about: str = "") -> str:
+    """Return a number rounded down in words: "fewer than 25" or, after `about`, "at least 1,275".
+
+    Exact numbers would show, to somebody who looks twice, what one person did in between.
+    """
+    rounded = round_down(number, step)
+    return f"{about} {rounded:,}".lstrip() if rounded else f"fewer than {step}"
+
+
 @with_checked_choices
 class Tally(models.Model):
     """The counter of signatures for one petition, place, kind and shard.

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from petitions.formatting.sanitising import need_few_marks
 from petitions.models.base import with_checked_choices
-from petitions.models.counts import ANONYMITY_THRESHOLD
+from petitions.models.counts import ANONYMITY_THRESHOLD, in_steps
 from petitions.models.geography import Place, Region
 from petitions.models.jobs import BatchJob
 from petitions.models.petition import Petition
@@ -114,9 +114,7 @@ class News(BatchJob):
     @classmethod
     def in_steps(cls, people: int) -> str:
         """Return a number of people in words, rounded down."""
-        if people < cls.FEWEST:
-            return f"fewer than {cls.FEWEST} people"
-        return f"at least {people // cls.FEWEST * cls.FEWEST:,} people"
+        return f"{in_steps(people, cls.FEWEST, about='at least')} people"
 
     @property
     def is_editable(self) -> bool:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from petitions.infra import sweeps
 from petitions.mail import monitoring, replies
 from petitions.models import Alert, Mail, Petition, Rule, Signature
-from petitions.models.counts import ANONYMITY_THRESHOLD
+from petitions.models.counts import round_down
 from petitions.screening import screen
 
 Kind = Alert.Kind
@@ -23,8 +23,6 @@ MAX_HELD_FOR = timedelta(hours=48)
 MAIL_LATE_AFTER = timedelta(minutes=10)
 # An alert needs this share of failing mails to the newest signers, and this many failing mails.
 REFUSED_SHARE, MIN_REFUSED = 0.05, 10
-# Mails are counted in steps, as in the cockpit: an exact number would reveal what an address did.
-STEP = ANONYMITY_THRESHOLD
 MAX_COUNTED = 10_000
 # What an alert of one kind is about: a petition's id, if any, and the name of a sweep or "".
 Subject = tuple[int | None, str]
@@ -88,16 +86,19 @@ def _held_for_long() -> dict[Subject, int]:
 
 
 def _waiting_mail() -> dict[Subject, int]:
-    """Count late mail, only of kinds that are queued whatever an address has done."""
+    """Count late mail, only of kinds that are queued whatever an address has done.
+
+    Rounded down, as in the cockpit: an exact number would reveal what an address has done.
+    """
     late = Mail.objects.late(replies.UNWANTED).filter(
         kind__in=monitoring.SHOWN, created_at__lt=Now() - MAIL_LATE_AFTER
     )
     number = late.order_by()[:MAX_COUNTED].count()
-    return {(None, ""): number // STEP * STEP} if number else {}
+    return {(None, ""): round_down(number)} if number else {}
 
 
 def _refused_mail() -> dict[Subject, int]:
     """Count mail that fails for reasons other than its address; `mail.monitoring` says why."""
     failing, _sent, asked = Mail.objects.outcomes_lately()
     is_too_much = failing >= MIN_REFUSED and failing > REFUSED_SHARE * asked
-    return {(None, ""): failing // MIN_REFUSED * MIN_REFUSED} if is_too_much else {}
+    return {(None, ""): round_down(failing, MIN_REFUSED)} if is_too_much else {}

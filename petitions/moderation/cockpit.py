@@ -19,7 +19,7 @@ from petitions.crypto import vault
 from petitions.identity import email_addresses, providers
 from petitions.mail import monitoring
 from petitions.models import ActivityMinute, Mail, Petition, Rule, Signature, as_array
-from petitions.models.counts import ANONYMITY_THRESHOLD
+from petitions.models.counts import ANONYMITY_THRESHOLD, in_steps, round_down
 from petitions.moderation.activity import DAY, HOUR, Event, last_full_minute
 from petitions.moderation.rules import LEAST_SHOWN
 from petitions.moderation.selection import Number, bounded
@@ -209,7 +209,7 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
         if form.confirmed_at:
             confirmed.add(form.mailbox)
     funnels = [
-        Funnel(name, *(len(mailboxes) // STEP * STEP for mailboxes in steps))
+        Funnel(name, *(round_down(len(mailboxes), STEP) for mailboxes in steps))
         for name, steps in reached.items()
     ]
     return sorted(funnels, key=lambda one: (one.name == OTHERS, -one.submitted))
@@ -232,7 +232,7 @@ def mails() -> Queue:
     rows = queued.filter(kind__in=monitoring.SHOWN)
     oldest = rows.order_by("due_at")[:MAX_COUNTED].aggregate(at=Min("created_at"))["at"]
     number = bounded(rows, MAX_COUNTED)
-    return Number(number.n // STEP * STEP, number.is_exact), oldest
+    return Number(round_down(number.n, STEP), number.is_exact), oldest
 
 
 def rules_met(seen: Activity) -> list[dict[str, Any]]:
@@ -249,16 +249,11 @@ def rules_met(seen: Activity) -> list[dict[str, Any]]:
         {
             "about": about,
             "in_force": in_force,
-            "refused": [_in_steps(counts[refusing]) for counts in times],
-            "held": [_in_steps(counts[holding]) for counts in times],
+            "refused": [in_steps(counts[refusing], LEAST_SHOWN) for counts in times],
+            "held": [in_steps(counts[holding], LEAST_SHOWN) for counts in times],
         }
         for about, in_force, refusing, holding in (
             ("networks", networks, Event.REFUSED_NETWORK, Event.HELD_NETWORK),
             ("domains", kinds[Rule.Kind.DOMAIN], Event.REFUSED_DOMAIN, Event.HELD_DOMAIN),
         )
     ]
-
-
-def _in_steps(number: int) -> str:
-    stepped = number // LEAST_SHOWN * LEAST_SHOWN
-    return f"{stepped:,}" if stepped else f"fewer than {LEAST_SHOWN}"

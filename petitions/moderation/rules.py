@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from petitions.identity import providers
 from petitions.models import AuditRecord, Rule, Signature
+from petitions.models.counts import in_steps
 from petitions.screening import rules
 from petitions.signers import sealing
 from petitions.staff import audit, roles
@@ -24,9 +25,6 @@ PREVIEW_PERIOD = timedelta(hours=24)
 MAX_COUNTED = 10_000
 # A smaller number could reveal whether the only person of a domain has signed.
 LEAST_SHOWN = 5
-# Organisers, who may not search, see numbers in these steps, and none by state: by five forms to
-# made-up addresses of a domain they could see when another of its signatures is confirmed or held.
-STEP = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,9 @@ class Preview:
     def number(self) -> str:
         total = self.states.total() if self.states else 0
         if not self.is_exact:
-            stepped = total // STEP * STEP
-            return f"at least {stepped:,}" if stepped else f"fewer than {STEP}"
+            # Organisers, who may not search, see it in steps, and none by state: by five forms to
+            # made-up addresses of a domain they could see when another one is confirmed or held.
+            return in_steps(total, about="at least")
         if total < LEAST_SHOWN:
             return f"fewer than {LEAST_SHOWN}"
         return f"{total:,}" if total < MAX_COUNTED else f"{MAX_COUNTED:,} or more"
