@@ -31,6 +31,8 @@ _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
 # Indentation that would make a paragraph a code block.
 _DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
 _LARGEST_FILE = 20 << 20
+# Of the audit records.
+SCREEN = "load_statement"
 # How files in other formats begin that are named like text, and the error about each.
 _OTHER_FORMATS = {
     "<!doctype html": "this is an HTML page. Load it with --format html.",
@@ -158,35 +160,32 @@ def load_statement(
     _check(source, slug, language)
     statement, _new = Statement.objects.get_or_create(slug=slug)
     is_led = _link(statement, petition or source.text("petition"), required=bool(petition))
-    wanted = {
-        "title": source.title,
-        "summary": source.text("summary"),
-        "body": source.body,
-        "dated": _month(dated or source.text("dated")),
-    }
-    text = statement.texts.filter(language=language).first()
-    created = text is None
-    text = text or StatementText(statement=statement, language=language)
-    for name, value in wanted.items():
-        setattr(text, name, value)
-    changed = bool(texts.changed([text]))
+    text = _unsaved(statement, language, source, dated)
+    created, changed = text.pk is None, bool(texts.changed([text]))
     if changed and not named and _is_by_staff(text):
         raise Refused(
             f"Somebody has written a text at {statement.get_absolute_url()} in the admin. "
             f"Give --slug {slug} to replace it, or another --slug to keep both."
         )
-    publishing.save_texts(statement=statement, texts=[text], actor=None, screen="load_statement")
+    publishing.save_texts(statement=statement, texts=[text], actor=None, screen=SCREEN)
     is_published = publish and text.published_at is None
     if is_published:
-        publishing.publish(
-            statement=statement, language=language, actor=None, screen="load_statement"
-        )
+        publishing.publish(statement=statement, language=language, actor=None, screen=SCREEN)
         text.refresh_from_db()
     if feature:
         publishing.feature(statement=statement)
     is_updated = changed or is_led
     done = {"created": created, "updated": is_updated and not created, "published": is_published}
     return text, [act for act, is_done in done.items() if is_done]
+
+
+def _unsaved(statement: Statement, language: str, source: TextFile, dated: str) -> StatementText:
+    """Return the statement's text in a language, stored or new, with the words of the file."""
+    stored = statement.texts.filter(language=language).first()
+    text = stored or StatementText(statement=statement, language=language)
+    text.title, text.summary, text.body = source.title, source.text("summary"), source.body
+    text.dated = _month(dated or source.text("dated"))
+    return text
 
 
 def _contents(path: Path) -> bytes:

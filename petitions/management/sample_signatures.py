@@ -168,17 +168,7 @@ class _Maker:
         counts = State.HELD if is_held else State.CONFIRMED
         days = crowd.days if crowd else self.days
         created_at, confirmed_at = self._times(days, is_confirmed=is_confirmed)
-        attempt = Attempt(
-            name=name,
-            email=email,
-            postcode=home.postcode,
-            country=home.country,
-            language=person.language,
-            name_use=self.rng.choices(list(self.name_uses), list(self.name_uses.values()))[0],
-            wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
-            text_version=self.text_version,
-            consent_version=consent.version_of(publishes_names=self.petition.publishes_names),
-        )
+        attempt = self._attempt(name, email, home, person.language)
         signature = Signature(
             petition=self.petition,
             place_id=home.place,
@@ -200,6 +190,19 @@ class _Maker:
             network = crowd.network.format(self.in_crowd[course]) if crowd else ""
             signer.network_ix = sealing.network_index(network, day)
         return signer
+
+    def _attempt(self, name: str, email: str, home: Home, language: str) -> Attempt:
+        return Attempt(
+            name=name,
+            email=email,
+            postcode=home.postcode,
+            country=home.country,
+            language=language,
+            name_use=self.rng.choices(list(self.name_uses), list(self.name_uses.values()))[0],
+            wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
+            text_version=self.text_version,
+            consent_version=consent.version_of(publishes_names=self.petition.publishes_names),
+        )
 
     def _mailbox(self, handle: str, name: str, domain: str) -> tuple[str, Home, int]:
         """Return address, home and slot: a new mailbox, or sometimes slot 2 of the last one."""

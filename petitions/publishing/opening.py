@@ -9,6 +9,7 @@ from django.utils import timezone
 from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import life, readiness
+from petitions.publishing.readiness import Item
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
@@ -36,12 +37,7 @@ def open_petition(
     roles.require(actor, life.PERMISSION)
     row = life.locked_for(petition, life.OPEN)
     row.opens_at = at or row.opens_at
-    items = readiness.checklist(row)
-    if reasons := readiness.blocking(items):
-        raise Refused(" ".join(reasons))
-    unready = [item for item in items if not item.is_ready]
-    if unready and not override.strip():
-        raise Refused(" ".join(why for item in unready for why in item.todo))
+    unready = _unready(row, override)
     now = timezone.now()
     is_to_come = row.opens_at is not None and row.opens_at > now
     opens_at = at or (row.opens_at if is_to_come else row.appears_at()) or now
@@ -54,13 +50,20 @@ def open_petition(
     life.record(act=life.ACTS[life.OPEN], petition=row, actor=actor, screen=screen, why=planned)
     if unready:
         names = ", ".join(item.label for item in unready)
-        audit.record(
-            action=AuditRecord.Action.OPENED_UNREADY,
-            screen=screen,
-            actor=actor,
-            about=row,
-            why=f"{override[: 290 - len(names)]} [{names}]",
-        )
+        why = f"{override[: 290 - len(names)]} [{names}]"
+        action = AuditRecord.Action.OPENED_UNREADY
+        audit.record(action=action, screen=screen, actor=actor, about=row, why=why)
+
+
+def _unready(petition: Petition, override: str) -> list[Item]:
+    """Return the items of the checklist that `override` ignores. Raises `Refused` for others."""
+    items = readiness.checklist(petition)
+    if reasons := readiness.blocking(items):
+        raise Refused(" ".join(reasons))
+    unready = [item for item in items if not item.is_ready]
+    if unready and not override.strip():
+        raise Refused(" ".join(why for item in unready for why in item.todo))
+    return unready
 
 
 def record_closes() -> None:

@@ -21,7 +21,7 @@ from petitions.publishing import warm_cache
 from petitions.signatures import check_email, self_service
 from petitions.signatures import confirm as confirming
 from petitions.signatures import disown as disowning
-from petitions.signatures.confirm import Outcome
+from petitions.signatures.confirm import ConfirmResult, Outcome
 from petitions.web.forms import SignForm
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
@@ -77,8 +77,16 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     if outcome not in {Outcome.CONFIRMED, Outcome.ALREADY}:
         template, conflict = "petitions/not_counted.html", HTTPStatus.CONFLICT
         return _respond(request, template, signature, conflict, outcome=outcome.value)
-    # The thank-you page is only for its signer: never cache or share it. Its buttons need the
-    # link's token, also after a code.
+    return _thanks(request, signature, outcome, result)
+
+
+def _thanks(
+    request: HttpRequest, signature: Signature, outcome: Outcome, result: ConfirmResult
+) -> HttpResponse:
+    """Render the thank-you page, only for its signer: never cache or share it.
+
+    Its buttons need the link's token, also after a code.
+    """
     own = _token(tokens.Link(signature.pk, signature.link_epoch))
     return _respond(
         request,

@@ -23,7 +23,7 @@ from petitions.formatting.languages import days
 from petitions.identity import email_addresses, residence
 from petitions.infra.client_network import sender_of
 from petitions.mail import messages, suppression
-from petitions.models import Place, Signature
+from petitions.models import PetitionText, Place, Signature
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.screening import challenge
@@ -369,30 +369,13 @@ def _show(
 
 def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -> dict[str, Any]:
     """Return the template context of a signature. A code was mailed to `new_address`, if any."""
-    signature, reference = one.signature, one.signature.reference
-    language, country, ids = get_language(), one.person["country"], _ids(reference)
+    signature, language, country = one.signature, get_language(), one.person["country"]
     place = signature.place.name_in(language)
     text = warm_cache.text(signature.petition.slug, language)
     # Constituencies have English names, and some in Wales also Welsh ones.
     is_constituency = signature.place.kind == Place.Kind.CONSTITUENCY
     is_english = is_constituency and place == signature.place.name
-    forms: dict[type, Any] = {
-        NameForm: NameForm(initial={"name": one.person["name"]}, auto_id=ids),
-        NameUseForm: NameUseForm(
-            initial={
-                "name_use": signature.name_use,
-                "news_may_name": signature.news_may_name,
-            },
-            auto_id=ids,
-            publishes_names=signature.petition.publishes_names,
-            wants_updates=signature.wants_updates,
-            text=text,
-        ),
-        NewAddressForm: NewAddressForm(auto_id=ids),
-        CodeForm: CodeForm(auto_id=ids),
-    }
-    if refused and refused[0] == reference:
-        forms[type(refused[1])] = refused[1]
+    forms = _forms(one, refused, text)
     return {
         "signature": signature,
         "person": one.person,
@@ -409,6 +392,31 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
         "address_form": forms[NewAddressForm],
         "code_form": forms[CodeForm],
     }
+
+
+def _forms(
+    one: OwnSignature, refused: tuple[str, Any] | None, text: PetitionText | None
+) -> dict[type, Any]:
+    """Return the forms of a signature by their class, one of them as it was refused."""
+    signature, ids = one.signature, _ids(one.signature.reference)
+    forms: dict[type, Any] = {
+        NameForm: NameForm(initial={"name": one.person["name"]}, auto_id=ids),
+        NameUseForm: NameUseForm(
+            initial={
+                "name_use": signature.name_use,
+                "news_may_name": signature.news_may_name,
+            },
+            auto_id=ids,
+            publishes_names=signature.petition.publishes_names,
+            wants_updates=signature.wants_updates,
+            text=text,
+        ),
+        NewAddressForm: NewAddressForm(auto_id=ids),
+        CodeForm: CodeForm(auto_id=ids),
+    }
+    if refused and refused[0] == signature.reference:
+        forms[type(refused[1])] = refused[1]
+    return forms
 
 
 def _ids(reference: str) -> str:
