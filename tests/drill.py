@@ -190,7 +190,7 @@ def _sign_all(petition: Petition, sent: list[Signing]) -> None:
 def _sign(petition: Petition, one: Signing) -> UUID:
     evidence = Evidence(sender=one.sender, pace=one.pace)
     with screen(petition=petition, attempt=one.attempt, evidence=evidence) as (screening, kept):
-        kept.keep()
+        kept.is_kept = True
         stored = submit.store(petition=petition, attempt=one.attempt, screening=screening)
     if one.is_confirmed:
         confirm.confirm(signature_id=stored, epoch=0)

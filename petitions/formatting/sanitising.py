@@ -83,10 +83,10 @@ def render_markdown(text: str) -> SafeString:
     return mark_safe(clean)  # noqa: S308 - nh3 has just cleaned it
 
 
-def plain(markdown: str, words: int = 60) -> str:
+def plain(markdown: str) -> str:
     """Return the beginning of a Markdown text as one line of plain text, for feeds and previews."""
     text = unescape(nh3.clean(render_markdown(markdown), tags=set()))
-    return Truncator(legible(text)).words(words)
+    return Truncator(legible(text)).words(60)
 
 
 def plain_text(text: str) -> str:

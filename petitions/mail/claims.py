@@ -151,7 +151,7 @@ def settle(
             mine.update(state=state, code=code, attempts=F("attempts") - int(untried))
 
 
-def settle_news(mails: Sequence[tuple[Mail, str]], state: Mail.State, code: str = "") -> None:
+def settle_news(mails: Sequence[tuple[Mail, str]], state: Mail.State, code: str) -> None:
     """Write the outcome of claimed mails of news and count them by provider, in one statement.
 
     A mail is counted only if its row was written (compare-and-set as in `settle`), so that the

@@ -101,14 +101,13 @@ def seed(
     petition: Petition,
     total: int,
     days: int = 28,
-    seed: int = 1,
     progress: Callable[[int], object] = lambda _rows: None,
 ) -> None:
     """Add `total` sample signatures in every state, signed in the last `days`, in one transaction.
 
-    `seed` initialises the random number generator. `progress` gets the size of each batch.
+    `progress` gets the size of each batch.
     """
-    maker = _Maker(petition, days, Random(seed))
+    maker = _Maker(petition, days, Random(1))
     courses = [*_COURSES, *maker.rng.choices(list(_COURSES), list(_COURSES.values()), k=total)]
     last = list[str]()
     for course, crowd in _CROWDS.items():

@@ -163,9 +163,9 @@ ACTS: Mapping[str, Act] = {
 }
 
 
-def phase_of(petition: Petition, now: datetime | None = None) -> Phase:
-    """Return the phase of a petition at `now`."""
-    now = now or timezone.now()
+def phase_of(petition: Petition) -> Phase:
+    """Return the phase of a petition now."""
+    now = timezone.now()
     if petition.state != State.OPEN:
         return Phase(petition.state)
     if petition.closes_at is not None and petition.closes_at <= now:

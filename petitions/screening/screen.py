@@ -5,6 +5,7 @@ A sweep raises alerts about networks and domains from which many sign at once.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import NamedTuple
 
@@ -72,16 +73,12 @@ class Screening(NamedTuple):
 UNSUSPICIOUS = Screening()
 
 
+@dataclass(slots=True)
 class Reservation:
     """Result of an attempt's rate limits, and whether its quota is kept or refunded."""
 
-    def __init__(self, result: LimitResult) -> None:
-        self.result = result
-        self.is_kept = False
-
-    def keep(self) -> None:
-        """Keep the quota, because a mail is sent for the attempt."""
-        self.is_kept = True
+    result: LimitResult
+    is_kept: bool = False
 
 
 @contextmanager
@@ -94,7 +91,7 @@ def screen(
 ) -> Iterator[tuple[Screening, Reservation]]:
     """Screen an attempt, and reserve its mailbox's quota of the rate limit.
 
-    The quota is refunded at the end of the block unless `Reservation.keep` was called. `suspected`
+    The quota is refunded at the end of the block unless it sets `Reservation.is_kept`. `suspected`
     are the signals of the form that this one corrects, so that a correction does not clear them.
     Constant work: what the sender is told (`Reservation.result`) does not depend on silent
     refusals, and a blocked attempt is counted, challenged and rate-limited like any other.

@@ -8,9 +8,8 @@ spellings of the mailbox may belong to other people, and have their own links: s
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -18,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from petitions.crypto import vault
-from petitions.crypto.tokens import Recipient
+from petitions.crypto.tokens import Link, Recipient
 from petitions.identity import email_addresses, names
 from petitions.mail import suppression
 from petitions.models import Export, Mail, Petition, Signature, Signer
@@ -35,6 +34,8 @@ CHANGEABLE = (State.CONFIRMED, State.HELD)
 # Most pending signatures of a mailbox that are shown. Anybody can send hundreds a day, and they
 # must not keep its owner from seeing and withdrawing the confirmed ones.
 MAX_WAITING_SHOWN = 20
+# How long a used link still shows its thank-you page, which allows for a second click.
+SHOWN_AGAIN_FOR = timedelta(minutes=10)
 
 
 class NoSuchSignature(Exception):
@@ -146,26 +147,17 @@ def choose_updates(
 
 
 def choose_updates_once_confirmed(
-    *,
-    signature_id: UUID,
-    epoch: int,
-    wants_updates: bool,
-    since: datetime,
-    news_may_name: bool = False,
+    *, link: Link, wants_updates: bool, news_may_name: bool = False
 ) -> None:
     """Subscribe or unsubscribe on the thank-you page, by its link alone. Raises `NoSuchSignature`.
 
-    Only if confirmed at or after `since`: a used link that is found later must change nothing.
     Subscribing undoes an earlier unsubscription, as in `choose_updates`.
     """
-    signatures = Signature.objects.filter(
-        pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
-    )
-    if not signatures.update(**_choice_of_news(wants_updates, news_may_name)):
+    if not _just_confirmed(link).update(**_choice_of_news(wants_updates, news_may_name)):
         raise NoSuchSignature
     if wants_updates:
         with suppress(vault.CannotOpen, Signer.DoesNotExist):
-            signer = Signer.objects.get(pk=signature_id)
+            signer = Signer.objects.get(pk=link.signature_id)
             recipient = sealing.recipient_of(sealing.unsealed(signer)["email"])
             suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=signer.petition_id)
 
@@ -179,16 +171,25 @@ def _choice_of_news(wants_updates: bool, news_may_name: bool) -> dict[str, Any]:
     }
 
 
-def take_back(*, signature_id: UUID, epoch: int, since: datetime) -> None:
-    """Withdraw from the thank-you page, by its link alone. Raises `NoSuchSignature`.
-
-    Only if confirmed at or after `since`: a used link that is found later must change nothing.
-    """
-    signatures = Signature.objects.filter(
-        pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
-    )
-    if not signatures.exists() or not withdrawing.withdraw(signature_id=signature_id):
+def take_back(*, link: Link) -> None:
+    """Withdraw from the thank-you page, by its link alone. Raises `NoSuchSignature`."""
+    if not _just_confirmed(link).exists():
         raise NoSuchSignature
+    if not withdrawing.withdraw(signature_id=link.signature_id):
+        raise NoSuchSignature
+
+
+def _just_confirmed(link: Link) -> QuerySet[Signature]:
+    """Return the link's signature if it was confirmed within `SHOWN_AGAIN_FOR`.
+
+    A used link that is found later must change nothing.
+    """
+    return Signature.objects.filter(
+        pk=link.signature_id,
+        link_epoch=link.epoch,
+        state__in=CHANGEABLE,
+        confirmed_at__gte=timezone.now() - SHOWN_AGAIN_FOR,
+    )
 
 
 def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
@@ -256,11 +257,6 @@ def want_no_mail(*, recipient: Recipient) -> None:
     wanting = [row.pk for row in rows if row.wants_updates]
     Signature.objects.filter(pk__in=wanting).update(**Signature.NO_NEWS)
     suppression.suppress_all(inbox=recipient.inboxes[0])
-
-
-def want_mail_again(*, recipient: Recipient) -> None:
-    """Remove the opt-out from the suppression list."""
-    suppression.unsuppress_all(inboxes=recipient.inboxes)
 
 
 def subject_access(*, recipient: Recipient) -> dict[str, Any]:

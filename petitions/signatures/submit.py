@@ -82,7 +82,8 @@ def submit(
             if corrects and not _may_correct(corrects):
                 return AlreadyCorrected()
             attempt_id = store(petition=petition, attempt=attempt, screening=screening)
-        reservation.keep()
+        # A mail is sent for it.
+        reservation.is_kept = True
     nudge()
     page = Page(attempt_id, petition.slug, attempt, signals=screening.signals)
     return Accepted(page.following(corrects) if corrects else page)

@@ -62,7 +62,7 @@ def wording(
     return mark_safe(escape(WORDING[version]) % names)  # noqa: S308 - all of it is escaped
 
 
-def name_use_wording(name_use: str, addressee: str, *, language: str = "") -> SafeString:
+def name_use_wording(name_use: str, addressee: str, *, language: str) -> SafeString:
     """Return the wording of a choice for the name as HTML. Arguments as for `wording`."""
     names = {"addressee": _isolated(addressee, language)}
     return mark_safe(escape(NAME_USE[name_use]) % names)  # noqa: S308 - all of it is escaped

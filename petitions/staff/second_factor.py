@@ -148,7 +148,7 @@ def make_recovery_codes(*, user: User, screen: str) -> list[str]:
 
 
 @transaction.atomic
-def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool:
+def reset(*, user: User, actor: User | None, screen: str) -> bool:
     """Remove an account's authenticator and codes, and record it; return False if it had none.
 
     All its sessions lose their second factor at once, and the next log-in asks to set up another.
@@ -158,9 +158,7 @@ def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool
         roles.require_to_manage(actor, user)
     removed = Authenticator.objects.filter(user=user).delete()[0]
     if removed:
-        audit.record(
-            action=Action.SECOND_FACTOR_RESET, screen=screen, actor=actor, about=user, why=why
-        )
+        audit.record(action=Action.SECOND_FACTOR_RESET, screen=screen, actor=actor, about=user)
     return bool(removed)
 
 

@@ -1,6 +1,6 @@
 """Views of confirmation (double opt-in): the mailed link, its outcomes, and "this was not me"."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -26,8 +26,6 @@ from petitions.web.forms import SignForm
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
 
-# How long a used link still shows its thank-you page, which allows for a second click.
-SHOWN_AGAIN_FOR = timedelta(minutes=10)
 _MEMBERS = "https://members.parliament.uk"
 
 
@@ -68,7 +66,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         return _which_was_meant(request, result.not_me)
     if signature.pk == link.signature_id:
         used_at = signature.confirmed_at
-        if used_at is not None and used_at < timezone.now() - SHOWN_AGAIN_FOR:
+        if used_at is not None and used_at < timezone.now() - self_service.SHOWN_AGAIN_FOR:
             # The link stays in the browser's history, where somebody else could find it.
             return _respond(request, "petitions/used_link.html", signature)
         if outcome is Outcome.ALREADY:
@@ -186,9 +184,7 @@ def take_back(request: HttpRequest, language: str, token: str) -> HttpResponse:
         return own_page
     try:
         link = tokens.read_link(tokens.CONFIRM, token)
-        self_service.take_back(
-            signature_id=link.signature_id, epoch=link.epoch, since=timezone.now() - SHOWN_AGAIN_FOR
-        )
+        self_service.take_back(link=link)
     except (self_service.NoSuchSignature, tokens.BadToken):
         return own_page
     return render(request, "petitions/taken_back.html")
@@ -205,11 +201,9 @@ def choose_news(request: HttpRequest, language: str, token: str) -> HttpResponse
     try:
         link = tokens.read_link(tokens.CONFIRM, token)
         self_service.choose_updates_once_confirmed(
-            signature_id=link.signature_id,
-            epoch=link.epoch,
+            link=link,
             wants_updates=wants_updates,
             news_may_name=request.POST.get("news_may_name") == "on",
-            since=timezone.now() - SHOWN_AGAIN_FOR,
         )
     except (self_service.NoSuchSignature, tokens.BadToken):
         return own_page

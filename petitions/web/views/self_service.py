@@ -318,7 +318,7 @@ def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResp
 def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Opt out of all mail (suppression list), or back in."""
     if request.POST.get("wanted"):
-        self_service.want_mail_again(recipient=recipient)
+        suppression.unsuppress_all(inboxes=recipient.inboxes)
         return _show(request, recipient, token, done=_("You can get messages from us again."))
     self_service.want_no_mail(recipient=recipient)
     again = tokens.inbox_link(tokens.MAIL_AGAIN, recipient.inboxes[0])

@@ -14,7 +14,7 @@ from django.test import Client
 
 from petitions.counting import tallies
 from petitions.crypto import tokens
-from petitions.mail import outbox
+from petitions.mail import outbox, suppression
 from petitions.models import Export, Mail, Objection, Petition, Signature, Signer
 from petitions.signatures import self_service
 from petitions.signatures.confirm import Outcome
@@ -431,7 +431,7 @@ def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchange
     recipient = sealing.recipient_of(AMINA.email)
     assert recipient.inboxes[0].key_id == 9
     assert self_service.subject_access(recipient=recipient)["no_mail"] is True
-    self_service.want_mail_again(recipient=recipient)
+    suppression.unsuppress_all(inboxes=recipient.inboxes)
     assert not Objection.objects.exists()
 
 

@@ -13,9 +13,9 @@ from petitions.crypto import tokens
 from petitions.mail import outbox
 from petitions.models import Petition, Signature
 from petitions.publishing import organisation
+from petitions.signatures import self_service
 from petitions.signatures.withdraw import withdraw
 from petitions.signers.sealing import Attempt
-from petitions.web.views import confirming
 from tests.people import AMINA, DAVID, sign, typed
 
 PAGE = "/petitions/protect/"
@@ -132,7 +132,7 @@ def test_the_code_leads_to_the_same_offer(petition: Petition, browser: Client) -
 
 def test_an_old_link_changes_no_news(petition: Petition, client: Client) -> None:
     path = offered(thanks(client, petition))
-    long_ago = timezone.now() - confirming.SHOWN_AGAIN_FOR - timedelta(seconds=1)
+    long_ago = timezone.now() - self_service.SHOWN_AGAIN_FOR - timedelta(seconds=1)
     Signature.objects.update(confirmed_at=long_ago)
 
     answer = client.post(path, {"updates": "on"}, follow=True)

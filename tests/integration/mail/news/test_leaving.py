@@ -1,7 +1,6 @@
 """Unsubscribing from news: by one click in a mail program or one button on the page, for good."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail as sent
 from django.test import Client
-from django.utils import timezone
 
 from petitions.crypto import tokens
 from petitions.mail import bounces, news_counts, news_sending, outbox, suppression
@@ -128,12 +126,8 @@ def test_whoever_signs_again_and_asks_for_news_then_gets_news_again(
     (link,) = send(news, omar).values()
     client.post(path_of(link), ONE_CLICK)
 
-    self_service.choose_updates_once_confirmed(
-        signature_id=signature.pk,
-        epoch=0,
-        wants_updates=True,
-        since=timezone.now() - timedelta(hours=1),
-    )
+    own = tokens.Link(signature.pk, 0)
+    self_service.choose_updates_once_confirmed(link=own, wants_updates=True)
 
     assert not Objection.objects.exists()
 
