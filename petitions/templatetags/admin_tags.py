@@ -1,9 +1,12 @@
-"""Template tag for the to-do lists and warnings on the admin's home page."""
+"""Template tags of the admin: lists on narrow screens, and what waits on the home page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 
 from petitions.admin import needs
 from petitions.staff import roles
@@ -29,3 +32,20 @@ def what_waits(context: dict[str, Any], name: str) -> Any:
     permissions, find = _LISTS[name]
     user = context["request"].user
     return find() if any(map(user.has_perm, permissions)) else None
+
+
+@register.filter
+def with_labels(row: Sequence[SafeString], headers: Sequence[dict[str, Any]]) -> list[SafeString]:
+    """Return the cells of a row of `result_list`, with their column's name in `data-label`.
+
+    On narrow screens the column headings are hidden, and the style sheet shows these names.
+    """
+    return [_labelled(cell, head) for cell, head in zip(row, headers, strict=True)]
+
+
+def _labelled(cell: SafeString, head: dict[str, Any]) -> SafeString:
+    """Label a cell. The row heading in the first column and the checkbox get no label."""
+    if not cell.startswith("<td") or cell.startswith('<td class="action-checkbox"'):
+        return cell
+    label = format_html('<td data-label="{}"', capfirst(head["text"]))
+    return mark_safe(label + cell.removeprefix("<td"))  # noqa: S308 - Django has made the cell
