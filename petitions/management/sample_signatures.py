@@ -34,9 +34,8 @@ from petitions.models import (
     Signer,
     Snapshot,
 )
-from petitions.moderation import decisions
+from petitions.moderation import alert_causes, decisions
 from petitions.privacy import retention
-from petitions.screening import screen
 from petitions.screening.fraud_signals import Facts, Verdict, judge
 from petitions.signatures import withdraw
 from petitions.signers import consent, sealing
@@ -130,7 +129,7 @@ def seed(
     _open_before(petition, timezone.now() - timedelta(days=days))
     _write_snapshots(petition)
     countries.store(figures.store(petition, timezone.now()), timezone.now())
-    screen.raise_burst_alerts()
+    alert_causes.raise_burst_alerts()
 
 
 class _Maker:

@@ -1,37 +1,21 @@
-"""Screening of an attempt before it is stored: rules, rate limits and fraud signals together.
-
-A sweep raises alerts about networks and domains from which many sign at once.
-"""
+"""Screening of an attempt before it is stored: rules, rate limits and fraud signals together."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, timedelta
 from typing import NamedTuple
 
-from django.db import connection
-from django.utils import timezone
-
-from petitions.identity import email_addresses, providers
+from petitions.identity import email_addresses
 from petitions.infra.client_network import NOWHERE, Sender
-from petitions.models import Alert, Petition, Signature
+from petitions.models import Petition, Signature
 from petitions.screening import fraud_signals, rate_limits, rules
 from petitions.screening.challenge import Offer
 from petitions.screening.rate_limits import Act, LimitResult
-from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
 # The signal if a moderator's switch holds all new signatures of a petition.
 HELD_PETITION = "held-petition"
-# So many signings within `WITHIN` alert moderators. Carriers and events put many people behind one
-# IP address: 300 an hour, which must not alert, are ten in two minutes.
-BURST = 20
-WITHIN = timedelta(minutes=2)
-# So many signings of one e-mail domain, unless many people share it, alert moderators too. A
-# script can spread over networks and time, but domains cost it money.
-DOMAIN_BURST = 50
-DOMAIN_WITHIN = timedelta(hours=1)
 
 
 class Evidence(NamedTuple):
@@ -150,63 +134,3 @@ def check_limits(act: Act, *, sender: Sender, address: str = "", petition: int =
     """Count an action against its rate limits, except those that a rule lifts for its sender."""
     lifted = rules.in_force().lifts(sender.address, email_addresses.domain_of(address))
     return rate_limits.hit(act, address=address, petition=petition, sender=sender, lifted=lifted)
-
-
-def raise_burst_alerts() -> int:
-    """Raise alerts for networks and domains with a burst of signings of one petition.
-
-    Return how many alerts were raised, reopened or grew. Idempotent: a network or domain has one
-    alert per petition and day. Once seen, it is reopened if its number doubles, or by any burst if
-    it closed by itself. Signatures with a decision do not count.
-    Numbers are stored in steps of a burst. Exact ones would show staff who send the other forms
-    whether the owner of a domain signed within the hour. Only recent rows are read, by an index.
-    """
-    now = timezone.now()
-    days = {moment.astimezone(UTC).date() for moment in (now, now - DOMAIN_WITHIN)}
-    large = list(sealing.domains_by_index(providers.SHARED, days))
-    return _raise_alerts(Alert.Kind.BURST, "network_ix", BURST, WITHIN, []) + _raise_alerts(
-        Alert.Kind.DOMAIN, "domain_ix", DOMAIN_BURST, DOMAIN_WITHIN, large
-    )
-
-
-def _raise_alerts(
-    kind: Alert.Kind, column: str, burst: int, within: timedelta, unsuspicious: list[bytes]
-) -> int:
-    """Raise alerts of one kind, by a `column` of the signer. `unsuspicious` values are skipped."""
-    states = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO petitions_alert (petition_id, kind, {column}, number, created_at)
-            SELECT recent.petition_id, %(kind)s, recent.shared,
-                   count(*) / %(burst)s * %(burst)s, now()
-            FROM (
-                SELECT s.petition_id, g.{column} AS shared
-                FROM petitions_signature s JOIN petitions_signer g ON g.signature_id = s.id
-                WHERE s.petition_id = ANY(ARRAY(
-                          SELECT id FROM petitions_petition WHERE state = %(open)s))
-                      AND s.state = ANY(%(states)s) AND s.decision_id IS NULL
-                      AND s.created_at > now() - make_interval(secs => %(seconds)s)
-                      AND g.{column} IS NOT NULL
-            ) recent
-            GROUP BY recent.petition_id, recent.shared
-            HAVING count(*) >= %(burst)s AND recent.shared <> ALL(%(unsuspicious)s::bytea[])
-            ORDER BY recent.petition_id, recent.shared
-            ON CONFLICT (petition_id, kind, network_ix, domain_ix, about) DO UPDATE SET
-                number = EXCLUDED.number, seen_at = NULL, is_decided = false,
-                created_at = CASE WHEN petitions_alert.seen_at IS NULL
-                                  THEN petitions_alert.created_at ELSE now() END
-            WHERE EXCLUDED.number >= CASE
-                WHEN petitions_alert.seen_at IS NULL THEN petitions_alert.number + 1
-                WHEN petitions_alert.is_decided THEN 0 ELSE petitions_alert.number * 2 END
-            """,  # noqa: S608 - the column is ours
-            {
-                "kind": kind,
-                "open": Petition.State.OPEN,
-                "states": states,
-                "seconds": within.total_seconds(),
-                "burst": burst,
-                "unsuspicious": unsuspicious,
-            },
-        )
-        return int(cursor.rowcount)

@@ -33,7 +33,7 @@ from petitions.models import (
 )
 from petitions.moderation import alert_causes, bulk, cockpit, decisions, rescan
 from petitions.privacy import retention
-from petitions.screening import fraud_signals, screen
+from petitions.screening import fraud_signals
 from petitions.signers.sealing import Attempt, indexes_of, person_of, unsealed
 from tests.benchmarks import seeding
 
@@ -86,7 +86,7 @@ def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
     call_command("seed_signatures", petition.slug, 200)
 
     alert = Alert.objects.get()
-    assert (alert.kind, alert.number) == (Alert.Kind.BURST, screen.BURST)
+    assert (alert.kind, alert.number) == (Alert.Kind.BURST, alert_causes.BURST)
     client.force_login(moderator)
     page = client.get(f"/admin/petitions/alert/{alert.pk}/change/").content.decode()
     assert "Many signatures from one network in two minutes." in page

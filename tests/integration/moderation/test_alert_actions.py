@@ -58,12 +58,12 @@ def crowd(
 @pytest.fixture
 def burst(petition: Petition) -> Alert:
     """Twenty similar signatures, two others from their network, and three from elsewhere."""
-    crowd(petition, screen.BURST)
+    crowd(petition, alert_causes.BURST)
     for n in range(2):
         submit.store(petition=petition, attempt=somebody(n), screening=Screening(network=HERE))
     for n in range(2, 5):
         sign_and_confirm(petition, somebody(n))
-    screen.raise_burst_alerts()
+    alert_causes.raise_burst_alerts()
     return Alert.objects.get()
 
 
@@ -168,7 +168,7 @@ def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> No
     assert re.search(r"one minute, \d\d:\d\d \(of \d+ in which they came\)", page)
     chosen = {"domains": domain, "sign": "signal:name-digits"}
     decide(mona, path, "remove", **{k: v for k, v in chosen.items() if by in {k, "both"}})
-    assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST
+    assert Signature.objects.filter(state=State.REMOVED).count() == alert_causes.BURST
     assert Signature.objects.filter(state=State.PENDING).count() == 2
 
 
@@ -176,15 +176,15 @@ def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> No
 def test_several_alerts_are_decided_by_one_decision(
     petition: Petition, burst: Alert, mona: Client
 ) -> None:
-    crowd(petition, screen.BURST, ELSEWHERE)
-    screen.raise_burst_alerts()
+    crowd(petition, alert_causes.BURST, ELSEWHERE)
+    alert_causes.raise_burst_alerts()
     ids = sorted(Alert.objects.values_list("pk", flat=True))
     chosen = {"action": "together", "_selected_action": [str(pk) for pk in ids]}
     path = mona.post(ALERT, chosen)["Location"]
     page = mona.get(path).content.decode()
     assert "2 alerts about many signatures at once" in page
     decide(mona, path, "remove", sign="signal:name-digits")
-    assert Signature.objects.filter(state=State.REMOVED).count() == 2 * screen.BURST
+    assert Signature.objects.filter(state=State.REMOVED).count() == 2 * alert_causes.BURST
     assert len(set(Signature.objects.filter(state=State.REMOVED).values_list("decision"))) == 1
 
 
@@ -212,7 +212,7 @@ def test_several_domains_are_decided_by_one_decision_which_names_them_by_signatu
     left = Signature.objects.counted().select_related("signer")
     assert {sealing.unsealed(one.signer)["email"][-9:] for one in left} == {"gmail.com"}
     removed = Signature.objects.filter(state=State.REMOVED)
-    assert removed.count() == screen.DOMAIN_BURST + 3
+    assert removed.count() == alert_causes.DOMAIN_BURST + 3
     assert removed.values("decision").distinct().count() == 1
 
 
@@ -228,7 +228,7 @@ def test_while_the_attack_goes_on_the_ticked_domains_are_decided_all_the_same(
     crowd(Petition.objects.get(), 2)
     monkeypatch.setattr(alerts, "MAX_DOMAINS_SHOWN", 0)
     assert "22 signatures" in decide(mona, path, "remove", domains=domain).content.decode()
-    assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST + 2
+    assert Signature.objects.filter(state=State.REMOVED).count() == alert_causes.BURST + 2
 
 
 def test_a_domain_that_the_page_does_not_offer_decides_nothing(burst: Alert, mona: Client) -> None:
@@ -281,11 +281,11 @@ def of_domain(petition: Petition) -> Alert:
     """Fifty signatures of one domain from many networks, and two of another domain, with digits in
     their names: one from one of these networks, and one from elsewhere.
     """
-    for n in range(screen.DOMAIN_BURST):
+    for n in range(alert_causes.DOMAIN_BURST):
         crowd(petition, 1, f"203.{n}.0.0/24", "script.example")
     crowd(petition, 1, "203.1.0.0/24", "gmail.com")
     crowd(petition, 1, ELSEWHERE, "gmail.com")
-    screen.raise_burst_alerts()
+    alert_causes.raise_burst_alerts()
     return Alert.objects.get()
 
 
@@ -328,8 +328,8 @@ def test_a_form_of_the_domain_brings_no_other_network_into_what_was_previewed(
 def test_an_attack_is_looked_at_together_from_the_home_until_it_is_over(
     petition: Petition, of_domain: Alert, mona: Client
 ) -> None:
-    crowd(petition, screen.BURST)
-    screen.raise_burst_alerts()
+    crowd(petition, alert_causes.BURST)
+    alert_causes.raise_burst_alerts()
     together = f"{ALERT}together/?petition={petition.pk}"
     assert together in mona.get("/admin/").content.decode()
     assert "3 alerts" not in mona.get(together).content.decode()
@@ -384,7 +384,7 @@ def test_after_it_closed_by_itself_any_burst_opens_it_again(
     Signature.objects.filter(signer__network_ix=burst.network_ix).update(state=State.REMOVED)
     alert_causes.raise_and_close()
     assert Alert.objects.get().is_decided
-    crowd(petition, screen.BURST, domain="other.example")
+    crowd(petition, alert_causes.BURST, domain="other.example")
     alert_causes.raise_and_close()
     alert = Alert.objects.get()
     assert (alert.seen_at, alert.is_decided) == (None, False)
@@ -496,8 +496,8 @@ def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
     for word in ("Protect", "protect", "Idlib", "192.0.2"):
         assert word not in text
 
-    crowd(petition, screen.BURST, ELSEWHERE)
-    screen.raise_burst_alerts()
+    crowd(petition, alert_causes.BURST, ELSEWHERE)
+    alert_causes.raise_burst_alerts()
     # In the test's one transaction the database's clock stands still.
     Alert.objects.exclude(pk=burst.pk).update(created_at=timezone.now())
     assert team.send_alerts() == 0, "within the hour"

@@ -17,7 +17,6 @@ from petitions import tasks
 from petitions.infra.locks import lease
 from petitions.models import Alert, Mail, Petition, Signature, Signer
 from petitions.moderation import alert_causes, alerts
-from petitions.screening import screen
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
 from petitions.signers import sealing
@@ -40,15 +39,15 @@ def crowd(petition: Petition, number: int, network: str = HERE) -> None:
 def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
     petition: Petition,
 ) -> None:
-    crowd(petition, screen.BURST)
-    crowd(petition, screen.BURST - 1, ELSEWHERE)
+    crowd(petition, alert_causes.BURST)
+    crowd(petition, alert_causes.BURST - 1, ELSEWHERE)
 
-    assert screen.raise_burst_alerts() == 1
-    assert screen.raise_burst_alerts() == 0
+    assert alert_causes.raise_burst_alerts() == 1
+    assert alert_causes.raise_burst_alerts() == 0
 
     alert = Alert.objects.get()
     assert alert.petition == petition
-    assert alert.number == screen.BURST
+    assert alert.number == alert_causes.BURST
     assert bytes(alert.network_ix or b"") == sealing.network_index(HERE)
 
 
@@ -64,35 +63,35 @@ def test_three_hundred_an_hour_raise_none(petition: Petition) -> None:
     for place, signature in enumerate(Signature.objects.order_by("id")):
         signature.created_at = hour_ago + timedelta(seconds=12 * (place + 1))
         signature.save(update_fields=["created_at"])
-    assert screen.raise_burst_alerts() == 0
+    assert alert_causes.raise_burst_alerts() == 0
 
 
 def test_refused_signings_raise_none(petition: Petition) -> None:
-    crowd(petition, screen.BURST)
+    crowd(petition, alert_causes.BURST)
     Signature.objects.update(state=Signature.State.REFUSED)
-    assert screen.raise_burst_alerts() == 0
+    assert alert_causes.raise_burst_alerts() == 0
 
 
 def test_an_alert_that_was_seen_comes_back_only_when_it_has_doubled(
     petition: Petition, moderator: User
 ) -> None:
-    crowd(petition, screen.BURST)
-    screen.raise_burst_alerts()
+    crowd(petition, alert_causes.BURST)
+    alert_causes.raise_burst_alerts()
     alerts.dismiss(alert=Alert.objects.get(), actor=moderator, screen="-")
 
-    crowd(petition, screen.BURST - 1)
-    assert screen.raise_burst_alerts() == 0
+    crowd(petition, alert_causes.BURST - 1)
+    assert alert_causes.raise_burst_alerts() == 0
     assert Alert.objects.get().seen_at
 
     crowd(petition, 1)
-    assert screen.raise_burst_alerts() == 1
+    assert alert_causes.raise_burst_alerts() == 1
     alert = Alert.objects.get()
-    assert (alert.seen_at, alert.number) == (None, 2 * screen.BURST)
+    assert (alert.seen_at, alert.number) == (None, 2 * alert_causes.BURST)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_look_at_once(petition: Petition) -> None:
-    crowd(petition, screen.BURST)
+    crowd(petition, alert_causes.BURST)
 
     def look() -> None:
         try:
@@ -118,7 +117,7 @@ def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> No
     )
     crowd(petition, 5)
     with CaptureQueriesContext(connection) as queries:
-        screen.raise_burst_alerts()
+        alert_causes.raise_burst_alerts()
     assert len(queries) == 2, "networks and domains"
     for query in queries.captured_queries:
         with connection.cursor() as cursor:
@@ -137,23 +136,23 @@ def test_many_of_one_domain_within_an_hour_raise_one_unless_it_is_a_large_provid
     petition: Petition, domain: str, raised: int
 ) -> None:
     """A script signs from changing networks, too slowly for a burst from any of them."""
-    for n in range(screen.DOMAIN_BURST):
+    for n in range(alert_causes.DOMAIN_BURST):
         attempt = Attempt(name=f"Person {n}", email=f"p{n}@{domain}", name_use="withheld")
         network = Screening(network=f"203.0.{n}.0/24")
         signed = submit.store(petition=petition, attempt=attempt, screening=network)
         ago = timezone.now() - timedelta(minutes=n)
         Signature.objects.filter(pk=signed).update(created_at=ago)
-    assert screen.raise_burst_alerts() == raised
-    assert screen.raise_burst_alerts() == 0
+    assert alert_causes.raise_burst_alerts() == raised
+    assert alert_causes.raise_burst_alerts() == 0
     assert Alert.objects.filter(kind="domain", petition=petition).count() == raised
     # What is removed counts no more.
     Alert.objects.all().delete()
     Signature.objects.update(state=Signature.State.REMOVED)
-    assert screen.raise_burst_alerts() == 0
+    assert alert_causes.raise_burst_alerts() == 0
 
 
 @pytest.mark.parametrize(
-    ("kind", "burst"), [("domain", screen.DOMAIN_BURST), ("burst", screen.BURST)]
+    ("kind", "burst"), [("domain", alert_causes.DOMAIN_BURST), ("burst", alert_causes.BURST)]
 )
 def test_no_unrecorded_screen_reveals_by_an_alert_that_one_more_has_signed(
     petition: Petition, moderator: User, client: Client, kind: str, burst: int
@@ -168,7 +167,7 @@ def test_no_unrecorded_screen_reveals_by_an_alert_that_one_more_has_signed(
         submit.store(petition=petition, attempt=attempt, screening=where)
 
     def seen() -> list[str]:
-        screen.raise_burst_alerts()
+        alert_causes.raise_burst_alerts()
         answers = [client.get(page) for page in (HOME, "/admin/petitions/alert/")]
         return [re.sub(r'csrf\S+ value="[^"]*"', "", each.content.decode()) for each in answers]
 
@@ -206,9 +205,9 @@ def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) 
 def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     petition: Petition, moderator: User, client: Client
 ) -> None:
-    crowd(petition, screen.BURST)
+    crowd(petition, alert_causes.BURST)
     crowd(petition, 1, ELSEWHERE)
-    screen.raise_burst_alerts()
+    alert_causes.raise_burst_alerts()
     client.force_login(moderator)
 
     home = client.get(HOME).content.decode()
@@ -219,7 +218,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     address = html.unescape(link[1])
     assert HERE not in address
     lines = [line for line, _url in client.get(address, follow=True).context["lines"]]
-    assert len(lines) == screen.BURST
+    assert len(lines) == alert_causes.BURST
     assert {line.name.split()[1] for line in lines} == {HERE}
 
     page = client.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/", follow=True)
@@ -230,8 +229,8 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
 def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
     petition: Petition, organiser: User, client: Client
 ) -> None:
-    crowd(petition, screen.BURST)
-    screen.raise_burst_alerts()
+    crowd(petition, alert_causes.BURST)
+    alert_causes.raise_burst_alerts()
     client.force_login(organiser)
     home = client.get(HOME).content.decode()
     assert "one network" not in home

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from petitions.models import Alert, AuditRecord, Petition
-from petitions.screening import screen
+from petitions.moderation import alert_causes
 from petitions.signers import sealing
 from tests.held import LIST, button
 from tests.people import sign, sign_and_confirm, somebody
@@ -86,8 +86,8 @@ def test_the_page_of_an_alert_about_one_domain_is_on_record(
     own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Staff can raise an alert about a domain by sending forms, unless it is a large provider's."""
-    monkeypatch.setattr(screen, "DOMAIN_BURST", 2)
-    assert screen.raise_burst_alerts() == 1
+    monkeypatch.setattr(alert_causes, "DOMAIN_BURST", 2)
+    assert alert_causes.raise_burst_alerts() == 1
     alert = Alert.objects.get()
     page = mona.get(f"/admin/petitions/alert/{alert.pk}/change/")
     states = dict(page.context["figures"].states)
@@ -111,8 +111,8 @@ def test_where_the_link_of_an_alert_leads_is_on_record_for_any_petition(
 def test_the_preview_of_a_decision_about_an_alert_is_on_record_each_time(
     own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screen, "DOMAIN_BURST", 2)
-    screen.raise_burst_alerts()
+    monkeypatch.setattr(alert_causes, "DOMAIN_BURST", 2)
+    alert_causes.raise_burst_alerts()
     asked = button("remove", "automated") | {"narrow": ""}
     answer = mona.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/change/", asked)
     before = looks()
