@@ -15,12 +15,11 @@ from django.utils import timezone
 
 from petitions.admin.signatures.filters import OLDEST
 from petitions.formatting.languages import days, hours, minutes
-from petitions.geography import known
 from petitions.mail import monitoring
 from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
 from petitions.moderation.selection import Number
 from petitions.moderation.switches import Switch, is_on
-from petitions.publishing import readiness
+from petitions.publishing import readiness, warm_cache
 from petitions.publishing.readiness import POSTCODES_VALID_FOR
 
 # Held signatures are counted no further.
@@ -164,7 +163,7 @@ def drafts() -> list[dict[str, Any]]:
 
 def old_postcodes() -> dict[str, date | None] | None:
     """Return the month of stale postcode data, None in it if there is no data, or else None."""
-    edition = known.postcodes_of()
+    edition = warm_cache.postcodes_of()
     is_fresh = edition and timezone.localdate() - edition <= POSTCODES_VALID_FOR
     return None if is_fresh else {"edition": edition}
 

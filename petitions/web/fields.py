@@ -17,10 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from petitions.geography import known
 from petitions.identity import email_addresses, names, typed_text
 from petitions.identity import residence as places
 from petitions.models import PetitionText, Signature
+from petitions.publishing import warm_cache
 from petitions.signers import consent
 
 MAX_ADDRESS = 254
@@ -208,7 +208,7 @@ class EmailAddressField(TypedTextField):
 
 
 def _postcode_help() -> str:
-    if known.postcodes_of():
+    if warm_cache.postcodes_of():
         return gettext("We use it to find your constituency. We give it to nobody.")
     return gettext("We ask for it to find your constituency, and give it to nobody.")
 

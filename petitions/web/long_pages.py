@@ -23,10 +23,10 @@ from django.utils.translation import ngettext
 from petitions.crypto import tokens
 from petitions.formatting.languages import day, days, hours, minutes, month_and_year
 from petitions.formatting.sanitising import render_markdown
-from petitions.geography import known
 from petitions.mail import enquiries, messages, reminders, suppression
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
 from petitions.privacy import retention
+from petitions.publishing import warm_cache
 from petitions.publishing.organisation import former_names, organisation
 from petitions.screening import rate_limits
 from petitions.signatures import check_email
@@ -81,7 +81,7 @@ def _file(name: str, language: str) -> frontmatter.Post:
 
 def facts() -> dict[str, Any]:
     """Return the template variables of the pages, in the active language."""
-    of, postcodes_of = organisation(), known.postcodes_of()
+    of, postcodes_of = organisation(), warm_cache.postcodes_of()
     return {
         "organisation": _isolated(of.name or _("the organisation that runs this site")),
         "is_named": bool(of.name),

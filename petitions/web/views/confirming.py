@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from petitions.crypto import tokens
-from petitions.geography import known
 from petitions.mail import suppression
 from petitions.models import UNKNOWN, Place, Signature
 from petitions.publishing import warm_cache
@@ -105,7 +104,7 @@ def home(place_id: str) -> str:
 
     The link to Parliament's site contains the constituency's name, which identifies nobody.
     """
-    place = known.place(place_id)
+    place = warm_cache.place(place_id)
     language = get_language()
     if place is None or place.kind != Place.Kind.CONSTITUENCY:
         return _rendered_home(language, place.kind if place else UNKNOWN, "", "")

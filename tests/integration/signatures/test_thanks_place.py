@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from petitions.crypto import tokens
-from petitions.geography import known
 from petitions.models import Petition, Place, PlaceFile, Postcode
+from petitions.publishing import warm_cache
 from petitions.signers.sealing import Attempt
 from tests import published
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign
@@ -157,15 +157,15 @@ def test_a_constituency_imported_a_moment_ago_is_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Place.objects.constituencies().delete()
-    known._known.invalidate()
-    assert known.place(RUSHOLME) is None
+    warm_cache.invalidate()
+    assert warm_cache.place(RUSHOLME) is None
     place = Place.objects.create(code=RUSHOLME, name="Manchester Rusholme")
     Postcode.objects.create(postcode="M145RX", place=place)
-    assert known.place(RUSHOLME) is None
+    assert warm_cache.place(RUSHOLME) is None
 
-    monkeypatch.setattr(known, "_SECONDS_IF_MISSED", -1.0)
+    monkeypatch.setattr(warm_cache, "_PLACES_FOR_IF_MISSED", -1.0)
 
-    assert known.place(RUSHOLME) == place
+    assert warm_cache.place(RUSHOLME) == place
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,12 @@ def test_without_postcodes_no_source_is_named(petition: Petition, client: Client
 def test_a_process_learns_of_newer_postcodes_within_minutes(
     petition: Petition, postcodes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert known.postcodes_of() == date(2026, 8, 1)
+    assert warm_cache.postcodes_of() == date(2026, 8, 1)
     PlaceFile.objects.create(
         kind=PlaceFile.Kind.POSTCODES, edition=date(2026, 11, 1), file_name="x", rows=1
     )
-    assert known.postcodes_of() == date(2026, 8, 1)
+    assert warm_cache.postcodes_of() == date(2026, 8, 1)
 
-    monkeypatch.setattr(known, "_SECONDS", -1.0)
+    monkeypatch.setattr(warm_cache, "_PLACES_FOR", -1.0)
 
-    assert known.postcodes_of() == date(2026, 11, 1)
+    assert warm_cache.postcodes_of() == date(2026, 11, 1)

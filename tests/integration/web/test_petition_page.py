@@ -16,8 +16,8 @@ from django.utils import timezone, translation
 from campaign.templatetags.statement_tags import statement_behind
 from petitions.counting import tallies
 from petitions.crypto import tokens
-from petitions.geography import known
 from petitions.models import Petition, PetitionText, Signature, Signer
+from petitions.publishing import warm_cache
 from petitions.signers import consent, sealing
 from petitions.web.forms import SignForm
 from tests.people import AMINA, sign, sign_and_confirm, typed
@@ -284,7 +284,7 @@ def test_a_page_costs_at_most_three_queries_cold_and_none_warm(
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
     # Read once in five minutes and in five seconds, whatever is asked for.
-    known.postcodes_of()
+    warm_cache.postcodes_of()
     statement_behind(petition)
     client = Client()  # a handler of its own, and so a page cache of its own
     with CaptureQueriesContext(connection) as cold:
