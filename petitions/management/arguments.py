@@ -1,5 +1,6 @@
 """Arguments that several commands share."""
 
+from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 
 from petitions.models import Petition
@@ -12,3 +13,11 @@ def petition_of(slug: str) -> Petition:
         slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
         raise CommandError(f"There is no petition {slug!r}. There are: {slugs}.")
     return petition
+
+
+def user_of(username: str) -> User:
+    """Return the account of this name. Raises `CommandError`."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise CommandError("There is no account of that name. Upper and lower case differ.")
+    return user

@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
+from petitions.management.arguments import user_of
 from petitions.staff import second_factor
 
 
@@ -16,9 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.filter(username=options["username"]).first()
-        if user is None:
-            raise CommandError("There is no account of that name. Upper and lower case differ.")
+        user = user_of(options["username"])
         if not second_factor.reset(user=user, actor=None, screen="reset_second_factor"):
             raise CommandError("This account has no second factor.")
         self.stdout.write(f"{user} sets up another at the next log-in.")

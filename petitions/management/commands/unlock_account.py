@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from petitions.management.arguments import user_of
 from petitions.staff import logins
 
 
@@ -16,8 +16,6 @@ class Command(BaseCommand):
         parser.add_argument("username")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.filter(username=options["username"]).first()
-        if user is None:
-            raise CommandError("There is no account of that name. Upper and lower case differ.")
+        user = user_of(options["username"])
         forgotten = logins.unlock(person=user, actor=None, screen="unlock_account")
         self.stdout.write(f"{user}: {forgotten} wrong passwords are forgotten.")
