@@ -26,7 +26,9 @@ from petitions.staff.refusal import Refused
 DOMAINS_KEPT = timedelta(days=30)
 Kind = Literal["name", "postcode"]
 # Signatures of one name or postcode are listed up to here: the whole list is sorted by time.
-MAX_ALIKE = 1_000
+MAX_ALIKE = 500
+# Groups of blind indexes that the first query for a name or postcode asks for.
+FIRST_GROUPS = 512
 # One moderator's limit for addresses and domains: more than signers write in, too few to test a
 # list of people. Names and postcodes are not limited, because the list of signatures shows them.
 LIMITED_KINDS, SEARCHES_AN_HOUR, HOUR = ("address", "domain"), 100, timedelta(hours=1)
@@ -210,10 +212,12 @@ def _like(kind: Kind, petition: Petition, text: str) -> Like | Nothing:
 def _signers(kind: Kind, petition_id: int, text: str, most: int) -> list[UUID]:
     """Return at most `most` ids of signers with this name or postcode.
 
-    There is one index look-up for each group of blind indexes, however many have signed. OFFSET
-    keeps PostgreSQL from another join, such as one that scans the whole table.
+    There is one index look-up for each group of blind indexes, however many have signed. A frequent
+    name is found in the first groups, so each query asks for twice as many as the one before.
+    OFFSET keeps PostgreSQL from another join, such as one that scans the whole table.
     """
     indexes_of = sealing.indexes_of_name if kind == "name" else sealing.indexes_of_postcode
+    indexes, found, first, number = indexes_of(petition_id, text), list[UUID](), 0, FIRST_GROUPS
     sql = f"""
         SELECT alike.signature_id FROM unnest(%s::bigint[]) AS groups(ix) CROSS JOIN LATERAL (
             SELECT signature_id FROM petitions_signer
@@ -221,8 +225,12 @@ def _signers(kind: Kind, petition_id: int, text: str, most: int) -> list[UUID]:
         ) AS alike LIMIT %s
         """  # noqa: S608 - of constants
     with connection.cursor() as cursor:
-        cursor.execute(sql, [array_text(indexes_of(petition_id, text)), petition_id, most])
-        return [pk for (pk,) in cursor.fetchall()]
+        while first < len(indexes) and len(found) < most:
+            groups = array_text(indexes[first : first + number])
+            cursor.execute(sql, [groups, petition_id, most - len(found)])
+            found += [pk for (pk,) in cursor.fetchall()]
+            first, number = first + number, 2 * number
+    return found
 
 
 def _by_address(petition: Petition, address: str) -> Found:
@@ -243,7 +251,12 @@ def _days_of_domain(petition: Petition, domain: str) -> list[Day]:
         sealing.domain_index(address, today - timedelta(days=n)): today - timedelta(days=n)
         for n in range(DOMAINS_KEPT.days + 1)
     }
-    rows = Signer.objects.order_by().values_list("domain_ix", "pk")
-    first, *others = [rows.filter(petition=petition, domain_ix=index)[:1] for index in days]
-    found = first.union(*others, all=True)
-    return sorted((Day(days[bytes(index or b"")], pk) for index, pk in found), reverse=True)
+    sql = """
+        SELECT days.ix, signed.signature_id FROM unnest(%s) AS days(ix) CROSS JOIN LATERAL (
+            SELECT signature_id FROM petitions_signer
+            WHERE domain_ix = days.ix AND petition_id = %s LIMIT 1
+        ) AS signed
+        """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [[*days], petition.pk])
+        return sorted((Day(days[bytes(ix)], pk) for ix, pk in cursor.fetchall()), reverse=True)

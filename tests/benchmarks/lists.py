@@ -29,6 +29,7 @@ TIMES = 10
 FULL = 100
 WITHIN_MS, PREVIEW_WITHIN_MS = 200, 1_000
 _LIST = "/admin/petitions/signature/"
+_DOMAIN = "college.example"
 
 
 class _Example:
@@ -50,7 +51,9 @@ class _Example:
 
 def _give_origins(petition: Petition) -> None:
     """Give signatures of the last days networks and domains, and some of them fraud signals."""
-    domains, networks = [secrets.token_bytes(16) for _ in range(3)], secrets.token_bytes(14)
+    # One of the domains is known to the search: see `_SEARCHES`.
+    known = sealing.domain_index(f"x@{_DOMAIN}")
+    domains, networks = [known, *(secrets.token_bytes(16) for _ in "12")], secrets.token_bytes(14)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -134,9 +137,12 @@ _SCREENS: dict[str, Callable[[_Example], str]] = {
     "alerts": lambda one: "/admin/petitions/alert/",
 }
 _SEARCHES: dict[str, Callable[[_Example], str]] = {
-    "address": lambda one: "nobody@example.org",
+    "address": lambda one: one.typed["email"],
+    "unknown address": lambda one: "nobody@example.org",
     "reference": lambda one: one.row.reference,
-    "domain": lambda one: "example.org",
+    "domain": lambda one: _DOMAIN,
+    "unknown domain": lambda one: "example.org",
+    "unknown name": lambda one: "Nobody Atall",
     "constituency": lambda one: one.row.place.name or "Leeds",
 }
 # What many share: a page of fifty, where among a few there are one or two.

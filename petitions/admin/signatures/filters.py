@@ -77,7 +77,11 @@ class Filters:
 
     def url(self, **changes: str) -> str:
         """Return the list's URL with some parameters changed; empty ones are left out."""
-        return f"{reverse('admin:petitions_signature_changelist')}?{self.query(**changes)}"
+        return f"{self._list}?{self.query(**changes)}"
+
+    @cached_property
+    def _list(self) -> str:
+        return reverse("admin:petitions_signature_changelist")
 
     def query(self, **changes: str) -> str:
         parts = {**self.given, **changes}

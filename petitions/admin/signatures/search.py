@@ -1,6 +1,8 @@
-"""Search by POST. It redirects to a signature, or to a list whose URL names nobody."""
+"""Search by POST. It redirects to a signature, or to a list whose URL names nobody.
 
-from django.contrib import messages
+If nothing is found, the response has the words in the search box again, to be corrected.
+"""
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -47,8 +49,14 @@ def _answer(request: HttpRequest, asked: Filters, text: str, render: Render) -> 
     if url := _url(asked, found):
         return redirect(url)
     kind = found.kind if isinstance(found, search.Nothing) else ""
-    messages.warning(request, f"{_NOTHING.get(kind, 'Nothing was found.')} {KINDS}")
-    return redirect(asked.url())
+    context = {
+        "title": "Nothing found",
+        "why": _NOTHING.get(kind, "Nothing was found."),
+        "sought": text,
+        "search_kinds": KINDS,
+        "list_url": asked.url(),
+    }
+    return render(request, "nothing", context)
 
 
 def _url(asked: Filters, found: search.Found) -> str:

@@ -273,3 +273,12 @@ def test_nobody_tests_a_list_of_addresses_by_the_search(
 
     monkeypatch.setattr(search, "HOUR", timedelta())
     assert "mailbox" in found(mona, AMINA.email)[0]
+
+
+def test_words_that_find_nothing_stay_in_the_box(petition: Petition, mona: Client) -> None:
+    """To be corrected; of a signature the page shows nothing."""
+    hers = sign_and_confirm(petition)
+    _url, page = found(mona, 'Aminah "Example"')
+    assert 'value="Aminah &quot;Example&quot;"' in page
+    assert hers.spoken_reference not in page
+    assert "Back to the list" in page
