@@ -153,8 +153,9 @@ def _check_limits(act: Act, page: Page, petition: Petition, sender: Sender) -> L
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
     """Count a try. Return the code's epoch and whether it was mailed; None if no try is left.
 
-    If the attempt is gone, a correction with a random id is inserted instead, because writing
-    nothing would take less time (constant work).
+    If no try is counted, a correction with a random id is inserted instead, because writing nothing
+    would take less time (constant work). So tries beyond the last one do not show whether the
+    attempt is gone.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -165,7 +166,7 @@ def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
                 RETURNING id, link_epoch
             ), noted AS (
                 INSERT INTO petitions_correction (attempt_id) SELECT gen_random_uuid()
-                WHERE NOT EXISTS (SELECT FROM petitions_signature WHERE id = %(id)s)
+                WHERE NOT EXISTS (SELECT FROM counted)
             )
             SELECT link_epoch, EXISTS (
                 SELECT FROM petitions_mail WHERE signature_id = %(id)s AND state = %(sent)s

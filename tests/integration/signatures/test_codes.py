@@ -16,9 +16,9 @@ from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.infra.client_network import NOWHERE
 from petitions.mail import outbox
-from petitions.models import Mail, Petition, Signature
+from petitions.models import Correction, Mail, Petition, Signature
 from petitions.screening.screen import Screening
-from petitions.signatures import check_email, submit
+from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.check_email import Page
 from tests.at_once import at_once
 from tests.checking import PAGE, code_in, codes_of, link_in, mailed, other_than, page_at, signed
@@ -237,3 +237,20 @@ def test_of_fifty_codes_guessed_at_once_at_most_five_are_looked_at(
     assert len(looked_at) == (check_email.CODE_TRIES if guarded else 50)
     if guarded:
         assert link_by_code(code=codes_of(page)) is None
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["there", "gone"])
+def test_a_try_beyond_the_last_writes_as_much_whether_or_not_the_form_is_gone(
+    petition: Petition, browser: Client, is_gone: bool
+) -> None:
+    """Otherwise its time would tell whether the owner of the address has withdrawn the form."""
+    check = signed(browser)
+    for _try in range(check_email.CODE_TRIES):
+        browser.post(check + "code/", {"code": "00000000"})
+    if is_gone:
+        withdraw.withdraw(signature_id=Signature.objects.get().pk)
+    assert not Correction.objects.exists()
+
+    browser.post(check + "code/", {"code": "00000000"})
+
+    assert Correction.objects.count() == 1
