@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Count, Q
 from django.db.models.functions import Now, TruncHour
+from django.utils import timezone
 
 from petitions.mail import replies
 from petitions.models import Mail
@@ -63,9 +64,13 @@ def mail_state() -> Delivery:
 def by_hour() -> list[Any]:
     """Return the mails of the last day by hour and kind, newest first: how many were asked for,
     wait, and failed. One query that reads only these mails.
+
+    Each hour is whole. Of mails of erased people only the hour is stored, so in a part of an hour
+    they would be missing, and reveal that somebody has withdrawn.
     """
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     rows = (
-        Mail.objects.filter(kind__in=SHOWN, created_at__gt=Now() - RECENT)
+        Mail.objects.filter(kind__in=SHOWN, created_at__gte=hour - RECENT)
         .annotate(start=TruncHour("created_at"))
         .values("start", "kind")
         .annotate(

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BinaryField, Func, QuerySet
+from django.db.models import BinaryField, Case, DateTimeField, F, Func, QuerySet, Value, When
 
 from petitions.models import Mail, Signature, Signer
 from petitions.signers import sealing
@@ -48,12 +48,28 @@ def erase_mails(mail_ids: Collection[UUID]) -> None:
 
 
 def _anonymise_mails(mails: QuerySet[Mail]) -> None:
-    """Remove signature, address and blind index from mails, but keep their state.
+    """Remove signature, address and blind index from mails, but keep their state and the hour.
 
     Staff see how many mails are queued or failed in an outage, and if the number fell, it would
     reveal who has withdrawn. The worker cancels a mail without an addressee when it is due.
+    The exact time would be that of the signature's row, and would lead to it in a stolen copy. Of
+    mails that are queued, or may be again, it stays: staff see how long the oldest has waited.
     """
-    mails.update(signature=None, sealed=None, global_mailbox_ix=RandomBytes())
+    mails.update(
+        signature=None,
+        sealed=None,
+        global_mailbox_ix=RandomBytes(),
+        created_at=_hour_if_settled("created_at"),
+        due_at=_hour_if_settled("due_at"),
+    )
+
+
+def _hour_if_settled(column: str) -> Case:
+    # Not `TruncHour`, which is a local time without its time zone in an UPDATE.
+    output = {"output_field": DateTimeField()}
+    hour = Func(Value("hour"), F(column), function="date_trunc", **output)
+    waits = When(state__in=(Mail.State.QUEUED, Mail.State.FAILED), then=F(column))
+    return Case(waits, default=hour, **output)
 
 
 class RandomBytes(Func):

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+import pytest
 from django.apps import apps
 from django.core import mail as sent
 from django.test import Client
@@ -169,3 +170,30 @@ def test_withdrawing_cancels_queued_mail(petition: Petition, browser: Client) ->
     find.settle()
     withdraw.withdraw(signature_id=signature.pk)
     assert mails_to(AMINA.email) == 0
+
+
+@pytest.mark.parametrize("season", ["2026-01-15T10:20:30.5+00:00", "2026-07-15T10:20:30.5+00:00"])
+def test_the_mail_of_somebody_who_withdraws_keeps_no_more_than_the_hour(
+    petition: Petition, season: str
+) -> None:
+    """Its exact time is that of the signature's row, and would lead from a mail to that row."""
+    at = datetime.fromisoformat(season)
+    signature = sign_and_confirm(petition)
+    Mail.objects.update(created_at=at, due_at=at, state=Mail.State.SENT)
+
+    withdraw.withdraw(signature_id=signature.pk)
+
+    mail = Mail.objects.get()
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    assert mail.signature_id is None
+    assert (mail.created_at, mail.due_at) == (hour, hour)
+
+
+def test_a_mail_that_waits_keeps_its_times_when_its_form_is_withdrawn(petition: Petition) -> None:
+    """Staff see how many wait, and since when the oldest does."""
+    signature_id = sign(petition)
+    before = Mail.objects.values_list("created_at", "due_at").get()
+
+    withdraw.withdraw(signature_id=signature_id)
+
+    assert Mail.objects.values_list("created_at", "due_at").get() == before
