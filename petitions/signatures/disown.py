@@ -53,7 +53,6 @@ def disown(*, mailbox: Mailbox) -> Outcome:
     if signature and signature.state == State.PENDING:
         rows = Signature.objects.filter(pk=signature.pk, disowned_at=None)
         rows.update(disowned_at=timezone.now())
-        _cancel_mail([signature.pk])
     suppression.suppress_petition(mailbox=mailbox)
     return Outcome.DISOWNED
 
@@ -68,21 +67,17 @@ def take_back(*, mailbox: Mailbox) -> None:
 
 
 def retire(signature_ids: Collection[UUID]) -> None:
-    """Invalidate the links and codes of locked pending forms, and cancel their mails.
+    """Invalidate the links and codes of locked pending forms.
 
     Retention deletes them later, like disowned forms. If they were deleted at once, a moderator who
     had sent a form for somebody's address would see when the owner confirmed another. Only the hour
-    is stored: the exact time would link the form to a signature confirmed at that moment.
+    is stored: the exact time would link the form to a signature confirmed at that moment. The
+    worker cancels their mails once they are due: if queued ones were cancelled at once, staff would
+    see in an outage that fewer wait.
     """
     next_hour = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     rows = Signature.objects.filter(pk__in=signature_ids)
     rows.update(disowned_at=next_hour, link_epoch=F("link_epoch") + 1)
-    _cancel_mail(signature_ids)
-
-
-def _cancel_mail(signature_ids: Collection[UUID]) -> None:
-    unsent = Mail.objects.filter(signature__in=signature_ids, state=Mail.State.QUEUED)
-    unsent.update(state=Mail.State.CANCELLED)
 
 
 def contradict(signature: Signature, address: str) -> None:

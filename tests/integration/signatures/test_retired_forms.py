@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from petitions.crypto import tokens
 from petitions.infra.client_network import NOWHERE
-from petitions.mail import outbox, reminders
+from petitions.mail import monitoring, outbox, reminders
 from petitions.models import Mail, Petition, Signature
 from petitions.privacy import retention
 from petitions.signatures import change_address, check_email, disown, self_service
@@ -68,7 +68,11 @@ def page_of(browser: Client, form: UUID) -> str:
     return _CHANGING.sub("", page.content.decode())
 
 
-@pytest.mark.parametrize(("bait", "act"), [(INVENTED, confirms), (AMINA, renames), (AMINA, moves)])
+# What Mona sent, and what Amina does.
+ACTS = [(INVENTED, confirms), (AMINA, renames), (AMINA, moves)]
+
+
+@pytest.mark.parametrize(("bait", "act"), ACTS)
 def test_a_forms_page_does_not_reveal_when_its_address_confirms_another(
     petition: Petition,
     moderator: User,
@@ -93,6 +97,61 @@ def test_a_forms_page_does_not_reveal_when_its_address_confirms_another(
     Signature.objects.filter(pk=form).update(disowned_at=timezone.now() - timedelta(minutes=61))
     retention.delete_disowned()
     assert not Signature.objects.filter(pk=form).exists()
+
+
+@pytest.mark.parametrize(("bait", "act"), ACTS)
+def test_while_no_mail_goes_out_neither_page_nor_outbox_reveal_it(
+    petition: Petition,
+    moderator: User,
+    client: Client,
+    bait: Attempt,
+    act: Callable[[UUID], None],
+) -> None:
+    hers = sign(petition)
+    if act is not confirms:
+        assert confirm(hers) is Outcome.CONFIRMED
+    form = sign(petition, bait)
+    Mail.objects.filter(signature=form).update(due_at=timezone.now() + timedelta(minutes=5))
+    outbox.deliver()
+    client.force_login(moderator)
+    before = page_of(client, form), monitoring.waiting()
+    assert "waits to be sent" in before[0]
+
+    act(hers)
+
+    assert (page_of(client, form), monitoring.waiting()) == before
+    sent.outbox.clear()
+    Mail.objects.filter(signature=form).update(due_at=timezone.now())
+    assert outbox.deliver() == 0
+    assert Mail.objects.get(signature=form).state == Mail.State.CANCELLED
+
+
+def test_while_no_mail_goes_out_the_public_state_of_mail_does_not_reveal_it(
+    petition: Petition,
+) -> None:
+    hers = sign(petition)
+    outbox.deliver()
+    sign(petition, INVENTED)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Mail.objects.filter(state=Mail.State.QUEUED).update(due_at=long_ago, created_at=long_ago)
+    assert monitoring.mail_state().state == monitoring.MailState.LATE
+
+    confirms(hers)
+
+    assert monitoring.mail_state().state == monitoring.MailState.LATE
+
+
+def test_while_no_mail_goes_out_the_outbox_does_not_reveal_who_says_not_me(
+    petition: Petition,
+) -> None:
+    form = sign(petition)
+    before = monitoring.waiting()
+
+    disown.disown(mailbox=sealing.mailbox_of(Signature.objects.get(pk=form), AMINA.email))
+
+    assert monitoring.waiting() == before
+    assert outbox.deliver() == 0
+    assert Mail.objects.get(signature=form).state == Mail.State.CANCELLED
 
 
 def test_a_retired_form_cannot_be_confirmed_and_gets_no_mail(
