@@ -204,6 +204,22 @@ def test_that_somebody_withdrew_takes_no_mail_from_those_that_an_outage_failed_o
     assert _told()[2] == 2
 
 
+def test_the_figures_of_the_oldest_hour_do_not_fall_when_its_signer_withdraws(
+    petition: Petition,
+) -> None:
+    """Of the mail of somebody who withdraws only the hour is kept, which has begun earlier."""
+    signature = sign_and_confirm(petition)
+    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    near_its_end = this_hour - timedelta(hours=23, seconds=1)
+    Mail.objects.update(state=Mail.State.SENT, created_at=near_its_end, due_at=near_its_end)
+    before = _told()
+    assert before[0] == 1
+
+    withdraw.withdraw(signature_id=signature.pk)
+
+    assert _told() == before
+
+
 def test_mail_of_nobody_that_is_queued_again_is_counted_and_never_sent(
     petition: Petition, organiser: User
 ) -> None:
