@@ -222,6 +222,7 @@ def test_to_the_public_an_objected_mailbox_looks_like_any_other(
 
 def test_the_owner_of_the_mailbox_can_take_it_back(petition: Petition, browser: Client) -> None:
     link = link_of(sign(petition))
+    outbox.deliver()
     done = browser.post(link).content.decode()
     assert f'href="{link}"' in done
 
