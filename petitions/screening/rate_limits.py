@@ -246,12 +246,14 @@ def _mailbox(address: str, *, is_counted: bool) -> str:
 
 
 def _raised(limit: Limit, key: bytes) -> Limit:
-    """Raise a silent limit by a secret number, up to a third, that differs by counter and window.
+    """Raise the silent limit of signing by a secret number, up to a third, that differs by counter
+    and window.
 
     Moderators see which forms were refused. With an exact limit, one of them could send as many
-    forms for an address, and see by the one too many that somebody else has sent one.
+    forms for an address, and see by the one too many that somebody else has sent one. Of other
+    acts nobody sees a refusal, and a stranger is promised five codes to an address a day.
     """
-    if limit.is_visible or limit.hard_limit < 0:
+    if limit.act is not Act.SIGN or limit.is_visible or limit.hard_limit < 0:
         return limit
     secret = vault.blind_index("limit-raise", key)[0] % (limit.hard_limit // 3 + 1)
     return limit._replace(hard_limit=limit.hard_limit + secret)

@@ -197,6 +197,14 @@ def test_nobody_knows_how_many_forms_of_a_mailbox_are_taken(
     assert len(numbers) > 3
 
 
+def test_a_stranger_gets_no_more_codes_than_is_promised(set_limits: Callable[..., None]) -> None:
+    """The limits of other acts than signing are exact: nobody sees what is one too many."""
+    set_limits(ADDRESS_MAILBOX="5/day")
+    for n in range(20):
+        tries = [rate_limits.hit(Act.ADDRESS, address=f"p{n}@example.org") for _ in range(8)]
+        assert sum(not one.is_silenced for one in tries) == 5
+
+
 MACHINE = {"feedback": "https://spam.example", "pace": "1", "name": "Test Test"}
 
 
