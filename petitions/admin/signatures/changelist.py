@@ -114,7 +114,8 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
         "search_kinds": search.KINDS,
         # Conditions that the form keeps in hidden fields.
         "kept": [item for item in asked.given.items() if item[0] not in _IN_FORM],
-        "is_held": asked.state == Signature.State.HELD,
+        # A list that is narrowed further says nothing about what else the petition has on hold.
+        "is_held": asked.state == Signature.State.HELD and not asked.is_narrowed_beyond_state,
         "number": number,
         # An invalid form comes back with the same signatures selected.
         "is_all": request.POST.get("scope") == decide.ALL,

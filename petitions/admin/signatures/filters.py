@@ -113,6 +113,10 @@ class Filters:
     def is_narrowed(self) -> bool:
         return bool(self.given.keys() - {"order", "after"})
 
+    @property
+    def is_narrowed_beyond_state(self) -> bool:
+        return bool(self.given.keys() - {"state", "order", "after"})
+
     def selection(self) -> Selection:
         """Return the selection of all pages of the list. Raises `Refused`."""
         if self.is_of_person:

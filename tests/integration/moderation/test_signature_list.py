@@ -133,6 +133,15 @@ def test_a_place_that_nobody_knows_is_said_to_be(petition: Petition, mona: Clien
     assert "No place has this name." in page
 
 
+def test_a_filter_that_meets_nothing_does_not_say_that_nothing_is_on_hold(
+    petition: Petition, mona: Client
+) -> None:
+    hold_one(petition)
+    page = mona.get(f"{LIST}?petition=protect&state=held&until=2020-01-01").content.decode()
+    assert "No signatures match." in page
+    assert "no signatures on hold" not in page
+
+
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_both_orders_are_read_page_by_page_to_the_end(
     petition: Petition, mona: Client, order: str, monkeypatch: pytest.MonkeyPatch
