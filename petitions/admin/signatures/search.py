@@ -19,8 +19,8 @@ _NOTHING = {
     "reference": "No signature has that reference.",
     "postcode": "Nobody has signed a petition here with that postcode.",
     "name": (
-        "No signature was found under that name. Type the whole name: a first name or half a "
-        "name finds nothing."
+        "No signature was found under that name. Type the whole name of a person or constituency: "
+        "a first name or half a name finds nothing."
     ),
     "part": (
         "No signature was found. Type the whole reference or postcode: half of one finds nothing."

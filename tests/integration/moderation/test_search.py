@@ -83,6 +83,7 @@ def test_a_place_leads_to_its_list(petition: Petition, mona: Client) -> None:
         ("reference: 737O", "Type the whole reference or postcode: half of one finds nothing."),
         ("m145", "Type the whole reference or postcode: half of one finds nothing."),
         ("Amina", "a first name or half a name finds nothing."),
+        ("Hackn", "the whole name of a person or constituency: a first name or half"),
         ("???", "Nothing was found."),
         ("👍", "Nothing was found."),
     ],
