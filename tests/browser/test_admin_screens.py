@@ -190,7 +190,8 @@ def test_axe_finds_nothing_on_what_a_moderator_opens_about_one_person(
     page.goto(every)
     page.fill("#sought", "nobody@example.net")
     page.get_by_role("button", name="Find").click()
-    expect(page.locator(".messagelist")).to_contain_text("No signature has that email address")
+    expect(page.locator("#content-main")).to_contain_text("No signature has that email address")
+    expect(page.locator("#sought")).to_have_value("nobody@example.net")
     found += looked_at(page, "found nothing")
     assert not found
 
