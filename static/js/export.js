@@ -30,6 +30,8 @@ async function follow(number) {
 form.addEventListener("submit", (event) => {
   if (event.submitter && event.submitter.name === "count") return;
   const number = form.elements.number.value;
+  // The page stays while the file is downloaded, and what was wrong before is not any more.
+  form.querySelectorAll(".errorlist").forEach((error) => error.remove());
   shown.hidden = false;
   bar.removeAttribute("value");
   status.textContent = "";

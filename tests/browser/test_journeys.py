@@ -303,10 +303,13 @@ def test_an_administrator_removes_restores_and_exports(
     page.get_by_role("link", name="Protect civilians in Idlib").click()
     page.get_by_role("link", name="Export signatures").click()
     page.get_by_role("link", name="Hand the petition in").click()
+    page.get_by_role("button", name="Export and download").click()
+    expect(page.locator(".errorlist")).to_be_visible()
     page.fill("#id_why", "a test of the hand-in")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export and download").click()
     expect(page.locator("#export-progress")).to_contain_text(f"Complete: {before + 1} rows.")
+    expect(page.locator(".errorlist")).to_have_count(0)
     target = tmp_path / "list.csv"
     download.value.save_as(target)
     text = target.read_text("utf-8-sig")
