@@ -323,8 +323,9 @@ def test_every_filter_and_search_reads_few_rows_among_many(
     by_search = [
         rows_read(one["sql"], "petitions_signer") for one in found if "unnest" in one["sql"]
     ]
-    assert len(by_search) == 2
-    assert max(by_search) < FEW, by_search
+    # Each asks for all groups of blind indexes, in five queries.
+    assert len(by_search) == 10
+    assert sum(by_search) < 2 * FEW, by_search
 
 
 def _rows_read(petition: Petition, query: str) -> float:
