@@ -303,6 +303,7 @@ def test_an_administrator_removes_restores_and_exports(
     page.get_by_role("link", name="Protect civilians in Idlib").click()
     page.get_by_role("link", name="Export signatures").click()
     page.get_by_role("link", name="Hand the petition in").click()
+    page.fill("#id_why", " ")
     page.get_by_role("button", name="Export and download").click()
     expect(page.locator(".errorlist")).to_be_visible()
     page.fill("#id_why", "a test of the hand-in")

@@ -80,7 +80,7 @@ def test_pictures_of_every_colour_mode_are_taken(mode: str) -> None:
         (picture((400, 400))[:-40], "damaged"),
         (picture((400, 400), "JPEG")[:-200], "damaged"),
         (bytes(logo.MAX_BYTES + 1), "larger than 1 MB"),
-        (picture((31, 400)), "31 by 400 pixels. Use one of 32"),
+        (picture((31, 400)), "31 by 400 pixels. Use one of at least 32"),
         (header_alone(1_000_000, 40), "1,000,000 by 40 pixels. Make it smaller"),
         (header_alone(30_000, 30_000), "far too many pixels"),
         (header_alone(12_000, 12_000), "far too many pixels"),
