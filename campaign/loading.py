@@ -31,7 +31,7 @@ _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
 # Indentation that would make a paragraph a code block.
 _DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
 _LARGEST_FILE = 20 << 20
-# Of the audit records.
+# The screen that audit records name.
 SCREEN = "load_statement"
 # How files in other formats begin that are named like text, and the error about each.
 _OTHER_FORMATS = {

@@ -30,7 +30,7 @@ from petitions.models.counts import ANONYMITY_THRESHOLD, CODE_LENGTH
 PARAMETER = "s"
 # Whoever makes all signatures of a step but one must not learn of the last: see `_in_steps`.
 LEAST_SHOWN = ANONYMITY_THRESHOLD
-# What is not shown at all is below this.
+# Counts from here on are always shown, in steps; a smaller one may still read as none.
 ALWAYS_SHOWN = 2 * LEAST_SHOWN
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
 _IN_QUERY = re.compile(rf"(?:^|&)({PARAMETER})(?:=([^&]*))?(?=&|$)", re.IGNORECASE)
