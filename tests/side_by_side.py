@@ -4,8 +4,8 @@
 
 Given arguments, pytest runs once with them. Otherwise two workers take one portion after the other,
 the longest first, so that both processors have work to the end. Each line of output has the name of
-its portion before it, and each portion ends with its slowest tests. Exits with 1 if any portion
-fails.
+its portion before it, and each portion ends with its slowest tests. The last lines tell again, of
+each portion, its outcome and what failed. Exits with 1 if any portion fails.
 """
 
 import subprocess
@@ -21,6 +21,8 @@ PORTIONS = {
     "faults": ("tests/fault",),
 }
 _WORKERS = 2
+# The beginnings of lines of pytest's summary.
+_UNHAPPY = ("FAILED ", "ERROR ")
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -29,20 +31,25 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.call([*_PYTEST, *arguments])
     with ThreadPoolExecutor(_WORKERS) as workers:
-        codes = list(workers.map(_run, PORTIONS))
-    return int(any(codes))
+        results = list(workers.map(_run, PORTIONS))
+    for name, (_code, summary) in zip(PORTIONS, results, strict=True):
+        sys.stdout.writelines(f"{name:8} {line}" for line in summary)
+    return int(any(code for code, _summary in results))
 
 
-def _run(name: str) -> int:
-    """Run a portion, passing on its output line by line, and return its exit code."""
+def _run(name: str) -> tuple[int, list[str]]:
+    """Run a portion, passing on its output line by line; return its exit code and summary."""
     command = [*_PYTEST, "--durations=15", *PORTIONS[name]]
+    summary, line = [], ""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout or ():
             sys.stdout.write(f"{name:8} {line}")
             sys.stdout.flush()
-    return process.returncode
+            if line.startswith(_UNHAPPY):
+                summary.append(line)
+    return process.returncode, [*summary, line]
 
 
 if __name__ == "__main__":
