@@ -63,6 +63,13 @@ class FilterForm(forms.Form):
     order = forms.ChoiceField(choices=[("newest", ""), (OLDEST, "")], required=False)
     after = forms.CharField(required=False, max_length=100)
 
+    def clean(self) -> dict[str, Any]:
+        # An error removes its day, and a decision about “all that match” would be about more.
+        cleaned = {**self.cleaned_data}
+        if cleaned.get("since") and cleaned.get("until") and cleaned["until"] < cleaned["since"]:
+            self.add_error("until", "The last day is before the first. Choose the days again.")
+        return cleaned
+
 
 @dataclass(frozen=True)
 class Filters:

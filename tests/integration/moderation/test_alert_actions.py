@@ -144,7 +144,7 @@ def test_all_of_it_is_decided_from_its_page_and_the_alert_closes(
 ) -> None:
     petition = Petition.objects.get()
     path = f"{ALERT}{burst.pk}/change/"
-    assert "changes by <b>-20</b>" in decide(mona, path, kind).content.decode()
+    assert "falls by <b>20</b>" in decide(mona, path, kind).content.decode()
     assert counted(petition) == left
     if kind == "hold":
         # What still waits for confirmation is not decided, until a rule holds it.

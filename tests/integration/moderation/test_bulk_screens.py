@@ -60,7 +60,7 @@ def test_a_preview_shows_conditions_number_effect_and_sample_and_changes_nothing
     page = text(mona, drafted(mona))
 
     assert "in the UK" in page
-    assert "changes by <b>-4</b>" in page
+    assert "falls by <b>4</b>" in page
     assert page.count('data-label="Name"') == 4
     assert "a raid" in page
     assert tallies.total(petition.pk) == 4
@@ -206,7 +206,7 @@ def test_an_undo_of_very_many_is_previewed_first_and_waits_for_a_second_moderato
     assert "/bulkdecision/" in url
     said = page.content.decode()
     assert "Undo: 4 signatures</button>" in said
-    assert "changes by <b>+4</b>" in said
+    assert "rises by <b>4</b>" in said
     assert f"{DECISIONS}{done.decision.pk}/change/" in said, "what it undoes is named"
     text(mona, url, "start")
     bulk.run_due()

@@ -133,6 +133,15 @@ def test_a_place_that_nobody_knows_is_said_to_be(petition: Petition, mona: Clien
     assert "No place has this name." in page
 
 
+def test_days_in_the_wrong_order_are_said_to_be_and_widen_nothing(
+    petition: Petition, mona: Client
+) -> None:
+    hold_one(petition)
+    page = mona.get(f"{LIST}?petition=protect&since=2020-01-02&until=2020-01-01")
+    assert "The last day is before the first." in page.content.decode()
+    assert page.context["lines"] == []
+
+
 def test_a_filter_that_meets_nothing_does_not_say_that_nothing_is_on_hold(
     petition: Petition, mona: Client
 ) -> None:
