@@ -5,7 +5,11 @@
 Given arguments, pytest runs once with them. Otherwise two workers take one portion after the other,
 the longest first, so that both processors have work to the end. Each line of output has the name of
 its portion before it, and each portion ends with its slowest tests. The last lines tell again, of
-each portion, its outcome and what failed. Exits with 1 if any portion fails.
+each portion, its outcome and what failed.
+
+Where at most `_MOST_TRIED_AGAIN` tests failed, they run once more with the machine to themselves:
+some measure time, or wait for browsers and processes that the other portion slows down. Exits with
+1 if one of them fails again, or if more failed.
 """
 
 import subprocess
@@ -22,7 +26,9 @@ PORTIONS = {
 }
 _WORKERS = 2
 # The beginnings of lines of pytest's summary.
-_UNHAPPY = ("FAILED ", "ERROR ")
+_UNHAPPY = ("FAILED tests/", "ERROR tests/")
+_TESTS_FAILED = 1
+_MOST_TRIED_AGAIN = 3
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -31,15 +37,24 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.call([*_PYTEST, *arguments])
     with ThreadPoolExecutor(_WORKERS) as workers:
-        results = list(workers.map(_run, PORTIONS))
-    for name, (_code, summary) in zip(PORTIONS, results, strict=True):
+        results = dict(zip(PORTIONS, workers.map(_run, PORTIONS), strict=True))
+    for name, (_code, summary) in results.items():
         sys.stdout.writelines(f"{name:8} {line}" for line in summary)
-    return int(any(code for code, _summary in results))
+    failed = {name: code for name, (code, _summary) in results.items() if code}
+    number = sum(len(results[name][1]) - 1 for name in failed)
+    if set(failed.values()) == {_TESTS_FAILED} and number <= _MOST_TRIED_AGAIN:
+        sys.stdout.write(f"{number} failed. Run again, alone:\n")
+        return int(any(_run(name, "--last-failed")[0] for name in failed))
+    return int(bool(failed))
 
 
-def _run(name: str) -> tuple[int, list[str]]:
-    """Run a portion, passing on its output line by line; return its exit code and summary."""
-    command = [*_PYTEST, "--durations=15", *PORTIONS[name]]
+def _run(name: str, *arguments: str) -> tuple[int, list[str]]:
+    """Run a portion, passing on its output line by line.
+
+    Returns its exit code, and its lines about failed tests followed by its last line.
+    """
+    cache = f"cache_dir=.pytest_cache/{name}"
+    command = [*_PYTEST, "--durations=15", "-o", cache, *arguments, *PORTIONS[name]]
     summary, line = [], ""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
