@@ -15,7 +15,7 @@ _FORMULA = re.compile(r'[,\n](?:[=+\-@\t＝＋－＠]|"[=+\-@\t\r\n＝＋－＠]
 
 
 def write(
-    columns: Sequence[str], batches: Iterable[Sequence[Sequence[str | int]]], note: str = ""
+    columns: Sequence[str], batches: Iterable[Sequence[tuple[str | int, ...]]], note: str = ""
 ) -> Iterator[bytes]:
     """Yield the file in UTF-8 with a byte order mark: the header, then one chunk per batch.
 
@@ -26,7 +26,7 @@ def write(
     noted, empty = ((note,), ("",)) if note else ((), ())
     yield (BOM + _lines([(*columns, *noted)])).encode()
     for batch in batches:
-        lines = _lines([(*row, *empty) for row in batch])
+        lines = _lines([row + empty for row in batch])
         # Most batches have no formula, and checking each cell took a tenth of the time.
         if ";" in lines or _FORMULA.search(f"\n{lines}"):
             lines = _lines([(*map(formula_safe, row), *empty) for row in batch])

@@ -92,7 +92,7 @@ class HandIn(Purpose):
         # Looking up a name's translation is slow: do it once per place, not once per row.
         names = {code: str(place) for code, place in reading.places().items()}
         for batch in reading.batches(self.export, opened=self.opened):
-            yield [_handed_in(row, names[row.place_id]) for row in batch]
+            yield [_handed_in(row, names) for row in batch]
 
     def about(self) -> int:
         return reading.about(self.export)
@@ -179,7 +179,9 @@ class Research(Purpose):
         shown = _merged(reading.by_place(self.export), reading.places())
         for batch in reading.batches(self.export, opened="FALSE"):
             yield [
-                (_week(row.day), shown[code]) for row in batch if (code := row.place_id) in shown
+                (_week(day), shown[place])
+                for _id, _petition, _reference, _use, place, day, _sealed in batch
+                if place in shown
             ]
 
     def about(self) -> int:
@@ -226,33 +228,40 @@ def of(export: Export, subject: str = "") -> Purpose:
     return PURPOSES[export.purpose](export, subject)
 
 
-def _person(row: Row) -> dict[str, str]:
+def _person(key: str, sealed: memoryview | None) -> dict[str, str]:
     """Return the unsealed signer, or {} if they were not read or retention has erased them."""
-    return {} if row.sealed is None else _open(row.sealed, bytes.fromhex(row.id))
+    return {} if sealed is None else _open(sealed, bytes.fromhex(key))
 
 
-def _handed_in(row: Row, place: str) -> Cells:
-    is_withheld, is_abroad = row.name_use == _WITHHELD, row.place_id == ABROAD
-    person = _person(row)
-    country = person.get("country", "") if is_abroad else ""
+def _handed_in(row: Row, names: dict[str, str]) -> Cells:
+    key, _petition, reference, name_use, place, day, sealed = row
+    person = _person(key, sealed)
+    country = person.get("country", "") if place == ABROAD else ""
     return (
-        spoken(row.reference),
-        "" if is_withheld else person.get("name", ""),
-        _country(country) if country else place,
-        row.day,
+        spoken(reference),
+        "" if name_use == _WITHHELD else person.get("name", ""),
+        _country(country) if country else names[place],
+        day,
     )
 
 
 def _mailable(batch: list[Row]) -> Iterator[Cells]:
     """Yield address, name and language of those who may be mailed, with one query for the batch."""
-    people = {row.id: (row, person) for row in batch if (person := _person(row))}
+    people = {
+        key: (petition, name_use, person)
+        for key, petition, _reference, name_use, _place, _day, sealed in batch
+        if (person := _person(key, sealed))
+    }
     unwanted = suppression.reasons(
-        {key: Addressee(row.petition_id, person["email"]) for key, (row, person) in people.items()},
+        {
+            key: Addressee(petition, person["email"])
+            for key, (petition, _use, person) in people.items()
+        },
         are_news=True,
     )
-    for key, (row, person) in people.items():
+    for key, (_petition, name_use, person) in people.items():
         if key not in unwanted:
-            name = "" if row.name_use == _WITHHELD else person["name"]
+            name = "" if name_use == _WITHHELD else person["name"]
             yield person["email"], name, person["language"]
 
 

@@ -84,7 +84,7 @@ def test_the_digest_on_record_tests_no_name(petition: Petition) -> None:
     export.refresh_from_db()
     header, *rows = rows_of(raw)
     known = exports._note(export)
-    guessed = b"".join(csv_file.write(header[:-1], [[row[:-1] for row in rows]], known))
+    guessed = b"".join(csv_file.write(header[:-1], [[tuple(row[:-1]) for row in rows]], known))
     assert len(guessed) == len(raw)
     assert hashlib.sha256(raw).hexdigest() == export.sha256
     assert hashlib.sha256(guessed).hexdigest() != export.sha256
