@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -106,8 +106,7 @@ def read_mailbox_link(purpose: str, token: str) -> Mailbox:
     return mailbox
 
 
-@dataclass(frozen=True, slots=True)
-class Inbox:
+class Inbox(NamedTuple):
     """A mailbox over all petitions: its blind index and the id of the key.
 
     This index is in no table. The stored ones are derived from it, one for each use

@@ -116,7 +116,13 @@ def indexer(purpose: str, key_id: int) -> Callable[..., bytes]:
 
 def index_key_id() -> int:
     """Return the id of the current index key, which is the first of `settings.INDEX_KEYS`."""
-    return next(iter(settings.INDEX_KEYS))
+    return index_key_ids()[0]
+
+
+@cache
+def index_key_ids() -> tuple[int, ...]:
+    """Return the ids of the index keys, current one first. Cached: settings are slow to read."""
+    return tuple(settings.INDEX_KEYS)
 
 
 def link_keys(purpose: str) -> list[bytes]:

@@ -10,8 +10,6 @@ from hashlib import blake2b
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from django.conf import settings
-
 from petitions.crypto import vault
 from petitions.crypto.tokens import Inbox, Mailbox, Recipient
 from petitions.identity import email_addresses, names
@@ -160,7 +158,7 @@ def _in_each_group(petition_id: int, kind: str, text: str) -> list[int]:
     keys = [
         _group_key(f"{prefix}{kind}", petition_id, text, key_id)
         for prefix in ("", _PENDING)
-        for key_id in settings.INDEX_KEYS
+        for key_id in vault.index_key_ids()
     ]
     blocks = range(SEARCH_GROUPS // _PER_BLOCK)
     return [index for key in keys for block in blocks for index in _block(block, key)]
@@ -208,7 +206,7 @@ def known_by(signer: Signer, person: Mapping[str, str]) -> list[Indexes]:
     """
     computed = [
         indexes_of(signer.petition_id, person, is_pending=is_pending, key_id=key_id)
-        for key_id in settings.INDEX_KEYS
+        for key_id in vault.index_key_ids()
         for is_pending in (False, True)
     ]
     return [stored(signer), *computed]
@@ -233,7 +231,7 @@ def petition_mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
     return [
         vault.blind_index(f"{prefix}mailbox", str(petition_id), mailbox, key_id=key_id)
         for prefix in ("", _PENDING)
-        for key_id in settings.INDEX_KEYS
+        for key_id in vault.index_key_ids()
     ]
 
 
@@ -247,7 +245,7 @@ def same_mailbox(petition_id: int, ix: bytes) -> list[bytes]:
 def inboxes_of(address: str) -> list[Inbox]:
     """Return a mailbox's blind indexes over all petitions, under each key, current one first."""
     mailbox = email_addresses.canonical(address)
-    return [_inbox(mailbox, key_id) for key_id in settings.INDEX_KEYS]
+    return [_inbox(mailbox, key_id) for key_id in vault.index_key_ids()]
 
 
 def mailbox_of(signature: Signature, address: str) -> Mailbox:
@@ -272,7 +270,7 @@ def address_as_inboxes(address: str) -> list[Inbox]:
 
     They are `Inbox` objects because they are stored in the same way. None equals a mailbox's.
     """
-    return [Inbox(key_id, _address_index(address, key_id)) for key_id in settings.INDEX_KEYS]
+    return [Inbox(key_id, _address_index(address, key_id)) for key_id in vault.index_key_ids()]
 
 
 def _inbox(mailbox: str, key_id: int) -> Inbox:
