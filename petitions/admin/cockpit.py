@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from petitions.admin.acting import need
 from petitions.admin.base import ReadOnly
 from petitions.admin.needs import spoken_age
-from petitions.admin.signatures.filters import Filters, default_petition
+from petitions.admin.signatures.filters import Filters
 from petitions.formatting import charts
 from petitions.models import ActivityMinute, Alert, Petition
 from petitions.moderation import cockpit, switches
@@ -40,12 +40,17 @@ class CockpitAdmin(ReadOnly):
         return [self.route("", require_safe(self.page_view), "changelist")]
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the petition in `?petition=`, else the one with most signatures in the last hour."""
+        """Show the petition in `?petition=`, else the one with most forms in the last hour.
+
+        If there were none, show the newest open one, and not, as the list of signatures does, the
+        one whose signature has been on hold for longest: an organiser would see that there is one.
+        """
         need(request, "petitions.view_activityminute")
         petitions = list(Petition.objects.titled().order_by("-pk"))
         asked = request.GET.get("petition")
         chosen = next((one for one in petitions if one.slug == asked), None)
-        petition = chosen or cockpit.signed_most() or default_petition()
+        is_open = [one for one in petitions if one.state == Petition.State.OPEN]
+        petition = chosen or cockpit.signed_most() or next(iter(is_open or petitions), None)
         context = {
             "title": "Cockpit",
             "petition": petition,

@@ -98,6 +98,21 @@ def test_the_petition_that_is_signed_most_is_shown_and_others_are_offered(
     assert ": 5 signed, 0 confirmed" in text(mona, petition="nowhere")
 
 
+def test_a_signature_on_hold_does_not_decide_which_petition_is_shown(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    """With a rule that blocks a domain, an organiser would see when somebody there confirms."""
+    Petition.objects.create(slug="newest", state=Petition.State.OPEN)
+    Petition.objects.create(slug="draft")
+    client.force_login(organiser)
+    offered = ['<a href="?petition=draft">', '<a href="?petition=protect">']
+    assert re.findall(r'<a href="\?petition=[^>]*>', text(client)) == offered
+
+    hold_one(petition)
+
+    assert re.findall(r'<a href="\?petition=[^>]*>', text(client)) == offered
+
+
 def test_busy_networks_and_domains_lead_to_their_lists_and_name_none_but_large_providers(
     petition: Petition, mona: Client
 ) -> None:
