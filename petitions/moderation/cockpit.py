@@ -194,12 +194,14 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
     """Count mailboxes by large provider, rounded down to `STEP`: the largest first, others last.
 
     Mailboxes are counted instead of forms, because a withdrawal deletes all forms of a mailbox.
-    Providers with fewer than `STEP` mailboxes are counted with the others.
+    Providers with fewer than `STEP` mailboxes are counted with the others, who are listed even if
+    there are none. Equal numbers are in the order of the names. Otherwise staff could see when a
+    single form is deleted.
     """
     known = _large_domains()
     named = [(known.get(form.domain or b"", OTHERS), form) for form in forms if form.mailbox]
     sizes = Counter(name for name, _mailbox in {(name, form.mailbox) for name, form in named})
-    reached: dict[str, list[set[str]]] = {}
+    reached: dict[str, list[set[str]]] = {OTHERS: [set(), set(), set()]}
     for name, form in named:
         shown = name if sizes[name] >= STEP else OTHERS
         submitted, sent, confirmed = reached.setdefault(shown, [set(), set(), set()])
@@ -212,7 +214,7 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
         Funnel(name, *(round_down(len(mailboxes), STEP) for mailboxes in steps))
         for name, steps in reached.items()
     ]
-    return sorted(funnels, key=lambda one: (one.name == OTHERS, -one.submitted))
+    return sorted(funnels, key=lambda one: (one.name == OTHERS, -one.submitted, one.name))
 
 
 # A bounded number of waiting rows, and the time since which the oldest waits.
