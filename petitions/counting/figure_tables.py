@@ -24,7 +24,7 @@ _STATES = {
     Signature.State.HELD: f"on hold, waiting for a moderator, in steps of {STEP}",
     Signature.State.PENDING: f"mailboxes that wait for confirmation, about, in steps of {STEP}",
     Signature.State.REMOVED: "removed by a moderator, once confirmed",
-    Signature.State.WITHDRAWN: "withdrawn by the signer",
+    Signature.State.WITHDRAWN: f"withdrawn by the signer, in steps of {STEP}",
 }
 
 
@@ -126,8 +126,10 @@ def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     uses = [(str(use.label), counts["name_use"].get(use, 0)) for use in Signature.NameUse]
     yield Table("name-use", "What signers allow for their name", ("choice", "signatures"), uses)
     states = dict(counts["state"])
-    # An organiser's rule can hold one address: an exact number would tell when that one confirms.
-    states[Signature.State.HELD] = round_down(states.get(Signature.State.HELD, 0), STEP)
+    # An organiser's rule can hold one address: an exact number would tell when that one confirms,
+    # and when it withdraws, which the public total does not tell of what is on hold.
+    for state in (Signature.State.HELD, Signature.State.WITHDRAWN):
+        states[state] = round_down(states.get(state, 0), STEP)
     lines = [(label, states.get(state, 0)) for state, label in _STATES.items()]
     yield Table("states", "States", ("state", "signatures"), lines)
     removed = {str(Decision.Reason(reason).label): n for reason, n in counts["removed"].items()}
