@@ -6,8 +6,10 @@ Accounts are never deleted, so that the audit log can name who acted.
 from collections.abc import Iterable
 from uuid import uuid4
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
 from django.utils.encoding import force_bytes
@@ -114,9 +116,15 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
 def reactivate(*, person: User, actor: User, screen: str) -> None:
     """Let a deactivated account log in again, with its earlier roles. The other administrators are
     told by mail.
+
+    Its earlier sessions are deleted. They are dead only while it is deactivated, and its password
+    can be changed only afterwards: whoever has stolen one would be in again.
     """
     require_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+        for session in Session.objects.all():
+            if session.get_decoded().get(SESSION_KEY) == str(person.pk):
+                session.delete()
         audit.record(action=Action.PERSON_REACTIVATED, screen=screen, actor=actor, about=person)
         _warn_administrators(_administrators(), actor)
 

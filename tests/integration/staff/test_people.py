@@ -249,6 +249,8 @@ def test_who_is_deactivated_is_out_at_once_and_what_they_did_stays(
     assert "is logged out everywhere" in act(ada, moderator, "deactivate")
     assert browser.get(reverse("admin:index")).status_code == 302
     assert "can log in again" in act(ada, moderator, "reactivate")
+    assert browser.get(reverse("admin:index")).status_code == 302, "an earlier session stays dead"
+    assert ada.get(reverse("admin:index")).status_code == 200
     assert actions(moderator) == [Action.PERSON_DEACTIVATED, Action.PERSON_REACTIVATED]
     delete = reverse("admin:auth_user_delete", args=[moderator.pk])
     assert ada.get(delete).status_code == 403
