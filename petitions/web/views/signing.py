@@ -12,7 +12,7 @@ from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -271,7 +271,14 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
 
 
 def _petition(page: Page) -> Petition:
-    return find_text(page.petition, lately=True).petition
+    """Return the page's petition, also if its address has changed since. Raises `Http404`."""
+    try:
+        return find_text(page.petition, lately=True).petition
+    except Http404:
+        renamed = Petition.objects.filter(former_addresses__slug=page.petition).first()
+        if renamed is None:
+            raise
+        return find_text(renamed.slug, lately=True).petition
 
 
 def _check_page(

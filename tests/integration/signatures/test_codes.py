@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 import redis
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from petitions.crypto import tokens
 from petitions.infra.client_network import NOWHERE
 from petitions.mail import outbox
 from petitions.models import Correction, Mail, Petition, Signature
+from petitions.publishing import changes, warm_cache
 from petitions.screening.screen import Screening
 from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.check_email import Page
@@ -65,6 +67,19 @@ def test_code_and_link_of_one_mail_count_once(petition: Petition, browser: Clien
     ]
     assert all(THANKS in answer.content.decode() for answer in answers)
     assert tallies.total(petition.pk) == 1
+
+
+def test_code_and_buttons_work_after_the_petition_has_got_another_address(
+    petition: Petition, browser: Client, organiser: User
+) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+    petition.slug = "protect-people"
+    changes.save_petition(petition=petition, changed=["slug"], actor=organiser)
+    warm_cache.invalidate()
+
+    assert browser.post(check + "again/").status_code == 303
+    assert THANKS in browser.post(check + "code/", {"code": code_in(message)}).content.decode()
 
 
 def test_the_code_of_a_used_link_shows_the_thank_you_page_for_ten_minutes(
