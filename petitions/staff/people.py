@@ -6,10 +6,8 @@ Accounts are never deleted, so that the audit log can name who acted.
 from collections.abc import Iterable
 from uuid import uuid4
 
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.tokens import default_token_generator
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
 from django.utils.encoding import force_bytes
@@ -18,7 +16,7 @@ from django.utils.http import urlsafe_base64_encode
 from petitions.crypto import vault
 from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
-from petitions.staff import audit, second_factor
+from petitions.staff import audit, second_factor, sessions
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import (
     ADMINISTRATORS,
@@ -122,9 +120,7 @@ def reactivate(*, person: User, actor: User, screen: str) -> None:
     """
     require_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-        for session in Session.objects.all():
-            if session.get_decoded().get(SESSION_KEY) == str(person.pk):
-                session.delete()
+        sessions.end(person)
         audit.record(action=Action.PERSON_REACTIVATED, screen=screen, actor=actor, about=person)
         _warn_administrators(_administrators(), actor)
 

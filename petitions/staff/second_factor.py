@@ -14,7 +14,7 @@ from django.utils import timezone
 from petitions.crypto import vault
 from petitions.models import AuditRecord, Authenticator, RecoveryCode
 from petitions.models.authenticator import code_indexes, is_app_code
-from petitions.staff import audit, roles
+from petitions.staff import audit, roles, sessions
 
 Action = AuditRecord.Action
 # RFC 4226 recommends 20 bytes for SHA-1, which all apps support.
@@ -152,11 +152,14 @@ def reset(*, user: User, actor: User | None, screen: str) -> bool:
     """Remove an account's authenticator and codes, and record it; return False if it had none.
 
     All its sessions lose their second factor at once, and the next log-in asks to set up another.
-    People may reset their own.
+    People may reset their own. If somebody else does, the sessions end: whoever has stolen one
+    could set up an app of their own there, without the password.
     """
     if actor != user:
         roles.require_to_manage(actor, user)
     removed = Authenticator.objects.filter(user=user).delete()[0]
+    if removed and actor != user:
+        sessions.end(user)
     if removed:
         audit.record(action=Action.SECOND_FACTOR_RESET, screen=screen, actor=actor, about=user)
     return bool(removed)

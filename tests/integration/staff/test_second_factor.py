@@ -242,6 +242,9 @@ def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
         return administrator.post(act, follow=True).content.decode()
 
     assert "“mona” sets up another authenticator app" in reset(moderator)
+    # Whoever has stolen this session sets up no app of their own.
+    assert browser.get(SET_UP).status_code == 302
+    browser.force_login(moderator)
     assert browser.get(HOME, follow=True).redirect_chain[-1][0] == SET_UP
     record = AuditRecord.objects.latest("id")
     assert (record.action, record.actor_id) == (Action.SECOND_FACTOR_RESET, ada.pk)
