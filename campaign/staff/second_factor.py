@@ -103,6 +103,8 @@ def own(request: HttpRequest, context: Context) -> HttpResponse:
         return _show_new_codes(request, context)
     if request.method == "POST" and "telephone" in request.POST:
         second_factor.reset(user=user, actor=user, screen=screen_of(request))
+        # This session goes on, under another key.
+        request.session.cycle_key()
         return redirect("admin:second_factor_set_up")
     left = second_factor.codes_left(user)
     return render(request, "admin/own_second_factor.html", {**context, "left": left})

@@ -151,16 +151,14 @@ def make_recovery_codes(*, user: User, screen: str) -> list[str]:
 def reset(*, user: User, actor: User | None, screen: str) -> bool:
     """Remove an account's authenticator and codes, and record it; return False if it had none.
 
-    All its sessions lose their second factor at once, and the next log-in asks to set up another.
-    People may reset their own. If somebody else does, the sessions end: whoever has stolen one
-    could set up an app of their own there, without the password.
+    All its sessions end, and the next log-in asks to set up another: in a session that somebody has
+    stolen, they could set up an app of their own, without the password. People may reset their own.
     """
     if actor != user:
         roles.require_to_manage(actor, user)
     removed = Authenticator.objects.filter(user=user).delete()[0]
-    if removed and actor != user:
-        sessions.end(user)
     if removed:
+        sessions.end(user)
         audit.record(action=Action.SECOND_FACTOR_RESET, screen=screen, actor=actor, about=user)
     return bool(removed)
 

@@ -210,8 +210,12 @@ def test_a_log_in_without_the_second_factor_can_log_out(browser: Client) -> None
     assert "_auth_user_id" not in browser.session
 
 
-def test_another_telephone_and_new_codes_are_for_who_has_given_both(browser: Client) -> None:
+def test_another_telephone_and_new_codes_are_for_who_has_given_both(
+    browser: Client, moderator: User
+) -> None:
     secret, codes = set_up(browser)
+    thief = Client()
+    thief.force_login(moderator)
     page = browser.post(OWN, {"codes": "1"}).content.decode()
     fresh = _CODE.findall(page)
     assert len(fresh) == second_factor.RECOVERY_CODES
@@ -219,6 +223,7 @@ def test_another_telephone_and_new_codes_are_for_who_has_given_both(browser: Cli
 
     assert browser.post(OWN, {"telephone": "1"})["Location"] == SET_UP
     assert browser.get(HOME).status_code == 302
+    assert thief.get(SET_UP)["Location"].startswith(reverse("admin:login")), "who is not first"
     assert set_up(browser)[0] != secret
 
 
