@@ -28,6 +28,9 @@ MIN_FAILING, MIN_FAILING_SHARE = 3, 0.5
 SHOWN = (Mail.Kind.CONFIRM, Mail.Kind.FIND, Mail.Kind.ANSWER)
 RECENT = timedelta(hours=24)
 MAX_FAILURES_SHOWN = 200
+# Mails that wait for us. Those that their recipient's server has put off are left out: it is asked
+# only about mails that are still wanted. In an outage of our own server no attempt is counted.
+WAITS = Q(state=Mail.State.QUEUED) & (Q(attempts=0) | Q(code=""))
 
 
 class MailState(StrEnum):
@@ -75,7 +78,7 @@ def by_hour() -> list[Any]:
         .values("start", "kind")
         .annotate(
             asked=Count("pk"),
-            waiting=Count("pk", filter=Q(state=Mail.State.QUEUED)),
+            waiting=Count("pk", filter=WAITS),
             failed=Count("pk", filter=Q(state=Mail.State.FAILED)),
         )
     )
@@ -98,5 +101,5 @@ def failed() -> list[Any]:
 
 def waiting() -> list[Any]:
     """Return queued mails by kind and reason code. One query that reads only these mails."""
-    queued = Mail.objects.filter(state=Mail.State.QUEUED, kind__in=SHOWN)
+    queued = Mail.objects.filter(WAITS, kind__in=SHOWN)
     return list(queued.values("kind", "code").annotate(number=Count("pk")).order_by("kind", "code"))

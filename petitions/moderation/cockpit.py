@@ -230,7 +230,7 @@ def held(petition: Petition) -> Queue:
 
 def mails() -> Queue:
     """Count queued mails of all petitions, only of kinds sent whatever an address has done."""
-    queued = Mail.objects.filter(state=Mail.State.QUEUED).exclude(kind=Mail.Kind.NEWS)
+    queued = Mail.objects.filter(monitoring.WAITS).exclude(kind=Mail.Kind.NEWS)
     rows = queued.filter(kind__in=monitoring.SHOWN)
     oldest = rows.order_by("due_at")[:MAX_COUNTED].aggregate(at=Min("created_at"))["at"]
     number = bounded(rows, MAX_COUNTED)

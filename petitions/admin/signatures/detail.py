@@ -46,7 +46,7 @@ _NEIGHBOURS = {
 _MAILED = {Mail.Kind.CONFIRM: "Email to confirm", Mail.Kind.REMIND: "Reminder to confirm"}
 # Whether its mailbox kept a mail back is not shown. A confirmed signature's mails no longer count
 # for the limit of its mailbox, so moderators could see by forms of their own when its owner signs.
-_DONE = "sent, unless its mailbox wants none or had enough for the day"
+_DONE = "sent, unless its mailbox wants none, had enough for the day, or cannot take it now"
 _OUTCOMES = {
     Mail.State.QUEUED: "waits to be sent",
     Mail.State.REFUSED: "not sent",
@@ -211,6 +211,9 @@ def timeline(signature: Signature) -> list[Event]:
             # Only a form whose first mail was sent has one.
             continue
         outcome = _OUTCOMES.get(Mail.State(mail.state), _DONE)
+        if mail.state == Mail.State.QUEUED and mail.attempts and mail.code:
+            # Put off by its recipient's server: see `mail.monitoring.WAITS`.
+            outcome = _DONE
         events.append(Event(mail.created_at, f"{_MAILED[Mail.Kind(mail.kind)]}: {outcome}"))
     if signature.confirmed_at:
         events.append(Event(signature.confirmed_at, "Confirmed by its signer"))

@@ -18,7 +18,7 @@ from tests.held import LIST, button, hold_one, states
 from tests.people import AMINA, sign, sign_and_confirm, somebody
 
 WHY: dict[str, Any] = {"reason": "automated", "note": ""}
-DONE = "sent, unless its mailbox wants none or had enough for the day"
+DONE = "sent, unless its mailbox wants none, had enough for the day, or cannot take it now"
 
 
 @pytest.fixture

@@ -8,19 +8,23 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail as sent
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
 from petitions.crypto import tokens
 from petitions.infra.client_network import NOWHERE
 from petitions.mail import monitoring, outbox, reminders
-from petitions.models import Mail, Petition, Signature
+from petitions.models import Mail, Petition, Resend, Signature
+from petitions.moderation import cockpit
 from petitions.privacy import retention
 from petitions.signatures import change_address, check_email, disown, self_service
 from petitions.signatures import confirm as confirming
@@ -124,6 +128,32 @@ def test_while_no_mail_goes_out_neither_page_nor_outbox_reveal_it(
     Mail.objects.filter(signature=form).update(due_at=timezone.now())
     assert outbox.deliver() == 0
     assert Mail.objects.get(signature=form).state == Mail.State.CANCELLED
+
+
+@pytest.mark.parametrize("act", [lambda _hers: None, confirms], ids=["nothing", "confirms"])
+def test_while_the_mailbox_takes_no_mail_neither_page_nor_outbox_reveal_it(
+    petition: Petition,
+    moderator: User,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[UUID], None],
+) -> None:
+    """Its server is asked only about mails that are still wanted, so it puts off no others."""
+    hers, form = sign(petition), sign(petition, INVENTED)
+    outbox.deliver()
+    act(hers)
+    full = SMTPRecipientsRefused({AMINA.email: (452, b"4.2.2 mailbox full")})
+    monkeypatch.setattr(EmailBackend, "send_messages", Mock(side_effect=full))
+
+    Resend.objects.create(attempt_id=form, is_silenced=False)
+    check_email.settle()
+    outbox.deliver()
+
+    client.force_login(moderator)
+    assert "waits to be sent" not in page_of(client, form)
+    assert monitoring.waiting() == []
+    assert [hour["waiting"] for hour in monitoring.by_hour()] == [0]
+    assert cockpit.mails() == ((0, True), None)
 
 
 def test_while_no_mail_goes_out_the_public_state_of_mail_does_not_reveal_it(
