@@ -42,6 +42,11 @@ _MIN_COMPRESSED = 500
 # "gzip;q=0" means that gzip is refused.
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _NOT_KEPT = {"content-length", "etag", "content-encoding", "vary"}
+# Statuses of malformed requests: see `campaign.middleware.refuse_malformed_requests`.
+_MALFORMED = frozenset({
+    HTTPStatus.BAD_REQUEST, HTTPStatus.LENGTH_REQUIRED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+})  # fmt: skip
 
 
 class Page:
@@ -163,6 +168,10 @@ class PageCacheMiddleware:
             response, minute_ends = self._render(request)
             if _is_public(response):
                 return self._replace(request, key, entry, Page(response, minute_ends))
+            if response.status_code in _MALFORMED:
+                # It says nothing about the page. Otherwise anybody could take the stale copy from
+                # all readers while the database is down.
+                return response
             if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
                 # The page is no longer public, moved or gone: its copy must not outlive it.
                 self.entries.pop(key, None)

@@ -327,6 +327,19 @@ def test_while_the_database_is_away_readers_get_the_stale_copy(
     assert number(cache(get())) == 3
 
 
+@pytest.mark.parametrize("status", [400, 411, 413, 415])
+def test_a_malformed_request_takes_the_stale_copy_from_nobody(
+    cache: PageCacheMiddleware, clock: Clock, site: Site, status: int
+) -> None:
+    cache(get())
+    clock.pass_by(LATER)
+    site.status = status
+    assert cache(get("/?%00")).status_code == status
+    site.status = 503
+
+    assert number(cache(get())) == 1
+
+
 def test_a_copy_older_than_a_day_is_not_shown_for_an_error(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
