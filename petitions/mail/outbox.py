@@ -61,6 +61,8 @@ SETTLE_EVERY = 20
 # Seconds for which a batch of news is sent before other mail is checked for.
 NEWS_TIME_SLICE = 2.0
 MIN_BATCH = 10
+# Seconds after which the server is sent a command. Some close a connection that is idle for ten.
+MAX_IDLE = 5.0
 # Seconds. After it, a domain that refuses us is probed with one mail at a time.
 DOMAIN_WAIT = 300
 # `petitions.admin.mail` has the text that organisers see for each code.
@@ -394,10 +396,13 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
     _open(server)
     dealt: list[Ready] = []
     aside: list[Ready] = []
-    code, total = "", 0
+    code, total, asked_at = "", 0, time.monotonic()
     try:
         while ready and claim.is_held() and time.monotonic() < until:
             one = ready[0]
+            if time.monotonic() - asked_at > MAX_IDLE:
+                _keep_open(server)
+                asked_at = time.monotonic()
             try:
                 is_dealt = _send(server, one, one.message) if one.message else _pretend(one)
             except DomainAway as away:
@@ -461,6 +466,24 @@ def _open(server: BaseEmailBackend) -> None:
         server.open()
     except (OSError, smtplib.SMTPException) as error:
         raise ServerAway(replies.code_of(error)) from None
+
+
+def _keep_open(server: BaseEmailBackend) -> None:
+    """Send the server a NOOP, or open a new connection if it has closed this one.
+
+    A server that closes an idle connection refuses the next mail. As that seems to say that it
+    takes no mail, all mail to that domain would wait: after enough mails that nobody gets, for
+    everybody.
+    """
+    smtp = getattr(server, "connection", None)
+    if not isinstance(smtp, smtplib.SMTP):
+        return
+    try:
+        is_open = smtp.noop()[0] == replies.OK
+    except (OSError, smtplib.SMTPException):
+        is_open = False
+    if not is_open:
+        _open(server)
 
 
 def _pretend(ready: Ready) -> bool:

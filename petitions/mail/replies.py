@@ -103,6 +103,7 @@ _ABOUT_US = re.compile(
     re.IGNORECASE,
 )
 _FULL = re.compile(r"quota|full|storage|space", re.IGNORECASE)
+OK = 250
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _FINAL = 500
 _BEFORE_ANY_ADDRESS = (

@@ -4,12 +4,17 @@ import logging
 import smtplib
 import socketserver
 import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
 from django.core import mail as sent
+from django.core.mail import EmailMessage, get_connection
 from django.utils import timezone
 
 from petitions.mail import claims, messages, outbox
@@ -482,6 +487,60 @@ def test_a_provider_that_refuses_all_holds_up_no_other_mail_and_gets_its_own_onc
             thread.join()
     assert len(Blocking.taken) == 6
     assert set(Mail.objects.values_list("state", flat=True)) == {"sent"}
+
+
+class Impatient(socketserver.StreamRequestHandler):
+    """Takes all mail, but closes a connection idle for a second. Amazon closes it after ten."""
+
+    timeout = 1.0
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        try:
+            while line := self.rfile.readline():
+                if line[:4].upper() == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    while self.rfile.readline() != b".\r\n":
+                        pass
+                self.wfile.write(b"250 ok\r\n")
+        except TimeoutError:
+            self.wfile.write(b"451 4.4.2 Timeout waiting for data from client.\r\n")
+
+
+@pytest.fixture
+def impatient(settings: Any) -> Iterator[None]:
+    settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Impatient) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_after_many_mails_that_nobody_gets_the_server_takes_the_next_one(
+    petition: Petition, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_IDLE", 0.3)
+    monkeypatch.setattr(outbox, "_durations", deque([0.3] * 20, maxlen=20))
+    over_limit = 12
+    for _ in range(5 + over_limit):
+        sign(petition, AMINA)
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 5 + 1
+
+    states = Counter(Mail.objects.values_list("state", flat=True))
+    assert states == {Mail.State.SENT: 5 + 1, Mail.State.WITHHELD: over_limit}
+
+
+def test_a_connection_that_the_server_has_closed_is_opened_anew(impatient: None) -> None:
+    with closing(get_connection()) as server:
+        server.open()
+        time.sleep(Impatient.timeout + 0.2)
+        outbox._keep_open(server)
+        assert server.send_messages([EmailMessage("a", "b", "c@example.org", ["d@example.org"])])
 
 
 def test_mail_that_the_server_does_not_take_is_late_but_mail_that_waits_its_turn_is_not(
