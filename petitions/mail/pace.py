@@ -78,18 +78,27 @@ class Throttle:
 
     def __init__(self) -> None:
         self._window = FixedWindow(MAX_WAIT)
+        self._lowered: dict[Hashable, int] = {}
 
     def wait(self, domain: str, *, is_shown: bool = True) -> float:
         """Return the seconds by which to defer a mail to the domain; 0 if it may go now.
 
         Kinds of which staff see no figures (`is_shown` is false) have a limit of their own, a tenth
         of the usual one. If they shared the limit, waiting mails of other kinds would reveal them.
+
+        Each minute the limit is lower by up to a tenth, at random: a mail that nobody gets does not
+        count, and somebody who fills a domain's minute would see by their own last mail whether
+        another address got one.
         """
         if not (most := settings.MAILS_PER_DOMAIN_AND_MINUTE):
             return 0.0
         if not is_shown:
             most = max(1, most // HIDDEN_SHARE)
-        return self._window.wait((domain, is_shown), most)
+        if self._window.turn():
+            self._lowered.clear()
+        key = domain, is_shown
+        most -= self._lowered.setdefault(key, random.randint(0, most // 10))
+        return self._window.wait(key, most)
 
 
 class Pace:

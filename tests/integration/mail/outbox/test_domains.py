@@ -80,6 +80,19 @@ def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
     assert sorted(others.values_list("state", flat=True)) == [Mail.State.QUEUED, Mail.State.SENT]
 
 
+def test_nobody_knows_how_many_a_domain_gets_in_a_minute(
+    settings: Any, throttled: list[float]
+) -> None:
+    settings.MAILS_PER_DOMAIN_AND_MINUTE = 200
+    limit, passed = pace.Throttle(), []
+    for _minute in range(20):
+        passed.append(sum(limit.wait("example.org") == 0 for _ in range(200)))
+        throttled[0] += pace.MINUTE
+
+    assert all(180 <= number <= 200 for number in passed)
+    assert len(set(passed)) > 5
+
+
 def test_no_limit_is_no_limit(settings: Any, throttled: list[float]) -> None:
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 0
     assert {pace.Throttle().wait("example.org") for _ in range(50)} == {0}
