@@ -103,25 +103,33 @@ class Limit(NamedTuple):
         number = int(now) // self.window
         return self.key(subject, str(number)), self.key(subject, str(number - 1))
 
+    def peak(self, subject: str, now: float) -> bytes:
+        """Return the Redis key of the greatest count of a subject in the current window."""
+        return self.key(subject, str(int(now) // self.window), "peak")
 
-# KEYS holds two counters per limit, of the current and the previous window. ARGV[1] holds per limit
+
+# KEYS holds three numbers per limit: the counters of the current and the previous window, and the
+# greatest count in the current window, which does not fade: see `_lowered`. ARGV[1] holds per limit
 # its window in seconds, its hard limit and whether it is visible. ARGV[2] is the time of the keys.
-# The result is each limit's count with this attempt. A visible refusal counts nowhere. A silent
-# counter at its limit does not rise, so that a mailbox is free again an hour after somebody began
-# to flood it. Counters expire by the clock of Redis.
+# The result is each limit's count with this attempt, and then the greatest of each. A visible
+# refusal counts nowhere. A silent counter at its limit does not rise, so that a mailbox is free
+# again an hour after somebody began to flood it. Counters expire by the clock of Redis.
 _HIT = """
 local now, clock = tonumber(ARGV[2]), tonumber(redis.call('TIME')[1])
 local kept = redis.call('MGET', unpack(KEYS))
-local counts, values, refused, i = {}, {}, false, 0
+local counts, peaks, values, refused, i = {}, {}, {}, false, 0
 for window, most, visible in string.gmatch(ARGV[1], '(%d+):(-?%d+):(%d)') do
   i, window, most = i + 1, tonumber(window), tonumber(most)
-  local current, before = tonumber(kept[2 * i - 1] or 0), tonumber(kept[2 * i] or 0)
+  local current, before = tonumber(kept[3 * i - 2] or 0), tonumber(kept[3 * i - 1] or 0)
   local fades = 1 - (now % window) / window
   counts[i] = math.floor(before * fades) + current + 1
+  peaks[i] = math.max(counts[i], tonumber(kept[3 * i] or 0))
   if most >= 0 and counts[i] > most then
     if visible == '1' then refused = true end
   else
-    values[2 * i - 1] = {current + 1, (math.floor(clock / window) + 2) * window}
+    local over = (math.floor(clock / window) + 2) * window
+    values[3 * i - 2] = {current + 1, over}
+    if visible == '1' then values[3 * i] = {peaks[i], over} end
   end
 end
 if not refused then
@@ -130,7 +138,7 @@ if not refused then
     redis.call('EXPIREAT', KEYS[n], value[2])
   end
 end
-return table.concat(counts, ' ')
+return table.concat(counts, ' ') .. ' ' .. table.concat(peaks, ' ')
 """
 # Decrement one counter of each pair. If there is none, write a counter too (constant work).
 _REFUND = """
@@ -179,14 +187,17 @@ def hit(
     now = time.time()
     pairs = [limit.pair(subjects[limit.kind], now) for limit in limits]
     limits = [_raised(limit, key) for limit, (key, _before) in zip(limits, pairs, strict=True)]
+    peaks = [limit.peak(subjects[limit.kind], now) for limit in limits]
+    keys = [(*pair, peak) for pair, peak in zip(pairs, peaks, strict=True)]
     policies = [f"{one.window}:{one.hard_limit}:{int(one.is_visible)}" for one in limits]
     try:
-        answer = redis.run_script(_HIT, [*chain(*pairs)], ",".join(policies), str(now))
+        answer = redis.run_script(_HIT, [*chain(*keys)], ",".join(policies), str(now))
     except redis.Unavailable:
         return _hit_in_database(limits, [limit.key(subjects[limit.kind]) for limit in limits])
-    counts = [int(count) for count in answer.split()]
-    keys = [key for key, _before in pairs]
-    lowered = [_lowered(*one) for one in zip(counts, limits, keys, strict=True)]
+    numbers = [int(number) for number in answer.split()]
+    counts, greatest = numbers[: len(limits)], numbers[len(limits) :]
+    currents = [key for key, _before in pairs]
+    lowered = [_lowered(*one) for one in zip(greatest, limits, currents, strict=True)]
     return _result(limits, counts, lowered)
 
 
@@ -263,7 +274,9 @@ def _lowered(count: int, limit: Limit, key: bytes) -> int:
     """Lower a count by a secret number, which differs by counter and window.
 
     With exact counts, somebody who sends one form fewer than the threshold could see whether
-    another person has sent one from the network, or with the domain.
+    another person has sent one from the network, or with the domain. `count` is the greatest of the
+    window. If it could fall, they could pass the threshold twice in one window: by the first time
+    they would know the secret number, and by the second whether there was another form.
     """
     if limit.kind not in _LOWERED_BY:
         return count

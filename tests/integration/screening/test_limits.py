@@ -406,6 +406,23 @@ def test_what_the_window_before_counted_fades(
     assert [take(n).is_refused for n in range(7)] == [False] * 5 + [True] * 2
 
 
+def test_nobody_passes_a_secret_number_twice_in_one_window(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the second time they would see whether somebody else has sent a form meanwhile."""
+    settings.BURST_CHALLENGE = 40
+    at(THIS_HOUR + 3599, monkeypatch)
+    assert not any(take(n).needs_challenge for n in range(38))
+    at(THIS_HOUR + 3601, monkeypatch)
+    assert any(take(n).needs_challenge for n in range(60))
+
+    at(THIS_HOUR + 3600 + 110, monkeypatch)
+    assert take().needs_challenge
+
+    at(THIS_HOUR + 3600 + 2 * rate_limits.BURST_SECONDS, monkeypatch)
+    assert not take().needs_challenge
+
+
 def test_what_was_counted_in_the_window_before_is_given_back_there(
     set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
