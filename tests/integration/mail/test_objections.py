@@ -1,7 +1,7 @@
 """ "This was not me": a link in the mail, a button, and no more mail about that petition."""
 
 import re
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 def link_of(signature_id: Any, address: str = AMINA.email) -> str:
     """Return the link in the mail about an attempt."""
     signature = Signature.objects.get(pk=signature_id)
-    key_id, ix = astuple(sealing.inbox_of(address))
+    key_id, ix = sealing.inbox_of(address)
     mailbox = tokens.Mailbox(
         signature.pk, signature.link_epoch, signature.petition_id, key_id, bytes(ix)
     )
