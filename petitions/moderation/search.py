@@ -142,8 +142,9 @@ def _find(petition: Petition, text: str) -> tuple[str, Found]:
         return "address", _by_address(petition, address)
     if _DOMAIN.fullmatch(text) and (days := _days_of_domain(petition, text)):
         return "domain", OfDomain(days)
-    named = Place.objects.filter(Q(name__iexact=text) | Q(name_cy__iexact=text)).first()
-    if named:
+    # Most places have no Welsh name, so without a text the first of these would be found.
+    is_named = Q(name__iexact=text) | Q(name_cy__iexact=text)
+    if text and (named := Place.objects.filter(is_named).first()):
         return "place", AtPlace(named)
     reference = as_reference(text)
     is_reference = len(reference) == _REFERENCE_LENGTH

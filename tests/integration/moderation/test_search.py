@@ -96,6 +96,15 @@ def test_what_finds_nothing_says_what_can_be_searched_for(
     assert "You can search for" in page
 
 
+@pytest.mark.parametrize("sought", ["", "   ", "\u200b"])
+def test_an_empty_search_finds_no_place_that_has_no_welsh_name(
+    petition: Petition, mona: Client, sought: str
+) -> None:
+    Place.objects.create(code="E14000001", name="Aldertest")
+    _url, page = found(mona, sought)
+    assert "Nothing was found." in page
+
+
 @pytest.mark.parametrize(
     "written",
     [
