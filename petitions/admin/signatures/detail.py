@@ -202,9 +202,10 @@ class Event(NamedTuple):
 
 def timeline(signature: Signature) -> list[Event]:
     """Return the history of a signature, oldest first, in three queries."""
-    is_refused = signature.state == Signature.State.REFUSED
-    signed = "Refused when it was signed" if is_refused else "Signed"
-    events = [Event(signature.created_at, signed)]
+    if signature.state == Signature.State.REFUSED:
+        # Its mail is a decoy, which nobody gets (constant work, docs/architecture.md).
+        return [Event(signature.created_at, "Refused when it was signed: nobody gets an email")]
+    events = [Event(signature.created_at, "Signed")]
     mails = Mail.objects.filter(signature=signature, kind__in=_MAILED).order_by("created_at", "id")
     for mail in mails:
         if mail.kind == Mail.Kind.REMIND and not signature.confirmed_at:

@@ -78,6 +78,15 @@ def test_the_page_never_says_whether_a_mailbox_kept_a_mail_back(
     assert texts == ["Signed", f"Email to confirm: {DONE}"]
 
 
+@pytest.mark.parametrize("state", Mail.State.values)
+def test_a_refused_attempt_is_not_said_to_be_mailed(petition: Petition, state: Mail.State) -> None:
+    one = sign(petition)
+    Signature.objects.filter(pk=one).update(state=Signature.State.REFUSED)
+    Mail.objects.update(state=state)
+    texts = [event.text for event in timeline(Signature.objects.get(pk=one))]
+    assert texts == ["Refused when it was signed: nobody gets an email"]
+
+
 def test_no_form_shows_by_a_reminder_that_it_was_mailed(petition: Petition) -> None:
     form = sign(petition)
     Mail.objects.create(
