@@ -227,7 +227,7 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
     if actor.pk != job.actor_id:
         raise Refused("Only the moderator who made this preview can start it. Make your own.")
     if selection.is_total and typed != job.matching:
-        raise Refused(f"This is about all of them. To go on, type their number: {job.matching}.")
+        raise Refused(f"This is about all of them. To go on, type their number: {job.matching:,}.")
     is_recent = {"created_at__gt": Now() - DRAFT_LIFETIME}
     if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
         raise Refused("This preview is more than a day old. Make a new one.")

@@ -277,7 +277,11 @@ def test_everything_needs_its_number_typed(
     for typed in (None, 4):
         with pytest.raises(Refused, match="type their number: 5"):
             bulk.start(job=job, actor=moderator, screen="test", typed=typed)
+    job.matching = 12_345
+    with pytest.raises(Refused, match="type their number: 12,345"):
+        bulk.start(job=job, actor=moderator, screen="test", typed=5)
 
+    job.matching = 5
     assert bulk.start(job=job, actor=moderator, screen="test", typed=5)
 
 
@@ -343,6 +347,8 @@ def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_i
     settings.BULK_DECISION_APPROVAL_FROM = 5
     User.objects.filter(pk=second.pk).update(email="second@example.org")
     job = _preview(petition, moderator).job
+    job.matching = 12_345
+    job.save()
     bulk.start(job=job, actor=moderator, screen="test")
 
     for _sweep in range(2):
@@ -350,7 +356,7 @@ def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_i
 
     (message,) = mail.outbox
     assert message.to == ["second@example.org"]
-    assert "about many signatures: 5." in message.body
+    assert "about many signatures: 12,345." in message.body
     assert "waits until a second moderator approves it" in message.body
     assert "Protect" not in f"{message.subject} {message.body}"
 
