@@ -159,6 +159,21 @@ def test_all_of_it_is_decided_from_its_page_and_the_alert_closes(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_where_all_are_removed_the_page_says_so_instead_of_showing_empty_tables(
+    burst: Alert, mona: Client
+) -> None:
+    path = f"{ALERT}{burst.pk}/change/"
+    assert "How alike" in mona.get(path).content.decode()
+
+    decide(mona, path, "remove")
+
+    page = mona.get(path).content.decode()
+    assert "All of them are removed." in page
+    assert "How alike" not in page
+    assert "<tbody>\n</tbody>" not in page
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("by", ["domains", "sign", "both"])
 def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> None:
     path = f"{ALERT}{burst.pk}/change/"
