@@ -1,7 +1,8 @@
 """To-do lists for the admin's home, over all petitions.
 
 Moderators see held signatures, alerts and waiting bulk decisions; organisers see enquiries,
-scheduled erasures and drafts. Each function returns template context: models, or dicts of them.
+news that waits, scheduled erasures and drafts. Each function returns template context: models, or
+dicts of them.
 """
 
 from datetime import date, timedelta
@@ -16,7 +17,16 @@ from django.utils import timezone
 from petitions.admin.signatures.filters import OLDEST
 from petitions.formatting.languages import days, hours, minutes
 from petitions.mail import monitoring
-from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
+from petitions.models import (
+    Alert,
+    BulkDecision,
+    Enquiry,
+    Erasure,
+    ErasureStop,
+    News,
+    Petition,
+    Signature,
+)
 from petitions.moderation.selection import Number
 from petitions.moderation.switches import Switch, is_on
 from petitions.publishing import readiness, warm_cache
@@ -115,6 +125,19 @@ def enquiries() -> dict[str, Any]:
     )
     first = waiting.only("kind", "state", "received_on", "due_on")[:MAX_ENQUIRIES]
     return {**numbers, "first": list(first)} if numbers["number"] else {}
+
+
+def news() -> list[News]:
+    """Return news that somebody has to approve or resume, the oldest first; three queries at most.
+
+    The numbers of its recipients are not shown: see `News.people`.
+    """
+    rows = News.objects.standing_still().select_related("actor").prefetch_related("texts")
+    found = list(rows[:MAX_JOBS])
+    petitions = Petition.objects.titled().in_bulk({one.petition_id for one in found})
+    for one in found:
+        one.petition = petitions[one.petition_id]
+    return found
 
 
 def mail_trouble() -> str:

@@ -26,6 +26,12 @@ class NewsQuerySet(models.QuerySet["News"]):
         running = self.filter(Q(pause="") | Q(is_queued=False), state=BatchJob.State.RUNNING)
         return running.order_by("is_queued", "started_at", "id")
 
+    def standing_still(self) -> "NewsQuerySet":
+        """Return news that waits for approval or is paused, the oldest first."""
+        waiting = Q(state=BatchJob.State.AWAITING)
+        paused = Q(state=BatchJob.State.RUNNING) & ~Q(pause="")
+        return self.filter(waiting | paused).order_by("created_at", "id")
+
     def with_lists_to_delete(self, before: Any) -> "NewsQuerySet":
         """Return news that ended before a moment and still has its list of recipients."""
         return self.filter(finished_at__lt=before, has_list=True)

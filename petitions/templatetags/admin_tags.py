@@ -20,6 +20,7 @@ _LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "switches": ((roles.MODERATE, _PUBLISH), needs.switched),
     "enquiries": (("petitions.change_enquiry",), needs.enquiries),
     "erasures": (("petitions.change_erasure",), needs.erasures),
+    "news": (("petitions.send_news", "petitions.approve_news"), needs.news),
     "mail": (("petitions.view_mail",), needs.mail_trouble),
     "postcodes": (("petitions.export_signatures",), needs.old_postcodes),
     "drafts": ((_PUBLISH,), needs.drafts),

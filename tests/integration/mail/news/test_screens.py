@@ -223,3 +223,26 @@ def test_nobody_sends_what_a_colleague_changed_since_they_looked(
     page.post(send, {**pressed, "seen": refused.context["seen"]})
     news.refresh_from_db()
     assert news.state == News.State.RUNNING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_home_says_which_news_waits_for_an_organiser(
+    petition: Petition, page: Client, news: News, omar: User, second: User, settings: Any
+) -> None:
+    """Regression test: it said "Nothing needs you" to the one who had to approve it."""
+    settings.NEWS_APPROVAL_FROM = 1
+    supporter(petition, 0)
+    other = Client()
+    other.force_login(second)
+    send = f"/admin/petitions/news/{news.pk}/send/"
+    assert send not in other.get("/admin/").content.decode()
+
+    use_cases.start(news=news, actor=omar, screen="tests")
+    home = other.get("/admin/").content.decode()
+    assert f'<a href="{send}">What Protect people has done</a>' in home
+    assert "nobody has got it yet. Started by omar" in " ".join(home.split())
+
+    use_cases.approve(news=news, actor=second, screen="tests")
+    assert send not in other.get("/admin/").content.decode()
+    News.objects.update(pause=News.Pause.COMPLAINTS)
+    assert "stopped by itself: too many reported it" in page.get("/admin/").content.decode()
