@@ -195,8 +195,11 @@ class Migration(migrations.Migration):
                     "name_use",
                     models.CharField(
                         choices=[
-                            ("public", "Show my name publicly, and give it to the Government"),
-                            ("government", "Give my name to the Government only"),
+                            (
+                                "public",
+                                "Show my name publicly, and give it to the petition’s addressee",
+                            ),
+                            ("government", "Give my name to the petition’s addressee only"),
                             ("withheld", "Count me, without my name"),
                         ],
                         max_length=10,

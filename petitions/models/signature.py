@@ -132,8 +132,8 @@ class Signature(models.Model):
         HOLD = "hold", _("waits for a moderator when confirmed")
 
     class NameUse(models.TextChoices):
-        PUBLIC = "public", _("Show my name publicly, and give it to the Government")
-        GOVERNMENT = "government", _("Give my name to the Government only")
+        PUBLIC = "public", _("Show my name publicly, and give it to the petition’s addressee")
+        GOVERNMENT = "government", _("Give my name to the petition’s addressee only")
         WITHHELD = "withheld", _("Count me, without my name")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -75,6 +75,16 @@ def test_an_organiser_cannot_tell_by_what_is_held_that_an_address_of_a_rule_conf
     assert read_now() == before, "the public total tells nothing of its withdrawal either"
 
 
+def test_the_choices_for_the_name_fit_every_addressee(
+    client: Client, page: str, organiser: User
+) -> None:
+    """Regression test: they named the Government, to whom a petition need not be addressed."""
+    client.force_login(organiser)
+    choices = read(client, page + "name-use.csv")
+    assert "Give my name to the petition’s addressee only" in choices
+    assert "Government" not in choices
+
+
 def test_no_response_may_be_cached(client: Client, page: str, organiser: User) -> None:
     client.force_login(organiser)
     for path in (page, page + "regions.csv"):
