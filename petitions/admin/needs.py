@@ -184,6 +184,20 @@ def drafts() -> list[dict[str, Any]]:
     ]
 
 
+def unready() -> dict[str, Any]:
+    """Return the newest open petition and its checklist if that misses something, or else {}.
+
+    An organiser may open it before everything is ready, and some of that, such as keys that are not
+    copied, does harm later. “True today” alone does not count: the answer expires after a week.
+    """
+    petition = Petition.objects.titled().running(timezone.now()).order_by("-pk").first()
+    items = readiness.checklist(petition) if petition else []
+    missing = [one for one in items if not one.is_ready and one.tick != readiness.Tick.TRUE_TODAY]
+    ready = sum(item.is_ready for item in items)
+    found = {"petition": petition, "items": items, "missing": missing, "ready": ready}
+    return found if missing else {}
+
+
 def old_postcodes() -> dict[str, date | None] | None:
     """Return the month of stale postcode data, None in it if there is no data, or else None."""
     edition = warm_cache.postcodes_of()

@@ -24,6 +24,7 @@ _LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Any]]] = {
     "mail": (("petitions.view_mail",), needs.mail_trouble),
     "postcodes": (("petitions.export_signatures",), needs.old_postcodes),
     "drafts": ((_PUBLISH,), needs.drafts),
+    "unready": ((_PUBLISH,), needs.unready),
 }
 
 

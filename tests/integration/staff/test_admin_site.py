@@ -362,6 +362,21 @@ def test_nothing_needs_you_is_said_only_if_it_is_true(petition: Petition, both: 
     assert "Nothing needs you" not in page
 
 
+def test_what_was_not_ready_when_a_petition_opened_stays_on_the_home(
+    petition: Petition, organiser: User
+) -> None:
+    """Regression test: once it was open, nothing said any more that the keys are not copied."""
+    page = client_of(organiser).get(HOME).content.decode()
+    assert "Open, and not everything is ready" in page
+    assert "Have the keys copied off the server." in page
+    assert "Is all of it true today?" not in page
+    assert page.count("No postcodes are imported") == 1
+
+    petition.state = Petition.State.CLOSED
+    petition.save()
+    assert "not everything is ready" not in client_of(organiser).get(HOME).content.decode()
+
+
 def test_the_home_uses_the_whole_width(moderator: User) -> None:
     """Regression test: a third of it was kept free for a column that is not there."""
     assert '<div id="content" class="colM">' in client_of(moderator).get(HOME).content.decode()
