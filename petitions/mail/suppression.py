@@ -121,21 +121,27 @@ def _entries_about(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, b
     last one that exists, so a bounced address comes last.
     """
     inboxes = sealing.inboxes_of(to.address)
-    for reason, petition_id in _scopes(to.petition_id, are_news):
-        for inbox in inboxes:
-            yield reason, _entry_index(inbox, reason, petition_id)
+    for reason, place, keyed in _scopes(to.petition_id, are_news, vault.index_key_ids()):
+        yield reason, _digest(keyed, inboxes[place])
     if not to.is_any_spelling:
         for inbox in sealing.address_as_inboxes(to.address):
             yield Reason.UNDELIVERABLE, _entry_index(inbox, Reason.UNDELIVERABLE, None)
 
 
 @lru_cache(maxsize=256)
-def _scopes(petition_id: int | None, are_news: bool) -> list[tuple[Reason, int | None]]:
-    """Return the reasons for which a mailbox may be suppressed, each with its petition."""
-    if petition_id is None:
-        return [(Reason.NO_MAIL, None)]
-    of_news = [(Reason.NO_NEWS, petition_id)] if are_news else []
-    return [*of_news, (Reason.NOT_ME, petition_id), (Reason.NO_MAIL, None)]
+def _scopes(
+    petition_id: int | None, are_news: bool, key_ids: tuple[int, ...]
+) -> list[tuple[Reason, int, blake2b]]:
+    """Return the reasons for which a mailbox may be suppressed: each with the place of an index
+    key, and the hash by which its entries are indexed under that key.
+    """
+    of_petition = [*([Reason.NO_NEWS] if are_news else []), Reason.NOT_ME]
+    scopes = [(reason, petition_id) for reason in of_petition if petition_id is not None]
+    return [
+        (reason, place, _keyed(reason, about, key_id))
+        for reason, about in [*scopes, (Reason.NO_MAIL, None)]
+        for place, key_id in enumerate(key_ids)
+    ]
 
 
 def claim_notice(mail_id: UUID, to: Addressee) -> bool:
@@ -158,8 +164,12 @@ def _entry_index(inbox: Inbox, reason: Reason, petition_id: int | None) -> bytes
     """Return the blind index of an entry. It differs by reason and petition: otherwise somebody who
     provokes a "not me" about one petition could find the mailbox's other entries in a stolen copy.
     """
+    return _digest(_keyed(reason, petition_id, inbox.key_id), inbox)
+
+
+def _digest(keyed: blake2b, inbox: Inbox) -> bytes:
     # Keyed BLAKE2: each row of an export needs four, and HMAC takes four times as long.
-    mac = _keyed(reason, petition_id, inbox.key_id).copy()
+    mac = keyed.copy()
     mac.update(inbox.ix)
     return mac.digest()
 
