@@ -95,7 +95,8 @@ def test_axe_finds_nothing_on_the_screens_of_an_attack(page: Page, stack: Stack)
     expect(page.locator(".errornote").first).to_be_visible()
     found += looked_at(page, "rule preview")
     page.goto(f"/admin/petitions/alert/{ids['alert']}/change/")
-    page.get_by_role("button", name="Hold", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Hold", exact=True).click()
     found += looked_at(page, "alert preview")
     assert not found
 
