@@ -7,7 +7,7 @@ the longest first, so that both processors have work to the end. Each line of ou
 its portion before it, and each portion ends with its slowest tests. The last lines tell again, of
 each portion, its outcome and what failed.
 
-Where at most `_MOST_TRIED_AGAIN` tests failed, they run once more with the machine to themselves:
+If at most `_MAX_RERUN` tests failed, they run once more with the machine to themselves:
 some measure time, or wait for browsers and processes that the other portion slows down. Exits with
 1 if one of them fails again, or if more failed.
 """
@@ -25,10 +25,10 @@ PORTIONS = {
     "faults": ("tests/fault",),
 }
 _WORKERS = 2
-# The beginnings of lines of pytest's summary.
-_UNHAPPY = ("FAILED tests/", "ERROR tests/")
+# Prefixes of the lines about failed tests in pytest's summary.
+_FAILURES = ("FAILED tests/", "ERROR tests/")
 _TESTS_FAILED = 1
-_MOST_TRIED_AGAIN = 3
+_MAX_RERUN = 3
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.writelines(f"{name:8} {line}" for line in summary)
     failed = {name: code for name, (code, _summary) in results.items() if code}
     number = sum(len(results[name][1]) - 1 for name in failed)
-    if set(failed.values()) == {_TESTS_FAILED} and number <= _MOST_TRIED_AGAIN:
+    if set(failed.values()) == {_TESTS_FAILED} and number <= _MAX_RERUN:
         sys.stdout.write(f"{number} failed. Run again, alone:\n")
         return int(any(_run(name, "--last-failed")[0] for name in failed))
     return int(bool(failed))
@@ -62,7 +62,7 @@ def _run(name: str, *arguments: str) -> tuple[int, list[str]]:
         for line in process.stdout or ():
             sys.stdout.write(f"{name:8} {line}")
             sys.stdout.flush()
-            if line.startswith(_UNHAPPY):
+            if line.startswith(_FAILURES):
                 summary.append(line)
     return process.returncode, [*summary, line]
 

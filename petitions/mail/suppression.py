@@ -121,8 +121,8 @@ def _entries_about(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, b
     last one that exists, so a bounced address comes last.
     """
     inboxes = sealing.inboxes_of(to.address)
-    for reason, place, keyed in _scopes(to.petition_id, are_news, vault.index_key_ids()):
-        yield reason, _digest(keyed, inboxes[place])
+    for reason, position, keyed in _scopes(to.petition_id, are_news, vault.index_key_ids()):
+        yield reason, _digest(keyed, inboxes[position])
     if not to.is_any_spelling:
         for inbox in sealing.address_as_inboxes(to.address):
             yield Reason.UNDELIVERABLE, _entry_index(inbox, Reason.UNDELIVERABLE, None)
@@ -132,15 +132,15 @@ def _entries_about(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, b
 def _scopes(
     petition_id: int | None, are_news: bool, key_ids: tuple[int, ...]
 ) -> list[tuple[Reason, int, blake2b]]:
-    """Return the reasons for which a mailbox may be suppressed: each with the place of an index
-    key, and the hash by which its entries are indexed under that key.
+    """Return the reasons for which a mailbox may be suppressed: each with the position of an
+    index key, and the hash by which its entries are indexed under that key.
     """
     of_petition = [*([Reason.NO_NEWS] if are_news else []), Reason.NOT_ME]
     scopes = [(reason, petition_id) for reason in of_petition if petition_id is not None]
     return [
-        (reason, place, _keyed(reason, about, key_id))
+        (reason, position, _keyed(reason, about, key_id))
         for reason, about in [*scopes, (Reason.NO_MAIL, None)]
-        for place, key_id in enumerate(key_ids)
+        for position, key_id in enumerate(key_ids)
     ]
 
 
@@ -168,6 +168,7 @@ def _entry_index(inbox: Inbox, reason: Reason, petition_id: int | None) -> bytes
 
 
 def _digest(keyed: blake2b, inbox: Inbox) -> bytes:
+    """Return the hash of a mailbox's blind index under the key of a scope."""
     # Keyed BLAKE2: each row of an export needs four, and HMAC takes four times as long.
     mac = keyed.copy()
     mac.update(inbox.ix)
