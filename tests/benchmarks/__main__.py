@@ -148,9 +148,13 @@ def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measur
         for module in (site, size, hot, exports, cockpit, lists, bulk)
         for name, measure in module.MEASURES.items()
     }
-    measures = [known[name](bench) for name in NAMES if name in names and name in known]
-    if "lists" in names:
-        measures += lists.measures(bench)
+    # A bulk decision comes last: what it rewrote is vacuumed while others are measured.
+    measures = [
+        measure
+        for name in NAMES
+        if name in names
+        for measure in (lists.measures(bench) if name == "lists" else [known[name](bench)])
+    ]
     with tqdm(total=ROUNDS * len(measures), desc="Measuring", disable=None) as bar:
         for measure in measures:
             for _ in range(ROUNDS):
