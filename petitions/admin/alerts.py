@@ -54,7 +54,7 @@ class AlertDecisionForm(decide.DecisionForm):
     sign = forms.ChoiceField(label="Only with this warning sign", required=False)
 
     def __init__(self, data: Any, *, figures: alerts.Figures, user: Any) -> None:
-        super().__init__(data, states=alerts.DECIDABLE, user=user)
+        super().__init__(data, states=figures.decidable, user=user)
         alike = [(one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses]
         domains = [one for one in alike if one[0].startswith(alerts.DOMAIN)]
         signs = [one for one in alike if one[0].startswith(alerts.SIGNAL)]

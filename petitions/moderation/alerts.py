@@ -66,12 +66,14 @@ class Figures(NamedTuple):
     `states` are counts by the label of a state, the largest first. `sample` has each signature with
     its name and warning signs. `domains` has a choice of domain for every signature, because a page
     names a domain by its newest signature, and during an attack a newer one arrives at any moment.
+    `decidable` are the states of `DECIDABLE` that occur.
     """
 
     states: list[tuple[str, int]]
     likenesses: list[Likeness]
     sample: list[tuple[Signature, str, list[str]]]
     domains: frozenset[str]
+    decidable: frozenset[str]
 
 
 def figures(alerts: Sequence[Alert]) -> Figures:
@@ -81,17 +83,20 @@ def figures(alerts: Sequence[Alert]) -> Figures:
     their networks. Of both, at most the newest `MAX_ROWS` rows are read.
     """
     about = _signatures(alerts).order_by("-created_at").values_list("state", flat=True)
+    states = Counter(about[:MAX_ROWS])
     nearby = _signatures(alerts, is_nearby=True).filter(state__in=DECIDABLE)
     rows = nearby.order_by("-created_at")
-    read = list(rows.values_list("pk", "created_at", "signer__domain_ix", "signals")[:MAX_ROWS])
+    columns = ("pk", "created_at", "signer__domain_ix", "state", "signals")
+    read = list(rows.values_list(*columns)[:MAX_ROWS])
     people = _people([pk for pk, *_ in read][:MAX_NAMES])
     names = {pk: person["name"] for pk, person in people.items()}
     examples = rows.select_related("place").in_bulk(list(names)[:SAMPLE_SIZE])
     return Figures(
-        [(str(State(state).label), n) for state, n in Counter(about[:MAX_ROWS]).most_common()],
+        [(str(State(state).label), n) for state, n in states.most_common()],
         _likenesses(read, list(names.values())),
         [(one, names[pk], fraud_signals.sentences(one.signals)) for pk, one in examples.items()],
-        frozenset(f"{DOMAIN}{pk}" for pk, _at, domain, _signals in read if domain is not None),
+        frozenset(f"{DOMAIN}{pk}" for pk, _at, domain, *_ in read if domain is not None),
+        frozenset(DECIDABLE) & {*states, *(state for *_, state, _signals in read)},
     )
 
 
@@ -132,7 +137,7 @@ def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[ty
     name of a rare domain reveals whose address signed.
     """
     domains: dict[bytes, list[UUID]] = {}
-    for pk, _at, domain, _signals in read:
+    for pk, _at, domain, *_ in read:
         if domain is not None:
             domains.setdefault(bytes(domain), []).append(pk)
     most = sorted(domains.values(), key=len, reverse=True)[:MAX_DOMAINS_SHOWN]
