@@ -24,6 +24,20 @@ def find_text(slug: str, *, lately: bool = False) -> PetitionText:
     return text
 
 
+def find_petition(slug: str) -> Petition:
+    """Return a public petition by its address, or by a former one. Raises `Http404`.
+
+    Of a page that was opened before the address changed. No query if the TTL cache has it.
+    """
+    try:
+        return find_text(slug, lately=True).petition
+    except Http404:
+        renamed = Petition.objects.filter(former_addresses__slug=slug).first()
+        if renamed is None:
+            raise
+        return find_text(renamed.slug, lately=True).petition
+
+
 class Listed(NamedTuple):
     """One entry of the list of petitions."""
 

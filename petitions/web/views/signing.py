@@ -12,7 +12,7 @@ from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -26,10 +26,10 @@ from petitions.formatting.sanitising import render_markdown
 from petitions.identity import email_addresses
 from petitions.infra.client_network import sender_of
 from petitions.mail import messages
-from petitions.models import Petition, PetitionText
+from petitions.models import PetitionText
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
-from petitions.publishing.visibility import find_text, standing
+from petitions.publishing.visibility import find_petition, find_text, standing
 from petitions.screening import challenge, fraud_signals
 from petitions.screening.screen import ChallengeRequired, TooMany
 from petitions.sharing import heads
@@ -199,7 +199,7 @@ def send_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     if request.method != "POST" or not page.has_mails_left:
         return _to_check_email(page)
     sender = sender_of(request.META)
-    match checking.request_resend(page=page, petition=_petition(page), sender=sender):
+    match checking.request_resend(page=page, petition=find_petition(page.petition), sender=sender):
         case TooMany():
             return _too_many(request, page, token)
         case following:
@@ -218,7 +218,9 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     form = CodeForm(request.POST)
     if form.is_valid():
         code, sender = form.cleaned_data["code"], sender_of(request.META)
-        match checking.link_by_code(page=page, code=code, petition=_petition(page), sender=sender):
+        match checking.link_by_code(
+            page=page, code=code, petition=find_petition(page.petition), sender=sender
+        ):
             case TooMany():
                 return _too_many(request, page, token)
             case None:
@@ -258,7 +260,9 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
     """Submit the correction. A page allows only one: after that, people must sign again."""
     attempt = form.attempt() if form.is_bound else form.typed
     evidence = evidence_of(request)
-    match submit(petition=_petition(page), attempt=attempt, evidence=evidence, corrects=page):
+    match submit(
+        petition=find_petition(page.petition), attempt=attempt, evidence=evidence, corrects=page
+    ):
         case Accepted(corrected):
             return _to_check_email(corrected)
         case ChallengeRequired(offer):
@@ -268,17 +272,6 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
         case NotOpen() | AlreadyCorrected():
             # The petition's page shows that it is closed, or a new form.
             return _to_petition(page)
-
-
-def _petition(page: Page) -> Petition:
-    """Return the page's petition, also if its address has changed since. Raises `Http404`."""
-    try:
-        return find_text(page.petition, lately=True).petition
-    except Http404:
-        renamed = Petition.objects.filter(former_addresses__slug=page.petition).first()
-        if renamed is None:
-            raise
-        return find_text(renamed.slug, lately=True).petition
 
 
 def _check_page(
