@@ -72,7 +72,9 @@ class Strict(admin.ModelAdmin[Any]):
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         entry = super().log_addition(request, obj, message)
         if not self.has_own_record:
-            self._record(request, Action.ADDED, obj, entry.get_change_message())
+            # "Added." says no more than the action does. What may follow names inlines.
+            inlines = entry.get_change_message().removeprefix("Added.").strip()
+            self._record(request, Action.ADDED, obj, inlines)
         return entry
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from petitions.formatting.languages import moment_of_staff
 from petitions.models.base import with_checked_choices
 from petitions.models.geography import Place
 from petitions.models.petition import Petition
@@ -111,7 +112,7 @@ class Export(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.purpose} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"export of {moment_of_staff(self.started_at)}"
 
     @property
     def state(self) -> "Export.State":

@@ -46,7 +46,7 @@ def test_the_audit_log_has_decisions_exports_and_changed_texts(
     }
     assert ("decided", "petitions.decision", "approve: checked", both.pk) in said
     assert ("exported", "petitions.export", "for the embassy", both.pk) in said
-    assert ("added", "petitions.milestone", "Added.", both.pk) in said
+    assert ("added", "petitions.milestone", "", both.pk) in said
     page = client_of(administrator).get(AUDIT).content.decode()
     assert "for the embassy" in page
 
