@@ -181,10 +181,9 @@ def needs_approval(job: BulkDecision) -> bool:
 
 def summary(job: BulkDecision) -> str:
     """Describe in sentences what a job has done so far. Screens show its state separately."""
-    count = f"changed by {job.count_change:+,}" if job.count_change else "stays as it is"
     sentences = [
         f"{job.done:,} signature{pluralize(job.done)} changed.",
-        f"The count {count}.",
+        decisions.change_in_words(job.count_change),
         "Nobody gets an email.",
     ]
     if job.skipped:

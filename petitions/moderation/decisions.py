@@ -58,6 +58,13 @@ def _refuse_if_large(number: int) -> None:
         )
 
 
+def change_in_words(change: int) -> str:
+    """Return a sentence about the change of a petition's count."""
+    if not change:
+        return "The count stays as it is."
+    return f"The count {'rose' if change > 0 else 'fell'} by {abs(change):,}."
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The result of a decision: signatures moved, change of the count, and signatures left alone.
@@ -85,10 +92,7 @@ class Decided:
         sentences = [moved]
         # Every approved signature counts, so the change is the same number.
         if self.signatures and self.kind != Decision.Kind.APPROVE:
-            changed = (
-                f"changed by {self.count_change:+d}" if self.count_change else "stays as it is"
-            )
-            sentences.append(f"The count {changed}.")
+            sentences.append(change_in_words(self.count_change))
         if self.signatures:
             sentences.append("Nobody gets an email.")
         return " ".join([*sentences, *self._left_alone()])

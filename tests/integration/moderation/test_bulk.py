@@ -228,7 +228,7 @@ def test_what_changed_since_the_preview_is_left_alone_and_counted(
 
     assert (job.done, job.skipped, job.count_change) == (3, 3, -3)
     assert bulk.summary(job) == (
-        "3 signatures changed. The count changed by -3. Nobody gets an email. "
+        "3 signatures changed. The count fell by 3. Nobody gets an email. "
         "3 left alone, because they changed after the preview."
     )
     assert _states(signed) == ["confirmed", "withdrawn", *["removed"] * 3]

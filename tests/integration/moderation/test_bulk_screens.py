@@ -114,7 +114,7 @@ def test_it_runs_tells_its_progress_and_leads_to_its_undo(
 
     page = text(mona, url)
     decision = Decision.objects.get()
-    assert "4 signatures changed. The count changed by -4." in page
+    assert "4 signatures changed. The count fell by 4." in page
     assert f"{DECISIONS}{decision.pk}/change/" in page
     assert mona.get(url.replace("change", "progress")).json()["state"] == "done"
     assert "(4 signatures)" in text(mona, DECISIONS)

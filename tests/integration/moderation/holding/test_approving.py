@@ -193,8 +193,7 @@ def test_a_moderator_undoes_a_decision_on_its_page(
 
     page = client.post(f"{address}/undo/", {"note": "they are real"}, follow=True)
     assert (
-        "2 signatures have their earlier status again. The count changed by +2. "
-        "Nobody gets an email."
+        "2 signatures have their earlier status again. The count rose by 2. Nobody gets an email."
     ) in page.content.decode()
     assert "Undo this decision" not in page.content.decode()
     assert tallies.total(petition.pk) == 2
