@@ -67,8 +67,13 @@ class Approval:
         audit.record(action=self.started, screen=screen, actor=actor, about=job)
 
     def approve(self, job: BatchJob, *, actor: User, screen: str) -> None:
-        """Give a waiting job to the worker, as a second person. Raises `Refused`."""
+        """Give a waiting job to the worker, as a second person. Raises `Refused`.
+
+        The job is read again under a lock: until it is submitted, the actor of news is who wrote
+        it. Somebody who submits it while they ask to approve it would be taken for the second.
+        """
         roles.require(actor, self.model.APPROVAL)
+        job.refresh_from_db(from_queryset=self.model._default_manager.select_for_update())
         if actor.pk == job.actor_id:
             name = self.model._meta.verbose_name
             raise Refused(f"Somebody else has to approve your own {name}.")

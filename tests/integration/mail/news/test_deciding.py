@@ -72,6 +72,19 @@ def test_news_to_many_waits_for_a_second_person_who_is_mailed(
     assert sorted(actions) == ["news-approved", "news-started"]
 
 
+@pytest.mark.usefixtures("supporters", "many")
+def test_who_sends_what_another_wrote_does_not_approve_it_with_a_page_from_before(
+    news: News, omar: User, second: User
+) -> None:
+    News.objects.update(actor=second)
+    read_before = News.objects.get(pk=news.pk)
+    assert not act(use_cases.start, news, omar)
+
+    with pytest.raises(Refused, match="Somebody else"):
+        act(use_cases.approve, read_before, omar)
+    assert (run(news).state, has_gone_out()) == (State.AWAITING, 0)
+
+
 @pytest.fixture
 def to_a_region(news: News, supporters: None, monkeypatch: pytest.MonkeyPatch) -> News:
     monkeypatch.setattr(News, "FEWEST", 2)
