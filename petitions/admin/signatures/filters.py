@@ -45,7 +45,7 @@ class PlaceField(forms.CharField):
 
 
 class FilterForm(forms.Form):
-    """The parameters of the list's URL, all optional. Invalid ones are ignored."""
+    """The parameters of the list's URL, all optional. Invalid ones are left out: see `problems`."""
 
     state = forms.ChoiceField(choices=State.choices, required=False)
     signal = forms.ChoiceField(choices=_SIGNALS, required=False)
@@ -79,7 +79,7 @@ class Filters:
     # The valid parameters as text, and as cleaned values.
     given: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    # Errors of typed parameters.
+    # Sentences about invalid parameters. Without these the list has more rows than was meant.
     problems: list[str] = field(default_factory=list)
 
     def url(self, **changes: str) -> str:
@@ -212,12 +212,19 @@ class Filters:
 
 _OF_PERSON = frozenset({"mailbox", "name_of", "postcode_of"})
 _ORIGINS = frozenset({"network_of", "domain_of"})
+# The parameters that people type.
+_TYPED = ("place", "since", "until")
+_LOST = (
+    "Something by which this list was filtered is no longer there, such as a form that was "
+    "deleted. The list now shows more."
+)
 
 
 def read(asked: QueryDict) -> Filters | None:
-    """Read filters from a query, ignoring invalid ones; return None if there is no petition."""
-    petition = Petition.objects.titled().filter(slug=asked.get("petition", "")).first()
-    petition = petition or default_petition()
+    """Read filters from a query, without invalid ones; return None if there is no petition."""
+    slug = asked.get("petition", "")
+    named = Petition.objects.titled().filter(slug=slug).first()
+    petition = named or default_petition()
     if petition is None:
         return None
     form = FilterForm(asked)
@@ -226,10 +233,10 @@ def read(asked: QueryDict) -> Filters | None:
     given = {name: str(asked[name]).strip() for name in form.fields if name in values}
     if "place" in given:
         given["place"] = values["place"].pk
-    typed = ("place", "since", "until")
-    return Filters(
-        petition, given, values, [str(text) for name in typed for text in form.errors.get(name, [])]
-    )
+    problems = [str(text) for name in _TYPED for text in form.errors.get(name, [])]
+    if form.errors.keys() - _TYPED or (slug and not named):
+        problems.append(_LOST)
+    return Filters(petition, given, values, problems)
 
 
 def default_petition() -> Petition | None:

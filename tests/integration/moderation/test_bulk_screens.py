@@ -1,5 +1,6 @@
 """Screens of bulk decisions and of decisions: preview, start, approval, progress, cancel, undo."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,11 @@ from django.test import Client
 from petitions.counting import tallies
 from petitions.models import BulkDecision, Decision, Petition, Signature
 from petitions.moderation import bulk, decisions
+from petitions.signatures import withdraw
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
 from tests.held import LIST, button, states
-from tests.people import sign_and_confirm, somebody
+from tests.people import AMINA, sign, sign_and_confirm, somebody
 
 State = BulkDecision.State
 DECISIONS = "/admin/petitions/decision/"
@@ -74,6 +76,24 @@ def test_a_preview_links_to_what_it_names(
     like = Signature.objects.get(pk=signed[0])
     assert f'as <a href="{LIST}{like.pk}/change/">{like}</a></li>' in page
     assert f'<a href="{LIST}?petition=protect">' in page
+
+
+@pytest.mark.parametrize("lost", ["form", "petition"])
+def test_all_that_match_are_no_more_than_were_seen_if_a_condition_is_gone(
+    petition: Petition, mona: Client, signed: list[UUID], lost: str
+) -> None:
+    """Whoever withdraws the form that names a domain would make it every waiting form."""
+    one = sign(petition, replace(AMINA, email="one@raid.example"))
+    url = f"{LIST}?petition=protect&domain_of={one}"
+    if lost == "form":
+        withdraw.withdraw(signature_id=one)
+    else:
+        Petition.objects.update(slug="renamed")
+
+    page = mona.post(url, {"scope": "all", **button("hold", "suspicious")}).content.decode()
+    assert "Choose again what you mean." in page
+    assert "The list now shows more." in page
+    assert not BulkDecision.objects.exists()
 
 
 def test_what_a_colleague_did_meanwhile_is_told_and_stands(
