@@ -156,6 +156,35 @@ def test_while_the_mailbox_takes_no_mail_neither_page_nor_outbox_reveal_it(
     assert cockpit.mails() == ((0, True), None)
 
 
+@pytest.mark.parametrize("act", [lambda _hers: None, confirms], ids=["nothing", "confirms"])
+@pytest.mark.parametrize("why", ["refused", "throttled"])
+def test_while_the_domain_puts_off_several_mails_a_forms_page_does_not_reveal_it(
+    petition: Petition,
+    moderator: User,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    act: Callable[[UUID], None],
+    why: str,
+) -> None:
+    hers, form = sign(petition), sign(petition, INVENTED)
+    outbox.deliver()
+    act(hers)
+    if why == "refused":
+        blocked = SMTPRecipientsRefused({AMINA.email: (550, b"5.7.1 blocked")})
+        monkeypatch.setattr(EmailBackend, "send_messages", Mock(side_effect=blocked))
+    else:
+        settings.MAILS_PER_DOMAIN_AND_MINUTE = 1
+    # The first mail to the domain is tried, and the form's is put off with it.
+    sign(petition, replace(INVENTED, email=f"other@{AMINA.email.partition('@')[2]}"))
+    Resend.objects.create(attempt_id=form, is_silenced=False)
+    check_email.settle()
+    outbox.deliver()
+
+    client.force_login(moderator)
+    assert "waits to be sent" not in page_of(client, form)
+
+
 def test_while_no_mail_goes_out_the_public_state_of_mail_does_not_reveal_it(
     petition: Petition,
 ) -> None:
