@@ -163,6 +163,6 @@ _ACTS: dict[str, tuple[Callable[..., object], str]] = {
     "unlock": (logins.unlock, "{1} wrong passwords of {0} are forgotten."),
     "reset-second-factor": (
         people.reset_second_factor,
-        "“{}” sets up another authenticator app at the next log-in.",
+        "“{}” gets an email with a link to choose a new password, and then sets up another app.",
     ),
 }

@@ -125,16 +125,30 @@ def reactivate(*, person: User, actor: User, screen: str) -> None:
         _warn_administrators(_administrators(), actor)
 
 
+@transaction.atomic
 def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
-    """Remove another person's second factor, so that they set up a new one. Raises `Refused`."""
+    """Remove another person's second factor and password, and mail them a link to set a password.
+    At the next log-in they set up another second factor. Raises `Refused`.
+
+    Somebody who had stolen the password, and whom only the second factor kept out, would otherwise
+    set up an app of their own first. With wrong codes they can make the owner ask for a reset.
+    """
     require_to_manage(actor, person)
     if person.pk == actor.pk:
         raise Refused(
             "Nothing was changed. Ask another administrator to reset yours, or use “Second "
             "factor” above."
         )
+    if not person.email:
+        raise Refused(
+            f"Nothing was changed. Enter an email address for {person} first: the link to choose a "
+            "new password goes there."
+        )
     if not second_factor.reset(user=person, actor=actor, screen=screen):
         raise Refused(f"Nothing was changed. {person} has no second factor yet.")
+    person.set_unusable_password()
+    person.save(update_fields=["password"])
+    StaffMail.objects.create(kind=StaffMail.Kind.PASSWORD, user=person)
 
 
 def request_password_link(*, email: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core import mail as sent
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -15,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import totp
 
+from petitions.mail import team
 from petitions.models import AuditRecord, Authenticator, RecoveryCode
 from petitions.staff import second_factor
 from petitions.staff.roles import ADMINISTRATORS
@@ -237,6 +239,9 @@ def verified(user: User) -> Client:
 def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
     browser: Client, moderator: User
 ) -> None:
+    moderator.set_password("four random words, say")
+    moderator.save()
+    browser.force_login(moderator)
     set_up(browser)
     ada = User.objects.create_user("ada", is_staff=True)
     ada.groups.add(Group.objects.get(name=ADMINISTRATORS))
@@ -246,12 +251,25 @@ def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
         act = reverse("admin:auth_user_act", args=[person.pk, "reset-second-factor"])
         return administrator.post(act, follow=True).content.decode()
 
-    assert "“mona” sets up another authenticator app" in reset(moderator)
-    # Whoever has stolen this session sets up no app of their own.
+    User.objects.filter(pk=moderator.pk).update(email="")
+    assert "Enter an email address for mona first" in reset(moderator)
+    assert second_factor.has_one(moderator)
+    User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
+    assert "“mona” gets an email with a link" in reset(moderator)
+    record = AuditRecord.objects.latest("id")
+    # Whoever has stolen this session, or the password, sets up no app of their own.
     assert browser.get(SET_UP).status_code == 302
+    moderator.refresh_from_db()
+    assert not moderator.has_usable_password()
+    assert team.send_letters() == 1
+    (letter,) = sent.outbox
+    assert letter.to == ["mona@example.org"]
+    assert "You need a new password" in letter.body
+    assert "stays as it is" not in letter.body
+    assert f"{HOME}password/" in letter.body
+
     browser.force_login(moderator)
     assert browser.get(HOME, follow=True).redirect_chain[-1][0] == SET_UP
-    record = AuditRecord.objects.latest("id")
     assert (record.action, record.actor_id) == (Action.SECOND_FACTOR_RESET, ada.pk)
     assert record.object_id == str(moderator.pk)
     assert "Nothing was changed. Ask another administrator to reset yours" in reset(ada)
