@@ -243,13 +243,16 @@ def pause(*, news: News, actor: User, screen: str) -> None:
 def resume(*, news: News, actor: User, screen: str) -> None:
     """Continue after a pause. Raises `Refused`.
 
-    News that has paused by itself will not do so again: somebody has looked at it, on record.
-    Therefore refusals that may have been our fault are tried once more.
+    News that readers did not want will not pause by itself again: somebody has looked at it, on
+    record. Therefore refusals that may have been our fault are tried once more.
     """
     roles.require(actor, SEND)
     if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
         _change_pause(news, news.pause, pause="", is_watched=False)
         _queue_refused_again(news)
+    elif news.pause == Pause.RIGHTS:
+        # Who resumes it answers for it.
+        _change_pause(news, Pause.RIGHTS, pause="", approver=actor)
     else:
         _change_pause(news, Pause.BY_HAND, pause="")
     audit.record(action=Action.NEWS_RESUMED, screen=screen, actor=actor, about=news)

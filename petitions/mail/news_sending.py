@@ -7,7 +7,8 @@
    few recipients, whom nobody has to approve, and resumed once they are many.
 3. Send through the outbox, after all other mail (`outbox.deliver_news`). Withdrawals,
    unsubscriptions, objections and bounces are checked at that moment.
-4. Pause above `MAX_COMPLAINTS` or `MAX_RETURNED`, and mail the team.
+4. Pause above `MAX_COMPLAINTS` or `MAX_RETURNED`, or if neither who sent it nor who approved it may
+   send news any more, and mail the team.
 """
 
 import logging
@@ -15,6 +16,7 @@ from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -61,6 +63,7 @@ def _step(one: News, seconds: float) -> bool:
     """Queue or send a part of the news. Return False if nothing is left to do now."""
     if not one.is_queued:
         return _queue_batch(one)
+    _pause_without_sender(one)
     if one.pause:
         return False
     sent = outbox.deliver_news(news_id=one.pk, seconds=seconds)
@@ -136,6 +139,16 @@ def _insert(news_id: UUID, mailboxes: dict[UUID, bytes]) -> int:
         return int(cursor.rowcount)
 
 
+def _pause_without_sender(one: News) -> None:
+    """Pause the news if neither who sent it nor who approved it may send news any more.
+
+    An account is deactivated also because somebody else got into it.
+    """
+    people = User.objects.filter(pk__in=[one.actor_id, one.approver_id])
+    if people and not any(person.has_perm(news.SEND) for person in people):
+        _pause(one, News.Pause.RIGHTS)
+
+
 def _pause_if_unwanted(one: News) -> None:
     """Pause the news if too many readers complain or too many mails are refused or bounce."""
     if not one.is_watched:
@@ -144,14 +157,16 @@ def _pause_if_unwanted(one: News) -> None:
     tried = n["sent"] + n["refused"]
     returned = n["returned"] + n["refused"]
     if n["complained"] >= MIN_COMPLAINTS and n["complained"] > MAX_COMPLAINTS * tried:
-        why = News.Pause.COMPLAINTS
+        _pause(one, News.Pause.COMPLAINTS)
     elif returned >= MIN_RETURNED and returned > MAX_RETURNED * tried:
-        why = News.Pause.RETURNED
-    else:
-        return
+        _pause(one, News.Pause.RETURNED)
+
+
+def _pause(one: News, why: News.Pause) -> None:
     rows = News.objects.filter(pk=one.pk, state=State.RUNNING, pause="")
     if rows.update(pause=why, is_to_tell=True):
         logger.warning("news %s has stopped by itself (%s)", one.pk, why)
+    one.refresh_from_db()
 
 
 def _end_paused() -> None:

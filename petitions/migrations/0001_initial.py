@@ -756,6 +756,10 @@ class Migration(migrations.Migration):
                             ("by-hand", "paused by an organiser"),
                             ("complaints", "stopped by itself: too many reported it as spam"),
                             ("returned", "stopped by itself: too many came back"),
+                            (
+                                "rights",
+                                "stopped by itself: who sent it may not send news any more",
+                            ),
                         ],
                         max_length=10,
                         verbose_name="paused",
@@ -853,7 +857,7 @@ class Migration(migrations.Migration):
                     ),
                     petitions.models.base.ChoicesConstraint(
                         condition=models.Q(
-                            ("pause__in", ["by-hand", "complaints", "returned", ""])
+                            ("pause__in", ["by-hand", "complaints", "returned", "rights", ""])
                         ),
                         name="news_pause_known",
                     ),

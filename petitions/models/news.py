@@ -50,6 +50,7 @@ class News(BatchJob):
         BY_HAND = "by-hand", "paused by an organiser"
         COMPLAINTS = "complaints", "stopped by itself: too many reported it as spam"
         RETURNED = "returned", "stopped by itself: too many came back"
+        RIGHTS = "rights", "stopped by itself: who sent it may not send news any more"
 
     petition = models.ForeignKey(Petition, models.PROTECT, related_name="+")
     region = models.CharField("region", max_length=9, choices=Region, blank=True)

@@ -253,6 +253,32 @@ def test_it_stops_by_itself_tells_the_team_and_is_resumed_once_looked_at(
     assert (run(news).state, has_gone_out()) == (State.DONE, 3)
 
 
+@pytest.mark.usefixtures("supporters")
+def test_news_of_a_deactivated_account_pauses_until_somebody_else_resumes_it(
+    news: News, omar: User, second: User
+) -> None:
+    act(use_cases.start, news, omar)
+    User.objects.filter(pk=omar.pk).update(is_active=False)
+
+    assert run(news).pause == News.Pause.RIGHTS
+    assert has_gone_out() == 0
+    assert [message.to for message in sent.outbox] == [[second.email]]
+
+    act(use_cases.resume, news, second)
+    assert (run(news).state, has_gone_out()) == (State.DONE, 3)
+    assert news.approver == second
+
+
+@pytest.mark.usefixtures("supporters", "many")
+def test_news_that_a_second_person_approved_outlives_the_account_of_the_first(
+    news: News, omar: User, second: User
+) -> None:
+    act(use_cases.start, news, omar)
+    act(use_cases.approve, news, second)
+    User.objects.filter(pk=omar.pk).update(is_active=False)
+    assert (run(news).state, has_gone_out()) == (State.DONE, 3)
+
+
 @pytest.mark.parametrize(("column", "number"), [("complained", 3), ("returned", 50)])
 @pytest.mark.usefixtures("supporters")
 def test_at_the_limit_and_not_above_it_goes_on(
