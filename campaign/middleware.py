@@ -138,6 +138,19 @@ def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def cookies_for_admin_only(get_response: GetResponse) -> GetResponse:
+    """Drop the cookies of public requests. To a damaged one Django's CSRF middleware would reply
+    with a new one, on pages that a proxy may keep, and the page cache would drop its copy.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not is_admin(request):
+            request.META.pop("HTTP_COOKIE", None)
+        return get_response(request)
+
+    return middleware
+
+
 class AdminOnly:
     """Mixin that runs a middleware only for the admin, because the public site has no cookies."""
 

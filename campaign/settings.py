@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "campaign.middleware.path_language",
     "campaign.middleware.refuse_malformed_requests",
     "django.middleware.common.CommonMiddleware",
+    "campaign.middleware.cookies_for_admin_only",
     "campaign.middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

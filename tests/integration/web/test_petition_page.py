@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from crispy_forms.utils import render_crispy_form
+from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
 from django.http import QueryDict
 from django.test import Client
@@ -313,6 +314,16 @@ def test_pages_go_on_from_the_cache_while_the_database_is_away(
     assert signing.status_code == 503
     assert signing["Retry-After"]
     assert "the database's own words" not in signing.content.decode()
+
+
+@pytest.mark.parametrize("path", [PAGE, "/nowhere/", "/t/en/mine/x/"])
+def test_a_cookie_that_somebody_makes_up_is_answered_with_none(
+    path: str, petition: Petition, browser: Client
+) -> None:
+    browser.cookies[settings.CSRF_COOKIE_NAME] = "damaged"
+    response = browser.get(path)
+    assert not response.cookies
+    assert "Cookie" not in response.get("Vary", "")
 
 
 def test_public_pages_set_no_cookie_and_vary_by_none(petition: Petition, browser: Client) -> None:
