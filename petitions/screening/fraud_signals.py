@@ -28,6 +28,7 @@ BLOCK_AT = 300
 # numbers are stored and shown, because staff who send two forms from somebody's network could read
 # from exact ones how many came between.
 _BURST_WEIGHTS = ((40, 60), (8, 30))
+BURST_STEPS = tuple(least for least, _weight in _BURST_WEIGHTS)
 # Least time from the first changed field to pressing the button, if all required fields changed.
 # Autofill and practised people take two seconds. Nobody takes half a second.
 MIN_PACE_MS = 500

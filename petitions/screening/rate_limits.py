@@ -18,7 +18,7 @@ it could not be refunded. Mails to a mailbox are always limited in PostgreSQL: s
 
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from itertools import chain
@@ -33,6 +33,7 @@ from petitions.identity import email_addresses
 from petitions.infra import redis
 from petitions.infra.client_network import NOWHERE, Sender
 from petitions.models import RateCount
+from petitions.screening import fraud_signals
 
 # In seconds. The same for all limits, so that it does not reveal which was hit.
 RETRY_AFTER = 300
@@ -73,7 +74,7 @@ class LimitResult(NamedTuple):
     is_refused: bool = False  # over a visible limit: the sender may retry after `RETRY_AFTER`
     needs_challenge: bool = False  # over a challenge threshold, or Redis is unavailable
     is_silenced: bool = False  # over a mailbox's limit: the response is the same
-    from_network: int = 0  # least number of signings from the network within `BURST_SECONDS`
+    from_network: int = 0  # the step of signings from the network within `BURST_SECONDS`, if any
 
 
 class Limit(NamedTuple):
@@ -197,8 +198,9 @@ def hit(
     numbers = [int(number) for number in answer.split()]
     counts, greatest = numbers[: len(limits)], numbers[len(limits) :]
     currents = [key for key, _before in pairs]
-    lowered = [_lowered(*one) for one in zip(greatest, limits, currents, strict=True)]
-    return _result(limits, counts, lowered)
+    counted = list(zip(greatest, limits, currents, strict=True))
+    lowered = [_lowered(*one, one[1].challenge_at + 1) for one in counted]
+    return _result(limits, counts, lowered)._replace(from_network=_step_of_burst(counted))
 
 
 def _hit_in_database(limits: Sequence[Limit], keys: Sequence[bytes]) -> LimitResult:
@@ -270,39 +272,49 @@ def _raised(limit: Limit, key: bytes) -> Limit:
     return limit._replace(hard_limit=limit.hard_limit + secret)
 
 
-def _lowered(count: int, limit: Limit, key: bytes) -> int:
-    """Lower a count by a secret number, which differs by counter and window.
+def _lowered(count: int, limit: Limit, key: bytes, threshold: int) -> int:
+    """Lower a count by a secret number, which differs by counter, window and `threshold`.
 
     With exact counts, somebody who sends one form fewer than the threshold could see whether
     another person has sent one from the network, or with the domain. `count` is the greatest of the
     window. If it could fall, they could pass the threshold twice in one window: by the first time
-    they would know the secret number, and by the second whether there was another form.
+    they would know the secret number, and by the second whether there was another form. So they
+    could by two thresholds with one secret number.
     """
     if limit.kind not in _LOWERED_BY:
         return count
     share, least = _LOWERED_BY[limit.kind]
-    secret = vault.blind_index("limit-share", key)[0] / 256
+    secret = vault.blind_index("limit-share", key, str(threshold))[0] / 256
     return max(1, count - int(max(count * share, least) * secret))
 
 
-def _result(limits: Sequence[Limit], counts: Sequence[int], lowered: Sequence[int]) -> LimitResult:
-    """Return the result for an attempt's counts. Hard limits use the exact `counts`.
+def _step_of_burst(counted: Iterable[tuple[int, Limit, bytes]]) -> int:
+    """Return the greatest step of the burst signal that a network has reached, or 0.
 
-    Challenge thresholds and `from_network` use the `lowered` ones.
+    One subscriber may own the whole prefix, and use another /64 for every signing.
+    """
+    factors = {"BURST": 1, "BURST_PREFIX": PREFIX_FACTOR}
+    reached = (
+        step
+        for count, limit, key in counted
+        if (factor := factors.get(limit.kind))
+        for step in fraud_signals.BURST_STEPS
+        if _lowered(count, limit, key, step * factor) >= step * factor
+    )
+    return max(reached, default=0)
+
+
+def _result(limits: Sequence[Limit], counts: Sequence[int], lowered: Sequence[int]) -> LimitResult:
+    """Return the result for an attempt's counts. Hard limits use the exact `counts`, challenge
+    thresholds the `lowered` ones.
     """
     refused = challenged = silenced = False
-    from_network = 0
     for limit, exact, count in zip(limits, counts, lowered, strict=True):
         if 0 <= limit.hard_limit < exact:
             refused, silenced = refused or limit.is_visible, silenced or not limit.is_visible
         elif 0 <= limit.challenge_at < count:
             challenged = True
-        if limit.kind == "BURST":
-            from_network = max(from_network, count)
-        elif limit.kind == "BURST_PREFIX":
-            # One subscriber may own the whole prefix, and use another /64 for every signing.
-            from_network = max(from_network, count // PREFIX_FACTOR)
-    return LimitResult(refused, challenged, silenced, from_network)
+    return LimitResult(refused, challenged, silenced)
 
 
 def _limits(act: Act) -> list[Limit]:

@@ -141,6 +141,22 @@ def test_nobody_knows_how_many_forms_from_a_network_bring_the_challenge_or_weigh
     assert min(weighs) >= 7
 
 
+def test_by_one_secret_number_nobody_knows_the_other(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who is held at the one sees by the other whether a neighbour has signed in between."""
+    settings.BURST_CHALLENGE = 40
+    monkeypatch.setattr(rate_limits, "_LOWERED_BY", LOWERED_BY)
+    told = []
+    for number in range(20):
+        home = Sender.at(ip_address(f"192.0.{number}.1"))
+        answers = [take(n, sender=home) for n in range(81)]
+        weighs = next(n for n, answer in enumerate(answers) if answer.from_network)
+        told.append((weighs, [answer.needs_challenge for answer in answers].index(True)))
+    challenged = [asked for _weighs, asked in sorted(told)]
+    assert challenged != sorted(challenged)
+
+
 def test_ipv6_is_counted_by_its_64_bits(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
@@ -479,5 +495,6 @@ def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
         for n in range(200)
     ]
 
-    assert taken[0].from_network == 1
-    assert taken[-1].from_network == 200 // rate_limits.PREFIX_FACTOR
+    assert [one.from_network for one in taken[:31]] == [0] * 31
+    assert [one.from_network for one in taken[31:159]] == [8] * 128
+    assert [one.from_network for one in taken[159:]] == [40] * 41
