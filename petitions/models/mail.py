@@ -17,13 +17,14 @@ worker cancels a due mail that has no addressee.
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Count, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.base import with_checked_choices
@@ -35,7 +36,8 @@ from petitions.models.signature import Signature
 THROTTLED = "domain"
 # A mail that is overdue for longer is an incident.
 LATE = timedelta(minutes=2)
-# The sample of recent signatures: their number per petition and state, and their maximum age.
+# The sample of recent signatures: their number per petition and state, and their maximum age at the
+# beginning of the hour.
 SAMPLE_SIZE, SAMPLE_MAX_AGE = 100, timedelta(hours=1)
 
 
@@ -59,14 +61,19 @@ class MailQuerySet(models.QuerySet["Mail"]):
         """Return delivery figures of mails to the newest signers, without untried mails: how many
         failed or were deferred through no fault of the address, how many were sent, and the total.
 
-        The total includes mails withheld by rate limits and the suppression list, and those that an
-        address refused. So the figures tell nothing to somebody who signs with another's address.
-        Reads through the index of the newest signatures: mails have no B-tree index on time.
+        The total includes mails withheld by rate limits and the suppression list, those that an
+        address refused, and those of people who were erased meanwhile. So the figures tell nothing
+        to somebody who signs with another's address. Reads through the index of the newest
+        signatures: mails have no B-tree index on time.
         """
         untried = Q(state=Mail.State.QUEUED, code__in=["", THROTTLED])
         put_off = Q(state=Mail.State.QUEUED) & ~Q(code__in=["", THROTTLED])
+        # From a full hour on, because of erased people's mails only the hour is known.
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        since, of_signers = hour - SAMPLE_MAX_AGE, [Mail.Kind.CONFIRM, Mail.Kind.ADDRESS]
+        erased = Q(signature=None, kind__in=of_signers, created_at__gte=since)
         counts = (
-            self.filter(signature__in=_newest_signatures())
+            self.filter(Q(signature__in=_newest_signatures(since)) | erased)
             .exclude(untried)
             .exclude(kind=Mail.Kind.NEWS)
             .aggregate(
@@ -78,13 +85,17 @@ class MailQuerySet(models.QuerySet["Mail"]):
         return counts["failing"], counts["sent"], counts["asked"]
 
 
-def _newest_signatures() -> list[uuid.UUID]:
-    """Return the ids of the newest signatures of each open petition, confirmed or not."""
-    signatures = Signature.objects.filter(
-        petition=OuterRef("pk"), created_at__gt=Now() - SAMPLE_MAX_AGE
-    ).order_by("-created_at")
-    states = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD)
-    newest = [ArraySubquery(signatures.filter(state=s).values("pk")[:SAMPLE_SIZE]) for s in states]
+def _newest_signatures(since: datetime) -> list[uuid.UUID]:
+    """Return the ids of the newest signatures of each open petition, in every state: if one left
+    the sample, `/health` would tell that a rule refused it, or that it was withdrawn.
+    """
+    signatures = Signature.objects.filter(petition=OuterRef("pk"), created_at__gte=since).order_by(
+        "-created_at"
+    )
+    newest = [
+        ArraySubquery(signatures.filter(state=state).values("pk")[:SAMPLE_SIZE])
+        for state in Signature.State
+    ]
     rows = Petition.objects.filter(state=Petition.State.OPEN).values_list(*newest)
     return [pk for row in rows for ids in row for pk in ids]
 
