@@ -1,10 +1,11 @@
 """Rate limits by network, mailbox, mail domain and petition.
 
 All limits of a request are checked by one atomic script on Redis, in one round trip. Counters are
-sliding windows: the previous window's count fades out while the current one fills. A counter's key
-is a keyed hash, so that Redis holds no address and no network. It differs in each window, so that
-nobody can send a form and find in an older copy of Redis when that address was typed before.
-Counters expire at the end of a window, so that their TTL does not reveal the second of a form.
+sliding windows: the previous window's count fades out while the current one fills (but see
+`Limit.pair`). A counter's key is a keyed hash, so that Redis holds no address and no network. It
+differs in each window, so that nobody can send a form and find in an older copy of Redis when that
+address was typed before. Counters expire at the end of a window, so that their TTL does not reveal
+the second of a form.
 
 Limits of network, domain and petition are visible: first a challenge, then "too many at the
 moment", without saying which. The limit of a mailbox is silent, because anybody can type anybody's
@@ -91,6 +92,11 @@ class Limit(NamedTuple):
         """Return whether the sender may learn of the limit."""
         return self.kind != "MAILBOX"
 
+    @property
+    def is_raised(self) -> bool:
+        """Return whether `_raised` raises the limit by a secret number."""
+        return self.act is Act.SIGN and not self.is_visible and self.hard_limit >= 0
+
     def key(self, subject: str, *of_window: str) -> bytes:
         """Return the key of a subject's counter. In Redis `of_window` is the window's number."""
         parts = (self.act, self.kind, str(self.window), subject, *of_window)
@@ -99,10 +105,12 @@ class Limit(NamedTuple):
     def pair(self, subject: str, now: float) -> tuple[bytes, bytes]:
         """Return the Redis keys of a subject's counters in the current and the previous window.
 
-        `now` is in Unix seconds.
+        `now` is in Unix seconds. A raised limit has no previous window: while its count faded,
+        forms would be refused and taken in turns, which would tell both windows' secret numbers.
         """
         number = int(now) // self.window
-        return self.key(subject, str(number)), self.key(subject, str(number - 1))
+        before = "none" if self.is_raised else str(number - 1)
+        return self.key(subject, str(number)), self.key(subject, before)
 
     def peak(self, subject: str, now: float) -> bytes:
         """Return the Redis key of the greatest count of a subject in the current window."""
@@ -266,7 +274,7 @@ def _raised(limit: Limit, key: bytes) -> Limit:
     forms for an address, and see by the one too many that somebody else has sent one. Of other
     acts nobody sees a refusal, and a stranger is promised five codes to an address a day.
     """
-    if limit.act is not Act.SIGN or limit.is_visible or limit.hard_limit < 0:
+    if not limit.is_raised:
         return limit
     secret = vault.blind_index("limit-raise", key)[0] % (limit.hard_limit // 3 + 1)
     return limit._replace(hard_limit=limit.hard_limit + secret)
