@@ -125,11 +125,12 @@ class Ready(NamedTuple):
 
 @dataclass(slots=True)
 class SortedBatch:
-    """The mails of a batch: ready to send or to settle, throttled (with seconds), or broken by a
-    bug of ours (retried).
+    """The mails of a batch: ready to send or to settle, put aside because the server took none to
+    their domain, throttled (with seconds), or broken by a bug of ours (retried).
     """
 
     ready: deque[Ready] = field(default_factory=deque)
+    aside: list[Ready] = field(default_factory=list)
     throttled: list[tuple[Mail, float]] = field(default_factory=list)
     broken: list[tuple[Mail, str]] = field(default_factory=list)
 
@@ -204,9 +205,9 @@ def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
     batch = _decide(list(rows.order_by("due_at", "id")))
     with closing(get_connection(fail_silently=False)) as server:
         try:
-            sent = _send_all(server, batch.ready, claim, time.monotonic() + seconds)
+            sent = _send_all(server, batch, claim, time.monotonic() + seconds)
         except ServerAway as away:
-            waiting = [one.mail for one in batch.ready]
+            waiting = [one.mail for one in (*batch.ready, *batch.aside)]
             waiting += [mail for mail, _seconds in batch.throttled]
             claims.wait_for_server(waiting, str(away))
             raise
@@ -387,15 +388,14 @@ def _petition_of(mail: Mail) -> int | None:
     return mail.signature.petition_id if mail.signature else None
 
 
-def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until: float) -> int:
-    """Send the queue in order and remove what was sent or settled. Raises `ServerAway`.
+def _send_all(server: BaseEmailBackend, batch: SortedBatch, claim: Claim, until: float) -> int:
+    """Send what is ready in order and remove what was sent or settled. Raises `ServerAway`.
 
     Stops at the moment `until`, or when the claim has expired: another worker may then be sending
     the rest.
     """
     _open(server)
-    dealt: list[Ready] = []
-    aside: list[Ready] = []
+    ready, dealt = batch.ready, list[Ready]()
     code, total, asked_at = "", 0, time.monotonic()
     try:
         while ready and claim.is_held() and time.monotonic() < until:
@@ -409,7 +409,8 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
                 _put_off_domain(ready, one.domain, str(away))
                 continue
             except TakesNothing as away:
-                aside, code = _put_aside(ready, aside, away, total), str(away)
+                _put_aside(batch, away, total)
+                code = str(away)
                 continue
             if is_dealt:
                 dealt.append(one)
@@ -420,31 +421,28 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
                 dealt = []
     finally:
         _settle(dealt)
-    if aside:
-        claims.defer([(one.mail, DOMAIN_WAIT * claims.jitter()) for one in aside], code)
+    claims.defer([(one.mail, DOMAIN_WAIT * claims.jitter()) for one in batch.aside], code)
     return total
 
 
-def _put_aside(
-    ready: deque[Ready], aside: list[Ready], away: TakesNothing, sent: int
-) -> list[Ready]:
-    """Remove all mails to the first mail's domain from the queue, and return them with `aside`.
+def _put_aside(batch: SortedBatch, away: TakesNothing, sent: int) -> None:
+    """Put all mails to the first mail's domain aside.
 
     So the server is tried with other mail first: otherwise anybody with a domain of their own, and
     any number of subdomains, could stop all mail. Raises `ServerAway` if by now a large provider
     and another domain are refused, or if no other mail was `sent` or waits.
     """
+    ready = batch.ready
     same = [one for one in ready if one.domain == ready[0].domain]
-    refused = {one.domain for one in (*aside, *same)}
+    refused = {one.domain for one in (*batch.aside, *same)}
     is_away = len(refused) > 1 and not refused.isdisjoint(providers.LARGE)
     # Mails without a domain are not sent.
     others = [one for one in ready if one.domain not in {"", same[0].domain}]
     if is_away or not (others or sent):
-        ready.extend(aside)
         raise away
     for one in same:
         ready.remove(one)
-    return [*aside, *same]
+    batch.aside += same
 
 
 def _settle(dealt: Iterable[Ready]) -> None:

@@ -275,6 +275,27 @@ def test_a_server_that_says_so_of_every_domain_takes_nothing(
     assert not waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).exists()
 
 
+def test_a_server_that_goes_away_after_it_refused_a_domain_counts_no_attempt(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def refuse(_self: Backend, email_messages: Any) -> int:
+        tried.extend(email_messages[0].to)
+        if len(tried) == 2:
+            failing.opening = ConnectionRefusedError()
+        raise smtplib.SMTPRecipientsRefused({tried[-1]: (421, b"not now")})
+
+    monkeypatch.setattr(failing, "send_messages", refuse)
+    for number in range(2):
+        sign(petition, replace(AMINA, email=f"a@{number}.example"))
+
+    assert outbox.deliver() == 0
+
+    assert len(tried) == 2
+    assert list(Mail.objects.values_list("state", "attempts")) == [(Mail.State.QUEUED, 0)] * 2
+
+
 def test_tries_go_on_for_five_days() -> None:
     waits = [
         min(claims.FIRST_WAIT * 2**attempt, claims.MAX_WAIT)
