@@ -146,4 +146,5 @@ def test_a_refused_body_loses_nobody_elses_request(proxy: int, path: str) -> Non
     for size in (63_999, 64_000, 65_536, 70_000, 99_999):
         answers = [send(proxy, path, size, "") for _ in range(12)]
         assert len(set(answers)) == 1, answers
-        assert 503 not in answers
+        # Of the proxy itself, if the site's answer was lost.
+        assert not {502, 503, 504} & set(answers)

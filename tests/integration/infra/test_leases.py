@@ -58,7 +58,8 @@ def test_no_transaction_is_open_while_the_work_lasts() -> None:
     """An old one would keep vacuum from what was deleted since."""
     with locks.lease("sweep"), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
         )
         assert cursor.fetchone() == (0,)
 

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import escape
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from campaign.templatetags.statement_tags import statement_behind
 from petitions.counting import tallies
@@ -153,14 +155,18 @@ def test_an_uploaded_file_in_place_of_a_name_is_refused(
 
 
 def test_a_body_over_64_kb_is_refused_unread(petition: Petition, browser: Client) -> None:
-    response = browser.post(PAGE, {"name": "x" * 70_000})
+    body = BytesIO(b"name=" + b"x" * 70_000)
+    form = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "wsgi.input": body}
+    response = browser.post(PAGE, CONTENT_LENGTH=str(len(body.getvalue())), **form)
     assert response.status_code == 413
     assert "<h1" in response.content.decode()
+    assert body.tell() == 0
 
 
 def test_a_wrong_content_type_gets_a_clear_page(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, typed(), content_type="application/json")
     assert response.status_code == 415
+    assert "<h1" in response.content.decode()
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
@@ -174,6 +180,7 @@ def test_a_wrong_method_gets_a_clear_page(petition: Petition, browser: Client, m
 def test_a_malformed_multipart_body_gets_a_clear_page(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, b"garbage", content_type="multipart/form-data; boundary=x")
     assert response.status_code in {400, 422}
+    assert "<h1" in response.content.decode()
     assert not Signature.objects.exists()
 
 
@@ -265,8 +272,10 @@ def test_a_text_missing_in_a_language_falls_back_and_says_so(
     PetitionText.objects.filter(language="cy").delete()
     page = client.get("/cy/petitions/protect/").content.decode()
     assert '<html lang="cy"' in page
-    assert 'lang="en"' in page
-    assert "Protect people" in page
+    with translation.override("cy"):
+        assert gettext("This text is not available in your language yet.") in page
+    (article,) = re.findall(r'(?s)<article lang="en" dir="ltr">.*?</article>', page)
+    assert "Protect people" in article
 
 
 def test_a_bar_is_shown_only_from_25_signatures(

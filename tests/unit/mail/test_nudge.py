@@ -26,10 +26,11 @@ class Broker:
     def send_task(self, name: str, **options: Any) -> None:
         self.sent.append(name)
         self.options = options
+        error = self.error
         self.arrived.release()
         assert self.may_go_on.wait(10)
-        if self.error:
-            raise self.error
+        if error:
+            raise error
 
 
 @pytest.fixture
