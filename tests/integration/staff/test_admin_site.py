@@ -5,8 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -444,22 +445,37 @@ def test_who_logs_out_is_told_to_close_the_browser(moderator: User) -> None:
 def test_a_log_in_ends_after_half_an_hour_without_a_request(
     moderator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    client = client_of(moderator)
-    row = client.session
-    assert settings.SESSION_COOKIE_AGE == 1800
+    since, minute = int(time.time()), 60
 
     def later(seconds: int) -> None:
-        now = row[sessions.SINCE] + seconds
+        now = since + seconds
         monkeypatch.setattr("campaign.sessions.time.time", lambda: now)
+        monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(now, UTC))
 
+    def asked_to_log_in() -> bool:
+        answer = client.get(HOME)
+        return answer.status_code == 302 and answer["Location"].startswith(LOGIN)
+
+    later(0)
+    client = client_of(moderator)
     later(59)
-    client.get(HOME)
-    assert client.session[sessions.SEEN] == row[sessions.SINCE]
-    later(120)
-    client.get(HOME)
-    assert client.session[sessions.SEEN] == row[sessions.SINCE] + 120
+    assert not asked_to_log_in()
+    assert client.session[sessions.SEEN] == since
+    later(2 * minute)
+    assert not asked_to_log_in()
+    assert client.session[sessions.SEEN] == since + 2 * minute
+    later(31 * minute)
+    assert not asked_to_log_in()
+    later(62 * minute)
+    assert asked_to_log_in()
+
+    later(0)
+    client = client_of(moderator)
+    for minutes in range(29, settings.SESSION_LASTS // minute, 29):
+        later(minutes * minute)
+        assert not asked_to_log_in()
     later(settings.SESSION_LASTS + 1)
-    assert client.get(HOME).status_code == 302
+    assert asked_to_log_in()
 
 
 def test_cookies_over_https_have_the_prefix_that_browsers_guard() -> None:
