@@ -1,5 +1,6 @@
 """The page of the audit log: its records, search, pagination and CSV."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from petitions.models import (
 )
 from petitions.staff import audit
 from tests.held import button, hold_one
+from tests.integration.publishing.test_texts import Omar
 from tests.integration.staff.test_admin_site import client_of
 
 AUDIT = reverse("admin:petitions_auditrecord_changelist")
@@ -39,6 +41,9 @@ def test_the_audit_log_has_decisions_exports_and_changed_texts(
         "texts-TOTAL_FORMS": 0, "texts-INITIAL_FORMS": 0,
     }  # fmt: skip
     client.post(reverse("admin:petitions_milestone_add"), milestone)
+    Omar(both, f"/admin/petitions/petition/{petition.pk}/texts/").write(
+        "typing-error", en_title="Protect peoples"
+    )
 
     said = {
         (record.action, record.object_type, record.why, record.actor_id)
@@ -47,8 +52,12 @@ def test_the_audit_log_has_decisions_exports_and_changed_texts(
     assert ("decided", "petitions.decision", "approve: checked", both.pk) in said
     assert ("exported", "petitions.export", "for the embassy", both.pk) in said
     assert ("added", "petitions.milestone", "", both.pk) in said
+    (corrected,) = [record for record in said if record[0] == "text-corrected"]
+    assert (corrected[1], corrected[3]) == ("petitions.petitiontext", both.pk)
+    assert re.fullmatch(r"en: SHA-256 \w{64} became \w{64}", corrected[2])
     page = client_of(administrator).get(AUDIT).content.decode()
-    assert "for the embassy" in page
+    for why in ("approve: checked", "for the embassy", corrected[2]):
+        assert why in page
 
 
 def test_the_audit_log_is_searched_by_who_what_about_and_when(

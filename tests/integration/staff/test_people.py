@@ -404,8 +404,17 @@ def test_two_accounts_cannot_have_one_address(ada: Client) -> None:
 
 
 def test_an_administrator_unlocks_a_colleague(ada: Client, moderator: User) -> None:
-    assert "0 wrong passwords of mona are forgotten." in act(ada, moderator, "unlock")
+    moderator.set_password(NEW)
+    moderator.save()
+
+    def log_in(password: str = NEW) -> int:
+        return Client().post(LOGIN, {"username": "mona", "password": password}).status_code
+
+    assert [log_in("wrong") for _ in range(5)] == [200] * 5
+    assert log_in() == 429
+    assert "5 wrong passwords of mona are forgotten." in act(ada, moderator, "unlock")
     assert actions(moderator) == [Action.LOGIN_UNLOCKED]
+    assert log_in() == 302
 
 
 @pytest.mark.parametrize("who", ["moderator", "organiser"])

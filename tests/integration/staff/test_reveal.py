@@ -45,7 +45,7 @@ def test_a_moderator_reads_one_address_and_the_record_says_why(
 
 
 def test_the_budget_is_an_hours_and_a_persons(
-    moderator: User, amina: Signature, settings: Any
+    moderator: User, both: User, amina: Signature, settings: Any
 ) -> None:
     settings.REVEALS_PER_HOUR = 2
     assert isinstance(look(moderator, amina), Revealed)
@@ -57,6 +57,7 @@ def test_the_budget_is_an_hours_and_a_persons(
     assert isinstance(look(moderator, amina), BudgetSpent)
     refusals = AuditRecord.objects.filter(action=Action.REVEAL_REFUSED)
     assert refusals.count() == 1
+    assert look(both, amina) == Revealed(AMINA.email, left=1)
 
 
 def test_an_hour_later_there_is_a_budget_again(
