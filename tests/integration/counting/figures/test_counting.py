@@ -20,7 +20,7 @@ from petitions.models import (
 )
 from petitions.moderation import decisions
 from petitions.signatures import withdraw
-from tests.held import hold_one
+from tests.held import hold_one, states
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, somebody
 
 State = Signature.State
@@ -136,24 +136,27 @@ def test_what_waits_is_steady_when_one_more_comes_or_goes(petition: Petition) ->
 def test_withdrawing_takes_no_removed_form_out_of_the_figures(petition: Petition) -> None:
     """An organiser may have sent forms with somebody's name and address that were removed since."""
     signed = sign_and_confirm(petition, AMINA)
+    other = sign_and_confirm(petition, DAVID)
     sent = [sign(petition, AMINA) for _ in range(10)]
     decisions.decide(
         petition=petition,
-        ids=sent,
+        ids=[other.pk, *sent],
         kind=Decision.Kind.REMOVE,
         reason=Decision.Reason.AUTOMATED,
         note="",
         actor=None,
     )
+    assert states(sent) == {State.REMOVED}
     before = counts(petition)
 
     withdraw.withdraw(signature_id=signed.pk)
     Figures.objects.all().delete()
 
     assert not Signature.objects.filter(pk__in=sent).exists()
-    assert before["removed"] == counts(petition)["removed"] == {}
-    assert before["state"] == {State.CONFIRMED: 1, State.PENDING: 0}
-    assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 0}
+    after = counts(petition)
+    assert before["removed"] == after["removed"] == {Decision.Reason.AUTOMATED: 1}
+    assert before["state"] == {State.CONFIRMED: 1, State.REMOVED: 1, State.PENDING: 0}
+    assert after["state"] == {State.WITHDRAWN: 1, State.REMOVED: 1, State.PENDING: 0}
 
 
 def test_a_petition_is_counted_at_most_once_in_an_hour(petition: Petition) -> None:

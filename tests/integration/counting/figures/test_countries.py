@@ -16,6 +16,7 @@ from petitions.geography import countries
 from petitions.models import Figures, Petition, Signature, Signer
 from petitions.privacy import reseal
 from petitions.signatures import withdraw
+from petitions.signers import erasing
 from petitions.signers.sealing import Attempt
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
@@ -80,6 +81,12 @@ def test_signers_erased_or_not_unsealable_are_counted_as_not_known(petition: Pet
     Signer.objects.filter(pk=signer.pk).update(sealed=b"no seal")
     countries.count_due(NOW + timedelta(days=1))
     assert table(petition, "countries") == {"United Kingdom": 2, "not known": 1}
+    erased = Signature.objects.counted().exclude(pk=signer.pk).first()
+    assert erased
+    erasing.erase_people([erased.pk])
+    countries.count_due(NOW + timedelta(days=2))
+    assert table(petition, "countries") == {"United Kingdom": 1, "not known": 2}
+    assert table(petition, "languages")["not known"] == 2
 
 
 def test_a_stolen_copy_tells_neither_country_nor_how_many_there_are(petition: Petition) -> None:
