@@ -18,8 +18,9 @@ from tests.pressing import press
 
 LIST = "/admin/petitions/petition/"
 State = Petition.State
-# On this day the hour from one to two o'clock occurs twice in London.
-SUMMER_ENDS = datetime(2026, 10, 25, tzinfo=UTC)
+# The last Sunday of last year's October, when the hour from one to two occurs twice in London.
+_OCTOBER_ENDS = datetime(timezone.now().year - 1, 10, 31, tzinfo=UTC)
+SUMMER_ENDED = _OCTOBER_ENDS - _OCTOBER_ENDS.isoweekday() % 7 * DAY
 REFUSED = "This time has passed in London. Choose a later one, and check the year."
 CANNOT_OPEN = "Its close has passed, so nobody could sign."
 
@@ -108,9 +109,9 @@ def test_an_unrelated_edit_saves_before_the_close(
 @pytest.mark.parametrize(
     "closes_at",
     [
-        datetime(2026, 11, 2, 12, 0, 0, 123456, tzinfo=UTC),
-        SUMMER_ENDS + timedelta(minutes=30, microseconds=1),
-        SUMMER_ENDS + timedelta(minutes=90, microseconds=1),
+        SUMMER_ENDED + timedelta(days=8, hours=12, microseconds=123456),
+        SUMMER_ENDED + timedelta(minutes=30, microseconds=1),
+        SUMMER_ENDED + timedelta(minutes=90, microseconds=1),
     ],
 )
 @pytest.mark.parametrize("state", [State.OPEN, State.CLOSED, State.REMOVED])

@@ -10,6 +10,8 @@ import pytest
 
 from campaign.local import install
 
+PINNED = re.compile(r"[a-z0-9-]+==\S+( ; .+)?( \\\n +--hash=sha256:[0-9a-f]{64})+")
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -66,9 +68,10 @@ def test_every_lock_is_pinned_with_hashes_and_names_no_address() -> None:
     assert [lock.stem for lock in locks] == ["dev", "local", "production", "tools"]
     for lock in locks:
         text = lock.read_text()
-        pins = re.findall(r"^[a-z0-9].*$", text, re.MULTILINE)
+        pins = re.findall(r"^[a-z0-9].*(?:\n .*)*", text, re.MULTILINE)
         assert pins
-        assert all(re.match(r"[a-z0-9-]+==\S+( ; .+)? \\$", pin) for pin in pins), lock
+        for pin in pins:
+            assert PINNED.fullmatch(pin), (lock, pin)
         assert not re.search(r"https?:|file:|/tmp|find-links|index-url", text), lock
 
 
