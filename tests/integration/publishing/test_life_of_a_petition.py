@@ -1,13 +1,14 @@
 """Which acts are possible in which phase of a petition, and what must stay for ever."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
@@ -557,17 +558,27 @@ def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organiser
 def test_what_a_use_case_refuses_while_a_form_is_saved_is_said_and_nothing_is_saved(
     petition: Petition, omar: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The form was valid, but somebody else acted first."""
+    """The form was valid, but somebody else acted first. What was saved by then is undone."""
 
-    def refuse(**given: object) -> None:
-        raise Refused("Somebody has changed this. Load the page again.")
+    def refuse_late(save: Callable[..., None]) -> Callable[..., None]:
+        def save_and_refuse(**given: Any) -> None:
+            save(**given)
+            raise Refused("Somebody has changed this. Load the page again.")
 
-    monkeypatch.setattr(changes, "save_organisation", refuse)
-    monkeypatch.setattr(changes, "save_petition", refuse)
-    for path in ("organisation/1", f"petition/{petition.pk}"):
-        page = sent(omar, f"/admin/petitions/{path}/change/")
+        return save_and_refuse
+
+    for name in ("save_organisation", "save_petition"):
+        monkeypatch.setattr(changes, name, refuse_late(getattr(changes, name)))
+    models = (Organisation, Petition, AuditRecord, StaffMail, LogEntry)
+    before = [list(model.objects.values()) for model in models]
+    for path, change in (
+        ("organisation/1", {"privacy_email": "another@example.org"}),
+        (f"petition/{petition.pk}", {"goal": "4711"}),
+    ):
+        page = sent(omar, f"/admin/petitions/{path}/change/", **change)
         assert "Somebody has changed this." in page
         assert "successfully" not in page
+        assert [list(model.objects.values()) for model in models] == before
 
 
 def test_signers_do_not_lose_their_contact(petition: Petition, omar: Client) -> None:

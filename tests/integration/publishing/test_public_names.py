@@ -1,7 +1,7 @@
 """Public names: off by default; otherwise listed a day later in alphabetical order."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +19,7 @@ from petitions.signatures import self_service
 from petitions.signers import consent, sealing
 from petitions.signers.sealing import Attempt
 from petitions.staff.refusal import Refused
+from petitions.web.fields import CHOOSE_NAME_USE
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm, typed
 from tests.pressing import press
 
@@ -110,6 +111,8 @@ def test_a_refused_form_shows_the_wording_of_now_and_says_so(
     """The page was opened while names were published, which has ended since."""
     sent = typed(name_use="public", consent_version="3")
     page = browser.post("/petitions/protect/", sent).content.decode()
+    assert str(CHOOSE_NAME_USE) in page
+    assert consent.wording("SBC", "the British Government", language="en") in page
     assert f'value="{consent.CURRENT}"' in page.partition('name="consent_version"')[2][:20]
     assert "shown to everybody" not in page
 
@@ -237,13 +240,18 @@ def test_the_page_says_nothing_of_place_or_time_and_no_search_engine_keeps_it(
     showing: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(showing, public("Rana Example"))
+    signed_at = datetime(2019, 3, 17, 13, 47, tzinfo=UTC)
+    Signature.objects.update(created_at=signed_at, confirmed_at=signed_at)
     next_day()
     answer = browser.get(PAGE)
     page = answer.content.decode()
     assert answer["X-Robots-Tag"] == "noindex"
     assert '<meta name="robots" content="noindex">' in page
+    assert "Rana Example" in page
     for secret in ("Jordan", "JO<", str(signature.pk), signature.reference, "p0@"):
         assert secret not in page
+    for moment in ("2019", "March", "17 Mar", "-03-17", "13:47", "1:47"):
+        assert moment not in page
 
 
 def test_a_copy_of_the_page_is_never_served_stale(

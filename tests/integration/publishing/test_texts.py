@@ -4,6 +4,7 @@ import html
 import re
 import threading
 import time
+from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +25,8 @@ from petitions.models import AuditRecord, Petition, PetitionText, Signature, Tex
 from petitions.models.corrections import digest
 from petitions.publishing import texts
 from petitions.staff.refusal import Refused
-from tests.people import AMINA, DAVID, sign, sign_and_confirm, typed
+from tests.people import AMINA, sign, sign_and_confirm, somebody, typed
+from tests.plans import rows_read
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
@@ -101,12 +103,27 @@ def test_a_correction_serves_once_and_stays_as_it_is(petition: Petition) -> None
 
 def test_a_new_draft_is_saved_without_a_look_at_the_signatures(petition: Petition) -> None:
     sign(petition)
+    before = scans_of_signatures()
     draft = petition.texts.create(version=2, language="en", title="x", addressee="x", ask="x")
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        assert not draft.is_signed
-    assert not queries.captured_queries
+    draft.title = "Protect everybody"
+    texts.save(petition=petition, texts=[draft], meaning=None, actor=None, screen="test")
+    assert not draft.is_signed
+    assert scans_of_signatures() == before
+    assert petition.texts.get(version=2).title == "Protect everybody"
+
+    assert english(petition).is_signed
+    assert scans_of_signatures() > before, "this is how a look would be seen"
+
+
+def scans_of_signatures() -> int:
+    """Return how often this transaction has scanned the table, by its triggers too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_scan + idx_scan FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'petitions_signature'"
+        )
+        ((scans,),) = cursor.fetchall()
+    return int(scans)
 
 
 # --- Writing ---------------------------------------------------------------------------------
@@ -413,12 +430,23 @@ def test_a_translation_that_comes_later_is_a_draft_until_it_is_published(
 def test_signers_of_each_version_are_counted_without_reading_the_others(
     petition: Petition, omar: Omar
 ) -> None:
-    sign_and_confirm(petition, AMINA)
+    for number in range(3):
+        sign_and_confirm(petition, somebody(number))
+    earlier, later = timezone.now() - timedelta(days=3), timezone.now() + timedelta(days=3)
+    Signature.objects.update(created_at=earlier)
     omar.write("new-version", en_title="Protect everybody")
-    second = sign_and_confirm(petition, DAVID)
-    Signature.objects.filter(pk=second.pk).update(text_version=2)
-    assert texts.signed(petition, 1) == 1
-    assert texts.signed(petition, 2) == 1
+    for number in range(3, 8):
+        second = sign_and_confirm(petition, somebody(number))
+        Signature.objects.filter(pk=second.pk).update(text_version=2, created_at=later)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature")
+        # So few rows would all be read, however they were asked for.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    for version, signed in ((1, 3), (2, 5)):
+        with CaptureQueriesContext(connection) as queries:
+            assert texts.signed(petition, version) == signed
+        (sql,) = [q["sql"] for q in queries if "petitions_signature" in q["sql"]]
+        assert rows_read(sql, "petitions_signature") == signed
 
 
 # --- The history that the public reads --------------------------------------------------------

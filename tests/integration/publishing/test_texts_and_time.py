@@ -19,7 +19,6 @@ from petitions.infra.locks import lease
 from petitions.models import (
     Alert,
     BulkDecision,
-    Erasure,
     Mail,
     Objection,
     Organisation,
@@ -100,11 +99,25 @@ def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> No
     assert Mail.objects.exclude(signature=None, sealed=None).count() == 1
 
 
-def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition: Petition) -> None:
+def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sign_and_confirm(petition)
-    closing.schedule(petition)
-    Erasure.objects.update(erasure_due_at=timezone.now(), days_seen=7)
+    closing.close(petition, days_ago=0)
+    closed_at = Petition.objects.values_list("closed_at", flat=True).get()
 
+    def pass_since_the_close(**time: int) -> None:
+        now = closed_at + timedelta(**time)
+        monkeypatch.setattr(timezone, "now", lambda: now)
+
+    # The sweep that gives notice runs each day.
+    for day in range(170, 183):
+        pass_since_the_close(days=day)
+        retention.apply()
+    pass_since_the_close(days=183, seconds=-1)
+    assert retention.erase_after_close() == 0
+    assert Signer.objects.exists()
+    pass_since_the_close(days=183)
     assert retention.erase_after_close() == 1
 
     assert not Signer.objects.exists()

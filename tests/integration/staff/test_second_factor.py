@@ -218,6 +218,12 @@ def test_another_telephone_and_new_codes_are_for_who_has_given_both(
     secret, codes = set_up(browser)
     thief = Client()
     thief.force_login(moderator)
+    stored = list(RecoveryCode.objects.order_by("pk").values())
+    for wish in ("codes", "telephone"):
+        refused = thief.post(OWN, {wish: "1"})["Location"]
+        assert refused.startswith(reverse("admin:login")), wish
+    assert second_factor.has_one(moderator)
+    assert list(RecoveryCode.objects.order_by("pk").values()) == stored
     page = browser.post(OWN, {"codes": "1"}).content.decode()
     fresh = _CODE.findall(page)
     assert len(fresh) == second_factor.RECOVERY_CODES
