@@ -114,7 +114,9 @@ def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("role", SCREENS)
-def test_axe_finds_nothing_and_nothing_overlaps(page: Page, stack: Stack, role: str) -> None:
+def test_every_admin_page_passes_axe_and_has_no_overlaps_for_each_role(
+    page: Page, stack: Stack, role: str
+) -> None:
     log_in(page, stack, role)
     found: list[str] = []
     for path in SCREENS[role]:
@@ -129,7 +131,7 @@ def test_axe_finds_nothing_and_nothing_overlaps(page: Page, stack: Stack, role: 
     assert not found
 
 
-def test_axe_finds_nothing_before_the_log_in(page: Page) -> None:
+def test_the_admin_pages_before_login_pass_axe(page: Page) -> None:
     found: list[str] = []
     for path in OPEN:
         page.goto(f"/admin/{path}")
@@ -137,7 +139,7 @@ def test_axe_finds_nothing_before_the_log_in(page: Page) -> None:
     assert not found
 
 
-def test_a_moderator_who_tries_the_export_reads_whom_to_ask(page: Page, stack: Stack) -> None:
+def test_the_export_page_tells_a_moderator_whom_to_ask(page: Page, stack: Stack) -> None:
     log_in(page, stack, ORGANISERS)
     log_in(page, stack, MODERATORS)
     page.goto("/admin/petitions/export/new/")
@@ -146,7 +148,7 @@ def test_a_moderator_who_tries_the_export_reads_whom_to_ask(page: Page, stack: S
     expect(page.locator("#content-main")).to_contain_text("Ask omar")
 
 
-def test_filters_stand_beside_the_list_at_a_desk_and_below_it_on_a_telephone(
+def test_the_list_filters_are_beside_the_list_on_desktop_and_below_on_a_phone(
     page: Page, stack: Stack
 ) -> None:
     log_in(page, stack)
@@ -173,9 +175,7 @@ def piled_up(stack: Stack) -> None:
     subprocess.run(command, env=environment, cwd=settings.BASE_DIR, check=True)
 
 
-def test_axe_finds_nothing_on_what_a_moderator_opens_about_one_person(
-    page: Page, stack: Stack, piled_up: None
-) -> None:
+def test_the_pages_about_one_signer_pass_axe(page: Page, stack: Stack, piled_up: None) -> None:
     log_in(page, stack)
     every = f"/admin/petitions/signature/?petition={SLUG}&order=newest"
     page.goto(every)
@@ -196,7 +196,9 @@ def test_axe_finds_nothing_on_what_a_moderator_opens_about_one_person(
     assert not found
 
 
-def test_marks_piled_up_on_a_name_cover_nothing(page: Page, stack: Stack, piled_up: None) -> None:
+def test_stacked_combining_marks_of_a_name_cover_nothing_in_the_admin(
+    page: Page, stack: Stack, piled_up: None
+) -> None:
     log_in(page, stack)
     page.goto(f"/admin/petitions/signature/?petition={SLUG}&order=newest")
     assert is_clipped(page, "#result_list td bdi")
@@ -214,7 +216,7 @@ def is_clipped(page: Page, name: str) -> bool:
     return page.screenshot(clip=above) == with_marks
 
 
-def test_the_home_can_be_walked_with_the_keyboard_alone(page: Page, stack: Stack) -> None:
+def test_the_skip_link_of_the_admin_home_works_by_keyboard(page: Page, stack: Stack) -> None:
     log_in(page, stack)
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_contain_text("Skip to main content")

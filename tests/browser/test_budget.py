@@ -89,7 +89,7 @@ def opened(chromium: Browser, stack: Stack) -> Iterator[Page]:
 
 
 @LANGUAGES
-def test_a_whole_visit_is_small_and_asks_nobody_else(
+def test_a_visit_stays_within_its_byte_budget_without_third_parties_or_cookies(
     chromium: Browser, stack: Stack, prefix: str
 ) -> None:
     with opened(chromium, stack) as page:
@@ -115,7 +115,9 @@ FIRST_PAGES = pytest.mark.parametrize(
 
 
 @FIRST_PAGES
-def test_little_stands_before_the_first_paint(chromium: Browser, stack: Stack, path: str) -> None:
+def test_render_blocking_resources_stay_within_their_budget(
+    chromium: Browser, stack: Stack, path: str
+) -> None:
     with opened(chromium, stack) as page:
         page.goto(path, wait_until="networkidle")
         blocking = page.evaluate(BLOCKING)
@@ -126,7 +128,7 @@ def test_little_stands_before_the_first_paint(chromium: Browser, stack: Stack, p
 
 
 @FIRST_PAGES
-def test_nothing_moves_while_a_page_arrives(chromium: Browser, stack: Stack, path: str) -> None:
+def test_pages_load_without_layout_shift(chromium: Browser, stack: Stack, path: str) -> None:
     assert _moved(chromium, stack, path) == 0
 
 

@@ -58,7 +58,7 @@ def press(page: Page, prefix: str, address: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
 @pytest.mark.usefixtures("busy")
-def test_the_browser_finds_the_proof_by_itself_and_signs(
+def test_the_browser_solves_the_challenge_automatically(
     open_page: OpenPage, mailbox: Mailbox, language: str
 ) -> None:
     page, address = open_page(PHONE), new_address("busy")
@@ -85,7 +85,7 @@ NO_SUBMITTER = "delete SubmitEvent.prototype.submitter;"
 
 @pytest.mark.parametrize("lacking", ["", NO_REQUEST_SUBMIT, NO_REQUEST_SUBMIT + NO_SUBMITTER])
 @pytest.mark.usefixtures("busy")
-def test_who_presses_while_it_calculates_is_sent_on_by_itself(
+def test_a_form_submitted_during_the_challenge_is_sent_once_it_is_solved(
     open_page: OpenPage, mailbox: Mailbox, lacking: str
 ) -> None:
     page, address = open_page(PHONE), new_address("quick")
@@ -115,7 +115,7 @@ def test_who_presses_while_it_calculates_is_sent_on_by_itself(
 
 
 @pytest.mark.usefixtures("busy")
-def test_without_javascript_and_without_the_worker_one_is_told_so_waits_and_signs(
+def test_without_javascript_or_worker_the_challenge_is_replaced_by_a_wait(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     # Two people, so that both wait at once.
@@ -143,7 +143,7 @@ def test_without_javascript_and_without_the_worker_one_is_told_so_waits_and_sign
 
 
 @pytest.mark.usefixtures("busy")
-def test_of_sixteen_at_once_with_the_same_proof_one_signs(stack: Stack) -> None:
+def test_a_proof_of_work_is_accepted_only_once_in_16_concurrent_requests(stack: Stack) -> None:
     def send(proof: str) -> requests.Response:
         return requests.post(
             urljoin(stack.site_url, PAGE),

@@ -25,7 +25,7 @@ ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 
 @pytest.mark.parametrize(("language", "prefix"), [("ar", "/ar"), ("cy", "/cy"), ("en", "")])
-def test_a_slip_is_mended_an_error_is_said_and_the_code_counts(
+def test_a_mistyped_address_is_corrected_without_javascript_and_the_code_confirms(
     open_page: OpenPage, mailbox: Mailbox, language: str, prefix: str
 ) -> None:
     page = open_page(PHONE, javascript=False)

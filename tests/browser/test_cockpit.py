@@ -72,7 +72,7 @@ def run(stack: Stack, script: str) -> str:
     return done.stdout
 
 
-def test_axe_finds_nothing_on_the_screens_of_an_attack(page: Page, stack: Stack) -> None:
+def test_the_pages_used_during_an_attack_pass_axe(page: Page, stack: Stack) -> None:
     ids = json.loads(run(stack, _ATTACK))
     log_in(page, stack)
     found: list[str] = []
@@ -101,9 +101,7 @@ def test_axe_finds_nothing_on_the_screens_of_an_attack(page: Page, stack: Stack)
     assert not found
 
 
-def test_the_cockpit_renews_itself_stands_still_when_told_to_and_keeps_what_is_in_use(
-    page: Page, stack: Stack
-) -> None:
+def test_the_cockpit_refreshes_keeps_the_focus_and_can_be_paused(page: Page, stack: Stack) -> None:
     run(stack, _ATTACK)
     log_in(page, stack)
     page.clock.install()
@@ -129,7 +127,7 @@ def test_the_cockpit_renews_itself_stands_still_when_told_to_and_keeps_what_is_i
     assert len(asked) == 1
 
 
-def test_the_cockpit_says_when_nobody_answers_and_when_the_log_in_has_ended(
+def test_the_cockpit_reports_a_failed_refresh_and_a_logged_out_session(
     page: Page, stack: Stack
 ) -> None:
     log_in(page, stack)
@@ -148,7 +146,7 @@ def test_the_cockpit_says_when_nobody_answers_and_when_the_log_in_has_ended(
     expect(page.locator(".renewing")).to_contain_text("You are logged out.")
 
 
-def test_for_who_wants_little_to_move_and_without_script_it_stands_still(
+def test_the_cockpit_is_paused_with_reduced_motion_and_static_without_javascript(
     page: Page, chromium: Browser, stack: Stack
 ) -> None:
     page.emulate_media(reduced_motion="reduce")

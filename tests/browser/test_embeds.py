@@ -112,7 +112,7 @@ def framed(
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_a_partners_site_shows_the_frame_and_its_button_leads_to_the_petition(
+def test_a_partners_site_can_embed_the_frame_that_links_to_the_petition(
     framed: Callable[[str, str], Frame], stack: Stack, home: str
 ) -> None:
     frame = framed(PARTNER, f"{home}share/partner/partner/{SLUG}/")
@@ -136,14 +136,14 @@ def test_a_partners_site_shows_the_frame_and_its_button_leads_to_the_petition(
         (PARTNER, "/"),
     ],
 )
-def test_no_other_site_shows_it_and_no_other_page_is_shown(
+def test_only_the_partner_frame_on_the_partners_site_can_be_embedded(
     framed: Callable[[str, str], Frame], host: str, path: str
 ) -> None:
     frame = framed(host, path)
     frame.wait_for_url("chrome-error:**", timeout=20_000)
 
 
-def test_the_code_arrives_with_the_signature_and_without_a_script(
+def test_the_partner_code_is_sent_with_the_form_without_javascript(
     chromium: Browser, stack: Stack, partner: None
 ) -> None:
     context = chromium.new_context(java_script_enabled=False)
@@ -167,7 +167,7 @@ def test_the_code_arrives_with_the_signature_and_without_a_script(
     context.close()
 
 
-def test_the_error_summary_has_the_focus_wherever_on_the_page_the_form_was_sent_from(
+def test_the_error_summary_has_focus_on_a_page_with_a_url_fragment(
     chromium: Browser, stack: Stack
 ) -> None:
     """Browsers give none on a page whose address has a fragment, such as that of the button."""
@@ -189,7 +189,7 @@ def test_the_error_summary_has_the_focus_wherever_on_the_page_the_form_was_sent_
         ("?s=" + "p" * 40, ""),
     ],
 )
-def test_who_changes_the_language_still_came_by_the_same_link(
+def test_language_links_keep_a_valid_partner_code(
     chromium: Browser, stack: Stack, query: str, kept: str
 ) -> None:
     page = chromium.new_page()
@@ -202,7 +202,7 @@ def test_who_changes_the_language_still_came_by_the_same_link(
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_the_page_to_copy_from_shows_what_it_offers(
+def test_the_partner_page_copies_its_code_and_shows_image_and_frame(
     chromium: Browser, stack: Stack, partner: None, home: str
 ) -> None:
     context = chromium.new_context(

@@ -99,14 +99,14 @@ def violations(language: str, page: Page) -> Iterator[str]:
 
 
 @LANGUAGES
-def test_axe_finds_nothing_in_any_state_of_any_page(
+def test_every_state_of_every_public_page_passes_axe(
     petition: Petition, stack: Stack, language: str
 ) -> None:
     found = [trouble for trouble in seen(petition, stack, language) if ": axe: " in trouble]
     assert not found, "\n".join(found)
 
 
-def test_axe_does_find_what_is_wrong(stack: Stack) -> None:
+def test_axe_reports_known_accessibility_violations(stack: Stack) -> None:
     html = "<!doctype html><html><body><img src='x.png'><input><p style='color: #ccc'>faint"
     found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
     rules = {trouble.split()[2] for trouble in found if ": axe: " in trouble}
@@ -128,7 +128,7 @@ def cut_off(page: Page) -> Iterator[str]:
 
 @pytest.mark.usefixtures("fonts")
 @LANGUAGES
-def test_nothing_is_cut_at_400_per_cent_or_spaced_out(
+def test_public_pages_are_not_cut_off_at_400_per_cent_or_with_text_spacing(
     petition: Petition, stack: Stack, language: str
 ) -> None:
     found = [trouble for trouble in seen(petition, stack, language) if ": cut: " in trouble]
@@ -136,7 +136,7 @@ def test_nothing_is_cut_at_400_per_cent_or_spaced_out(
 
 
 @pytest.mark.usefixtures("fonts")
-def test_what_is_cut_is_noticed(stack: Stack) -> None:
+def test_content_that_is_cut_off_is_detected(stack: Stack) -> None:
     html = "<!doctype html><body><p>fine<div class=wide style='width: 30rem'>x</div>"
     found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
     assert "wrong: cut: at 400 % in Liberation Sans: scrolls sideways" in found
@@ -144,7 +144,7 @@ def test_what_is_cut_is_noticed(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("fonts")
-def test_a_word_that_only_a_wide_font_cuts_is_noticed(stack: Stack) -> None:
+def test_a_word_cut_off_only_in_a_wide_font_is_detected(stack: Stack) -> None:
     html = "<!doctype html><body style='margin: 0'><p style='font-size: 40px'>mmmmmmmmm"
     found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
     sideways = {trouble for trouble in found if trouble.endswith("scrolls sideways")}

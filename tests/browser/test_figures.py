@@ -91,7 +91,7 @@ def names(page: Page) -> list[str]:
     return page.locator("#constituencies tbody th").all_inner_texts()
 
 
-def test_all_constituencies_fit_and_nothing_overlaps(page: Page) -> None:
+def test_the_figures_page_fits_all_650_constituencies_without_overlaps(page: Page) -> None:
     assert page.locator("#constituencies tbody tr").count() == 650
     assert fits(page)
     assert page.evaluate(OVERLAPS) == []
@@ -99,14 +99,14 @@ def test_all_constituencies_fit_and_nothing_overlaps(page: Page) -> None:
 
 # `looked_at` sets both widths by itself.
 @DESK
-def test_axe_finds_nothing(page: Page, path: str) -> None:
+def test_the_figures_page_passes_axe(page: Page, path: str) -> None:
     """Thirty rows and seats of the map stand for 650 alike, for which axe takes a minute."""
     page.evaluate(FEWER)
     assert page.locator("#constituencies tbody tr").count() == 30
     assert not list(looked_at(page, path))
 
 
-def test_the_map_is_one_stop_of_the_keyboard_and_leads_to_the_row_of_the_table(page: Page) -> None:
+def test_the_map_is_one_tab_stop_with_arrow_keys_and_links_to_table_rows(page: Page) -> None:
     seats = page.locator(".hexmap .seat")
     assert seats.count() == 650
     press_until(page, "Tab", seats.first)
@@ -130,7 +130,7 @@ def test_the_map_is_one_stop_of_the_keyboard_and_leads_to_the_row_of_the_table(p
     expect(row.locator("[data-label=signatures]")).to_have_text(count.split(",")[0])
 
 
-def test_the_longest_name_stands_whole_above_the_map(page: Page) -> None:
+def test_constituency_names_are_not_cut_off_above_the_map(page: Page) -> None:
     ends = page.evaluate(
         """() => [...document.querySelectorAll(".hexmap text")].map(
             (text) => text.getBoundingClientRect().right)"""
@@ -140,7 +140,7 @@ def test_the_longest_name_stands_whole_above_the_map(page: Page) -> None:
     assert max(ends) <= page.evaluate(edge)
 
 
-def test_the_table_is_sorted_by_the_keyboard_alone(page: Page) -> None:
+def test_the_constituency_table_can_be_sorted_by_keyboard(page: Page) -> None:
     def head() -> Locator:
         return page.get_by_role("columnheader", name="constituency")
 
@@ -159,7 +159,7 @@ def test_the_table_is_sorted_by_the_keyboard_alone(page: Page) -> None:
 
 
 @DESK
-def test_every_table_is_downloaded_as_csv_and_as_xlsx_and_both_have_its_rows(
+def test_every_table_of_figures_can_be_downloaded_as_csv_and_xlsx(
     page: Page, tmp_path: Path
 ) -> None:
     tables = page.locator("#content-main table")

@@ -175,7 +175,7 @@ def set_up_an_app(page: Page) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("page", [360], indirect=True)
-def test_an_organiser_is_invited_and_lets_a_telephone_and_a_recovery_code_in(
+def test_an_invited_organiser_logs_in_with_an_authenticator_and_recovery_codes(
     page: Page, chromium: Browser, stack: Stack, production: str, mailbox: Mailbox
 ) -> None:
     name = "olga"
@@ -220,7 +220,7 @@ def test_an_organiser_is_invited_and_lets_a_telephone_and_a_recovery_code_in(
 
 
 @pytest.mark.parametrize("page", [1280], indirect=True)
-def test_a_moderator_is_invited_decides_once_and_gets_in_again_without_the_password(
+def test_an_invited_moderator_approves_a_signature_and_resets_the_password(
     page: Page, chromium: Browser, stack: Stack, production: str, mailbox: Mailbox
 ) -> None:
     name = "max"

@@ -29,7 +29,7 @@ def page(request: pytest.FixtureRequest, chromium: Browser, stack: Stack) -> Ite
     context.close()
 
 
-def test_every_message_arrives_and_the_records_are_mended(
+def test_trial_messages_arrive_and_dns_records_are_checked_and_corrected(
     page: Page, mailbox: Mailbox, name_server: NameServer
 ) -> None:
     address = f"{NAMES[ORGANISERS]}@example.org"
@@ -56,7 +56,7 @@ def test_every_message_arrives_and_the_records_are_mended(
     expect(page.get_by_label("DKIM selector")).to_have_value("mail2026")
 
 
-def test_what_people_see_to_is_ticked_with_a_name(page: Page) -> None:
+def test_manual_checklist_items_are_ticked_with_a_name_and_can_be_undone(page: Page) -> None:
     page.get_by_role("link", name="Petitions", exact=True).first.click()
     page.locator("#result_list tbody th a").first.click()
     page.get_by_role("link", name="Checklist").click()
@@ -67,7 +67,7 @@ def test_what_people_see_to_is_ticked_with_a_name(page: Page) -> None:
     expect(page.get_by_text("ticked this on")).to_have_count(0)
 
 
-def test_a_logo_is_refused_in_words_uploaded_and_shown(page: Page) -> None:
+def test_an_invalid_logo_is_refused_and_a_valid_one_is_shown(page: Page) -> None:
     out = io.BytesIO()
     Image.new("RGB", (600, 200), (29, 79, 92)).save(out, "PNG")
     page.get_by_role("link", name="Organisation", exact=True).first.click()

@@ -54,7 +54,7 @@ def newest(stack: Stack) -> tuple[str, list[str]]:
     return verdict, signals
 
 
-def test_a_program_is_noticed_by_its_pace_and_a_hand_is_not(
+def test_only_a_form_filled_in_by_script_gets_the_pace_signal(
     open_page: OpenPage, stack: Stack
 ) -> None:
     page = open_page()
@@ -76,7 +76,7 @@ def test_a_program_is_noticed_by_its_pace_and_a_hand_is_not(
     assert "pace" not in signals
 
 
-def test_whoever_corrects_one_field_may_be_as_quick_as_they_like(
+def test_a_quick_correction_of_one_field_gets_no_pace_signal(
     open_page: OpenPage, stack: Stack
 ) -> None:
     page = open_page()
@@ -95,7 +95,9 @@ def test_whoever_corrects_one_field_may_be_as_quick_as_they_like(
 
 
 @pytest.mark.parametrize("prefix", ["", "/ar"])
-def test_nobody_sees_the_trap_or_comes_to_it_by_keyboard(open_page: OpenPage, prefix: str) -> None:
+def test_the_honeypot_is_invisible_and_cannot_be_reached_by_keyboard(
+    open_page: OpenPage, prefix: str
+) -> None:
     page = open_page(PHONE)
     page.goto(prefix + PAGE)
     box = page.locator(".for-nobody").bounding_box()
@@ -113,7 +115,7 @@ def test_nobody_sees_the_trap_or_comes_to_it_by_keyboard(open_page: OpenPage, pr
     assert "feedback" not in seen
 
 
-def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
+def test_a_moderator_approves_a_held_signature_on_a_phone_and_undoes_it(
     open_page: OpenPage, mailbox: Mailbox, stack: Stack
 ) -> None:
     page, address = open_page(MODERATORS_PHONE), new_address("held")

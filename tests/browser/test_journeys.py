@@ -134,7 +134,7 @@ def fill(page: Page, name: str, email: str, postcode: str) -> None:
     ("size", "javascript"), [(PHONE, True), (DESK, False)], ids=["phone", "desk without script"]
 )
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_a_signer_reads_signs_forgets_consent_signs_confirms_and_is_thanked(
+def test_a_signer_forgets_consent_signs_confirms_and_is_thanked(
     open_page: OpenPage,
     mailbox: Mailbox,
     stack: Stack,
@@ -235,7 +235,7 @@ def _tab_to(page: Page, name: str) -> None:
     raise AssertionError(f"no way to {name} by keyboard")
 
 
-def test_every_error_of_the_summary_leads_to_its_field(open_page: OpenPage) -> None:
+def test_every_link_of_the_error_summary_focuses_its_field(open_page: OpenPage) -> None:
     page = open_page(PHONE)
     page.goto(f"/petitions/{SLUG}/")
     page.click("form button[type=submit]")
@@ -248,7 +248,7 @@ def test_every_error_of_the_summary_leads_to_its_field(open_page: OpenPage) -> N
         expect(page.locator(target)).to_be_focused()
 
 
-def test_the_mailbox_page_shows_the_message_and_its_link_confirms(
+def test_the_mailbox_page_shows_the_message_whose_link_opens_the_confirm_page(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     page, address = open_page(), new_address("reader")
@@ -266,7 +266,7 @@ def test_the_mailbox_page_shows_the_message_and_its_link_confirms(
     expect(page.get_by_role("button", name="Add my signature")).to_be_visible()
 
 
-def test_an_administrator_removes_restores_and_exports(
+def test_a_moderator_removes_and_restores_and_an_organiser_exports(
     open_page: OpenPage, mailbox: Mailbox, stack: Stack, tmp_path: Path
 ) -> None:
     page, address = open_page(), new_address("moderated")
@@ -319,7 +319,7 @@ def test_an_administrator_removes_restores_and_exports(
     assert address not in text
 
 
-def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
+def test_a_petition_with_signatures_can_be_paused_and_reopened(
     open_page: OpenPage, mailbox: Mailbox, stack: Stack
 ) -> None:
     page, address = open_page(), new_address("paused")
@@ -341,7 +341,7 @@ def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
 
 @pytest.mark.parametrize("path", ["/", f"/petitions/{SLUG}/", "/nowhere/"])
 @pytest.mark.parametrize("prefix", ["", "/ar", "/cy"])
-def test_every_page_has_one_heading_a_language_and_no_sideways_scrolling_at_320_px(
+def test_every_page_has_one_h1_a_language_and_no_sideways_scrolling_at_320_px(
     open_page: OpenPage, prefix: str, path: str
 ) -> None:
     page = open_page(PHONE)

@@ -63,7 +63,7 @@ def press(page: Page, key: str = "Tab") -> dict[str, Any]:
 
 
 @SIZES
-def test_every_stop_of_the_keyboard_is_in_sight_and_in_order(
+def test_every_tab_stop_of_the_petition_page_is_visible_and_in_order(
     open_page: OpenPage, prefix: str, size: tuple[int, int]
 ) -> None:
     page = open_page(size)
@@ -79,7 +79,7 @@ def test_every_stop_of_the_keyboard_is_in_sight_and_in_order(
 
 
 @SIZES
-def test_what_news_may_name_is_asked_where_it_means_something(
+def test_the_news_name_option_is_shown_only_with_news_and_a_withheld_name(
     open_page: OpenPage, prefix: str, size: tuple[int, int]
 ) -> None:
     """Of those who are counted without their name and want news: by the style sheet alone."""
@@ -101,7 +101,7 @@ def test_what_news_may_name_is_asked_where_it_means_something(
 
 
 @PREFIXES
-def test_the_first_stop_leads_past_the_head_of_the_page(open_page: OpenPage, prefix: str) -> None:
+def test_the_first_tab_stop_skips_to_the_main_content(open_page: OpenPage, prefix: str) -> None:
     page = open_page(PHONE)
     for path in ("/", PAGE, "/find/", "/nowhere/"):
         page.goto(f"{prefix}{path}")
@@ -112,7 +112,7 @@ def test_the_first_stop_leads_past_the_head_of_the_page(open_page: OpenPage, pre
 
 
 @PREFIXES
-def test_enter_in_a_field_sends_and_the_summary_leads_to_each_field(
+def test_enter_submits_the_form_and_the_error_summary_works_by_keyboard(
     open_page: OpenPage, prefix: str
 ) -> None:
     page = open_page(PHONE)
@@ -132,7 +132,7 @@ def test_enter_in_a_field_sends_and_the_summary_leads_to_each_field(
 
 
 @PREFIXES
-def test_the_way_from_the_form_to_the_thanks_needs_keys_alone(
+def test_consenting_and_confirming_work_by_keyboard_alone(
     open_page: OpenPage, mailbox: Mailbox, prefix: str
 ) -> None:
     page, address = open_page(PHONE), new_address("keys")
@@ -174,7 +174,7 @@ def told(page: Page) -> dict[str, dict[str, Any]]:
 
 
 @PREFIXES
-def test_a_reader_is_told_each_question_what_it_needs_and_what_was_wrong(
+def test_screen_readers_get_the_name_role_and_error_of_each_field(
     open_page: OpenPage, prefix: str
 ) -> None:
     page = open_page(PHONE)

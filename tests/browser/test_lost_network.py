@@ -23,7 +23,7 @@ def typed_in(page: Page, prefix: str, address: str) -> None:
 
 
 @LANGUAGES
-def test_a_lost_network_keeps_what_was_typed_and_says_so(
+def test_a_form_sent_offline_keeps_its_input_and_shows_a_message(
     open_page: OpenPage, mailbox: Mailbox, language: str, prefix: str
 ) -> None:
     page, address = open_page(PHONE), new_address("tunnel")
@@ -46,7 +46,7 @@ def test_a_lost_network_keeps_what_was_typed_and_says_so(
 
 
 @LANGUAGES
-def test_whoever_goes_back_on_a_shared_telephone_reads_nothing_that_was_sent(
+def test_going_back_after_signing_shows_an_empty_form(
     open_page: OpenPage, language: str, prefix: str
 ) -> None:
     page, address = open_page(PHONE), new_address("shared-telephone")
@@ -67,7 +67,7 @@ def test_whoever_goes_back_on_a_shared_telephone_reads_nothing_that_was_sent(
     expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
 
 
-def test_without_javascript_the_browser_keeps_what_was_sent(
+def test_without_javascript_reloading_after_going_offline_sends_the_form(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     page, address = open_page(PHONE, javascript=False), new_address("tunnel")
@@ -82,7 +82,7 @@ def test_without_javascript_the_browser_keeps_what_was_sent(
 
 
 @LANGUAGES
-def test_where_a_proxy_drops_what_asks_for_the_site_the_second_press_sends_the_form(
+def test_the_second_click_sends_the_form_if_the_connectivity_check_is_blocked(
     open_page: OpenPage, mailbox: Mailbox, language: str, prefix: str
 ) -> None:
     page, address = open_page(PHONE), new_address("proxy")
@@ -99,7 +99,7 @@ def test_where_a_proxy_drops_what_asks_for_the_site_the_second_press_sends_the_f
     assert mailbox.wait_for(address)
 
 
-def test_a_browser_that_takes_itself_to_be_offline_signs_where_the_site_is_reached(
+def test_signing_works_if_the_browser_wrongly_reports_being_offline(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     page, address = open_page(PHONE), new_address("behind-vpn")
@@ -119,7 +119,7 @@ def test_a_browser_that_takes_itself_to_be_offline_signs_where_the_site_is_reach
         ("postcode", "\u202aM14 5RX\u202c"), ("email", "layla@example.org."),
     ],
 )  # fmt: skip
-def test_what_the_site_reads_is_not_called_incomplete(
+def test_accepted_spellings_get_no_incomplete_hint(
     open_page: OpenPage, field: str, typed: str
 ) -> None:
     page = open_page(PHONE)
@@ -135,7 +135,7 @@ def test_what_the_site_reads_is_not_called_incomplete(
 OLD_BROWSER = "delete AbortSignal.timeout; delete HTMLFormElement.prototype.requestSubmit"
 
 
-def test_a_browser_that_cannot_ask_whether_the_site_is_there_signs_all_the_same(
+def test_signing_works_in_a_browser_without_abortsignal_timeout(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     page, address = open_page(PHONE), new_address("old-telephone")
@@ -147,7 +147,7 @@ def test_a_browser_that_cannot_ask_whether_the_site_is_there_signs_all_the_same(
 
 
 @LANGUAGES
-def test_what_looks_incomplete_is_said_when_a_field_is_left_and_no_sooner(
+def test_the_incomplete_hint_appears_only_when_a_field_loses_focus(
     open_page: OpenPage, language: str, prefix: str
 ) -> None:
     page = open_page(PHONE)
@@ -171,7 +171,7 @@ def test_what_looks_incomplete_is_said_when_a_field_is_left_and_no_sooner(
     assert page.locator(".hint:not(:empty)").count() == 0
 
 
-def test_the_press_that_leaves_a_field_hits_what_it_was_aimed_at(open_page: OpenPage) -> None:
+def test_a_hint_that_moves_the_page_does_not_misdirect_the_click(open_page: OpenPage) -> None:
     """What is said of the field moves all that stands below it."""
     page = open_page(PHONE)
     page.goto(f"/petitions/{SLUG}/")

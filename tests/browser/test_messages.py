@@ -26,7 +26,7 @@ def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (360, 640)])
-def test_a_message_is_answered_once_and_its_writer_gets_it(
+def test_a_contact_message_is_answered_and_mailed_exactly_once(
     page: Page, stack: Stack, mailbox: Mailbox, size: tuple[int, int]
 ) -> None:
     width, height = size

@@ -63,7 +63,9 @@ def sign(stack: Stack, domain: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (360, 640)])
-def test_a_moderators_evening(page: Page, stack: Stack, size: tuple[int, int]) -> None:
+def test_a_moderator_finds_reveals_approves_removes_and_undoes(
+    page: Page, stack: Stack, size: tuple[int, int]
+) -> None:
     width, height = size
     domain = f"raid-{width}.example"
     sign(stack, domain)
@@ -135,7 +137,9 @@ def bulk(page: Page, stack: Stack, domain: str, before: int) -> None:
     assert eventually(lambda: counted(stack) == before)
 
 
-def test_what_is_the_organisers_is_refused_with_whom_to_ask(page: Page, stack: Stack) -> None:
+def test_the_signature_list_tells_an_organiser_that_only_moderators_use_it(
+    page: Page, stack: Stack
+) -> None:
     log_in(page, stack, ORGANISERS)
     page.goto(LIST)
     expect(page.locator("#content-main")).to_contain_text("Only moderators use this page.")

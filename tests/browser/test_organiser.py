@@ -102,7 +102,7 @@ def read_and_try_to_sign(colleague: Page, secret: str) -> None:
     expect(colleague.locator(".notice").first).to_contain_text("لم يُحفظ شيء")
 
 
-def test_an_organiser_looks_at_a_draft_and_shares_it(
+def test_an_organiser_previews_a_draft_and_shares_a_secret_link(
     page: Page, stack: Stack, chromium: Browser, written: str, width: int
 ) -> None:
     log_in(page, stack, ORGANISERS)

@@ -130,7 +130,7 @@ def news_to(address: str, mailbox: Mailbox) -> list[EmailMessage]:
     return [letter for letter in mailbox.to(address) if letter["List-Unsubscribe"]]
 
 
-def test_an_organiser_goes_live_mends_a_text_and_thanks_who_asked_for_it(
+def test_an_organiser_goes_live_corrects_a_text_and_sends_news(
     trial: Page, stack: Stack, chromium: Browser, mailbox: Mailbox
 ) -> None:
     page, size = trial, trial.viewport_size

@@ -17,7 +17,7 @@ LEAST_TARGET = 24
 
 
 @HOMES
-def test_the_pages_about_the_site_fit_a_small_phone_and_lead_on(
+def test_the_pages_about_the_site_fit_a_small_phone_with_large_tap_targets(
     open_page: OpenPage, home: str, direction: str
 ) -> None:
     page = open_page(PHONE, javascript=False)
@@ -37,7 +37,7 @@ def test_the_pages_about_the_site_fit_a_small_phone_and_lead_on(
 @pytest.mark.parametrize(
     ("home", "javascript"), [("/", True), ("/ar/", True), ("/ar/", False), ("/cy/", False)]
 )
-def test_somebody_writes_forgets_the_message_and_loses_nothing(
+def test_a_contact_form_without_a_message_keeps_the_other_input(
     open_page: OpenPage, home: str, javascript: bool
 ) -> None:
     page = open_page(PHONE, javascript=javascript)

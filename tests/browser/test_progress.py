@@ -101,7 +101,7 @@ def apart(one: Box, other: Box) -> bool:
     ("home", "size"),
     [("/", PHONE), ("/ar/", PHONE), ("/cy/", PHONE), ("/ar/", (768, 1024)), ("/", DESK)],
 )
-def test_charts_and_their_words_fit_every_screen(
+def test_charts_and_their_labels_fit_every_screen_without_overlaps(
     open_page: OpenPage, home: str, size: tuple[int, int]
 ) -> None:
     page = opened(open_page, home, size)
@@ -123,7 +123,7 @@ def test_charts_and_their_words_fit_every_screen(
 
 @pytest.mark.usefixtures("_petition", "fonts")
 @HOMES
-def test_tables_fit_a_narrow_screen_in_wide_letters_that_are_spaced_out(
+def test_progress_tables_fit_a_narrow_screen_with_text_spacing_and_wide_fonts(
     chromium: Browser, stack: Stack, home: str
 ) -> None:
     # With the page's policy in force, no style sheet could be brought in.
@@ -145,7 +145,7 @@ def test_tables_fit_a_narrow_screen_in_wide_letters_that_are_spaced_out(
 
 @pytest.mark.usefixtures("_petition")
 @HOMES
-def test_no_column_covers_a_number_and_time_runs_as_one_reads(
+def test_chart_columns_cover_no_numbers_and_follow_the_reading_direction(
     open_page: OpenPage, home: str
 ) -> None:
     page = opened(open_page, home, PHONE)
@@ -163,7 +163,7 @@ def test_no_column_covers_a_number_and_time_runs_as_one_reads(
 @pytest.mark.usefixtures("_petition")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("forced", ["none", "active"])
-def test_what_is_drawn_is_seen_in_every_scheme(
+def test_charts_have_enough_contrast_in_every_colour_scheme(
     open_page: OpenPage, scheme: Literal["light", "dark"], forced: Literal["none", "active"]
 ) -> None:
     page = opened(open_page, "/", DESK)

@@ -54,14 +54,16 @@ def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
 
 
 @pytest.mark.parametrize("path", ["/", f"/ar/petitions/{SLUG}/", "/cy/"])
-def test_data_for_machines_is_not_refused_as_a_script(open_page: OpenPage, path: str) -> None:
+def test_the_csp_does_not_block_json_ld(open_page: OpenPage, path: str) -> None:
     page = open_page(path)
     assert page.locator('script[type="application/ld+json"]').count() == 1
     assert page.evaluate("window.refused") == []
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_one_press_copies_the_address(open_page: OpenPage, stack: Stack, home: str) -> None:
+def test_the_copy_button_copies_the_share_link(
+    open_page: OpenPage, stack: Stack, home: str
+) -> None:
     page = open_page(
         f"{home}petitions/{SLUG}/",
         WITHOUT_SHEET,
@@ -78,7 +80,9 @@ def test_one_press_copies_the_address(open_page: OpenPage, stack: Stack, home: s
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_the_systems_share_sheet_is_given_the_invitation(open_page: OpenPage, stack: Stack) -> None:
+def test_the_native_share_sheet_gets_the_url_text_and_title(
+    open_page: OpenPage, stack: Stack
+) -> None:
     page = open_page(f"/petitions/{SLUG}/", WITH_SHEET)
 
     page.locator(".share-sheet button").click()
@@ -89,7 +93,7 @@ def test_the_systems_share_sheet_is_given_the_invitation(open_page: OpenPage, st
     assert told["title"] in told["text"]
 
 
-def test_without_a_script_the_links_and_the_address_are_there(open_page: OpenPage) -> None:
+def test_share_links_and_the_address_are_visible_without_javascript(open_page: OpenPage) -> None:
     page = open_page(f"/ar/petitions/{SLUG}/", java_script_enabled=False)
     section = page.locator(".sharing")
     assert section.locator(".share a").count() == 7
@@ -101,7 +105,7 @@ def test_without_a_script_the_links_and_the_address_are_there(open_page: OpenPag
         assert box["height"] >= 44
 
 
-def test_every_picture_that_a_page_names_is_there(open_page: OpenPage) -> None:
+def test_every_icon_and_share_image_of_a_page_exists(open_page: OpenPage) -> None:
     page = open_page(f"/cy/petitions/{SLUG}/")
     told = page.request.get(str(page.locator("link[rel=manifest]").get_attribute("href"))).json()
     named = [icon["src"] for icon in told["icons"]]

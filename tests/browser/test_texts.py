@@ -82,7 +82,9 @@ def test_an_organiser_writes_corrects_and_renews_a_text(page: Page, stack: Stack
     act(page, "Take off the site …")
 
 
-def test_without_script_a_button_shows_the_preview(chromium: Browser, stack: Stack) -> None:
+def test_without_javascript_a_button_shows_the_text_preview(
+    chromium: Browser, stack: Stack
+) -> None:
     context = chromium.new_context(base_url=stack.site_url, java_script_enabled=False)
     page = context.new_page()
     log_in(page, stack, ORGANISERS)

@@ -19,7 +19,7 @@ def outline(page: Page, selector: str) -> str:
 
 
 @PREFIXES
-def test_forced_colours_keep_choices_ticks_errors_and_the_focus_visible(
+def test_forced_colours_keep_selections_errors_and_focus_visible(
     open_page: OpenPage, prefix: str
 ) -> None:
     page = open_page(PHONE)
@@ -43,7 +43,7 @@ def test_forced_colours_keep_choices_ticks_errors_and_the_focus_visible(
 
 
 @PREFIXES
-def test_whoever_wants_less_motion_gets_none(open_page: OpenPage, prefix: str) -> None:
+def test_reduced_motion_disables_all_animation(open_page: OpenPage, prefix: str) -> None:
     moving = """() => [...document.querySelectorAll("*")].filter((element) => {
       const look = getComputedStyle(element);
       return look.transitionProperty !== "none" && parseFloat(look.transitionDuration) > 0
@@ -57,7 +57,7 @@ def test_whoever_wants_less_motion_gets_none(open_page: OpenPage, prefix: str) -
 
 
 @PREFIXES
-def test_paper_gets_the_text_without_form_languages_or_buttons(
+def test_the_print_style_hides_the_form_navigation_and_buttons(
     open_page: OpenPage, prefix: str
 ) -> None:
     page = open_page()

@@ -29,7 +29,7 @@ MAIN_BUTTON = "main form button[type=submit]"
 
 
 @pytest.mark.parametrize("language", ["ar", "cy", "en"])
-def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_javascript(
+def test_a_signer_finds_changes_and_withdraws_without_javascript(
     open_page: OpenPage, mailbox: Mailbox, stack: Stack, language: str
 ) -> None:
     page, address = open_page(PHONE, javascript=False), new_address("owner")
@@ -83,7 +83,7 @@ def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_jav
     assert page.context.cookies() == []
 
 
-def test_a_form_that_waits_is_withdrawn_in_arabic_and_the_confirmed_signature_stays(
+def test_a_pending_form_is_withdrawn_in_arabic_and_the_confirmed_signature_stays(
     open_page: OpenPage, mailbox: Mailbox, stack: Stack
 ) -> None:
     page, address = open_page(PHONE, javascript=False), new_address("twice")

@@ -34,7 +34,7 @@ def code_for(mailbox: Mailbox, address: str) -> str:
     return str(code)
 
 
-def test_the_mailed_code_counts_a_signature_as_soon_as_it_arrives(
+def test_the_mailed_code_confirms_a_signature(
     stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     before = counted(stack)
@@ -46,7 +46,7 @@ def test_the_mailed_code_counts_a_signature_as_soon_as_it_arrives(
     assert eventually(lambda: visitor.count() == before + 1)
 
 
-def test_a_corrected_address_is_mailed_and_the_link_of_before_is_dead(
+def test_correcting_the_address_mails_a_new_link_and_invalidates_the_old(
     visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     wrong, right = f"wrong-{address}", f"right-{address}"
@@ -62,7 +62,7 @@ def test_a_corrected_address_is_mailed_and_the_link_of_before_is_dead(
     assert THANKS in visitor.post(mailbox.link_for(right)).text
 
 
-def test_asking_again_brings_a_second_message(
+def test_requesting_another_mail_sends_a_second_message(
     visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     check = visitor.sign(address).url

@@ -93,7 +93,7 @@ def longest_wait(port: int) -> float:
 
 
 @pytest.mark.parametrize("made_up", ["", "; sessionid=abcdefghijklmnopqrstuvwxyz012345"])
-def test_slow_bodies_of_nobody_we_know_hold_up_nobody(proxy: int, made_up: str) -> None:
+def test_slow_bodies_of_strangers_do_not_delay_others_and_get_413(proxy: int, made_up: str) -> None:
     with ExitStack() as senders:
         slow = [
             senders.enter_context(send_slowly(proxy, "/admin/x/", CSRF_COOKIE + made_up))
@@ -106,7 +106,7 @@ def test_slow_bodies_of_nobody_we_know_hold_up_nobody(proxy: int, made_up: str) 
             assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
-def test_slow_bodies_of_staff_hold_up_nobody(proxy: int, session: str) -> None:
+def test_slow_bodies_of_staff_do_not_delay_others(proxy: int, session: str) -> None:
     with ExitStack() as senders:
         for _ in range(SLOW):
             senders.enter_context(send_slowly(proxy, "/admin/x/", f"{CSRF_COOKIE}; {session}"))
@@ -129,19 +129,19 @@ def test_staff_may_send_up_to_two_megabytes(
 @pytest.mark.parametrize(
     ("size", "answer"), [(60_000, 403), (70_000, 413), (LARGE, 413), (2_100_000, 413)]
 )
-def test_all_others_may_send_64_kb_to_the_admin(proxy: int, size: int, answer: int) -> None:
+def test_others_may_send_at_most_64_kb_to_the_admin(proxy: int, size: int, answer: int) -> None:
     assert send(proxy, "/admin/x/", size, "") == answer
 
 
 @pytest.mark.parametrize("path", ["/admin/x/", "/contact/"])
-def test_a_body_that_does_not_say_how_long_it_is_is_refused(proxy: int, path: str) -> None:
+def test_a_chunked_body_through_the_proxy_is_refused(proxy: int, path: str) -> None:
     assert send(proxy, path, 60_000, "", chunked=True) == 411
     # On a busy machine the site refuses it before the proxy has read so much.
     assert send(proxy, path, 70_000, "", chunked=True) in {411, 413}
 
 
 @pytest.mark.parametrize("path", ["/admin/x/", "/petitions/"])
-def test_a_refused_body_loses_nobody_elses_request(proxy: int, path: str) -> None:
+def test_refused_bodies_do_not_break_reused_proxy_connections(proxy: int, path: str) -> None:
     """gunicorn closes a connection when too much of a body is left, and Caddy may reuse it."""
     for size in (63_999, 64_000, 65_536, 70_000, 99_999):
         answers = [send(proxy, path, size, "") for _ in range(12)]

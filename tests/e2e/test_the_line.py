@@ -91,7 +91,7 @@ def manage(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     )  # fmt: skip
 
 
-def test_a_signature_is_counted_when_its_mailed_link_was_opened_and_its_button_pressed(
+def test_a_signature_counts_once_the_button_behind_its_mailed_link_is_pressed(
     stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     before = counted(stack)
@@ -119,7 +119,7 @@ def test_a_signature_is_counted_when_its_mailed_link_was_opened_and_its_button_p
     assert visitor.count() == before + 1
 
 
-def test_exactly_one_message_is_sent_and_the_mailbox_page_shows_it(
+def test_exactly_one_confirmation_mail_is_sent_and_shown_in_the_mailbox(
     visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     visitor.sign(address)
@@ -147,7 +147,7 @@ def test_the_language_stays_from_the_page_through_the_mail_to_the_thanks(
     assert f'<html lang="{language}"' in visitor.post(link).text
 
 
-def test_mail_goes_out_after_the_worker_was_killed_between_signing_and_sending(
+def test_queued_mail_is_sent_after_the_worker_restarts(
     stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     stack.kill("worker")
@@ -188,7 +188,7 @@ def test_signing_succeeds_while_the_mail_server_is_away(
     assert mailbox.wait_for(address, seconds=60)
 
 
-def test_pages_stay_and_signing_says_503_while_the_database_is_away(
+def test_pages_are_served_and_signing_gets_503_while_the_database_is_down(
     stack: BreakableStack, visitor: Visitor, address: str
 ) -> None:
     pages = ("/", f"/petitions/{SLUG}/")
@@ -227,7 +227,7 @@ def read_only(stack: BreakableStack) -> Iterator[None]:
         connection.close()
 
 
-def test_pages_stay_and_forms_say_503_while_the_database_takes_no_writes(
+def test_pages_are_served_and_forms_get_503_while_the_database_is_read_only(
     stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     visitor.sign(address)
@@ -257,7 +257,7 @@ def test_pages_stay_and_forms_say_503_while_the_database_takes_no_writes(
     assert eventually(lambda: visitor.get("/health").status_code == 200, 60)
 
 
-def test_the_export_command_writes_what_was_confirmed(
+def test_the_export_command_writes_confirmed_signatures_without_addresses(
     stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str, tmp_path: Path
 ) -> None:
     visitor.sign(address, name="ليلى مثال")
@@ -273,7 +273,7 @@ def test_the_export_command_writes_what_was_confirmed(
     assert address not in target.read_text("utf-8")
 
 
-def test_no_log_holds_what_somebody_wrote_into_a_request_by_hand(stack: BreakableStack) -> None:
+def test_the_web_log_contains_no_text_from_malformed_requests(stack: BreakableStack) -> None:
     host = f"Host: {urlsplit(stack.site_url).netloc}"
     for words in (
         "QUOKKA",
@@ -323,7 +323,7 @@ def test_no_log_of_any_process_holds_an_address_a_name_or_a_token(
     assert b"petitions.deliver_mail[" not in worker_log.read_bytes()[before:]
 
 
-def test_a_worker_of_the_web_server_that_is_killed_loses_nothing(
+def test_the_mail_is_sent_after_a_web_worker_is_killed(
     stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     children = subprocess.run(
@@ -336,7 +336,7 @@ def test_a_worker_of_the_web_server_that_is_killed_loses_nothing(
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "Script-Name"])
-def test_no_header_of_a_visitor_moves_a_page(
+def test_request_headers_cannot_override_wsgi_variables(
     stack: BreakableStack, visitor: Visitor, name: str
 ) -> None:
     with_prefix = visitor.get(f"/evil-prefix/petitions/{SLUG}/", {name: "/evil-prefix"})
@@ -352,9 +352,7 @@ def test_no_header_of_a_visitor_moves_a_page(
 @pytest.mark.parametrize(
     ("name", "value"), [("X-Forwarded-SSL", "on"), ("X-Forwarded-Protocol", "ssl")]
 )
-def test_only_the_header_that_the_proxy_sets_speaks_of_tls(
-    visitor: Visitor, name: str, value: str
-) -> None:
+def test_other_forwarded_tls_headers_are_ignored(visitor: Visitor, name: str, value: str) -> None:
     # Two that contradict each other would be refused if gunicorn read them.
     told = {name: value, "X-Forwarded-Proto": "http"}
 
@@ -373,7 +371,7 @@ def test_only_the_header_that_the_proxy_sets_speaks_of_tls(
         ("application/x-www-form-urlencoded; charset=idna", 422),
     ],
 )
-def test_no_content_type_is_answered_with_a_bare_error(
+def test_malformed_content_types_get_an_html_error_page(
     visitor: Visitor, content_type: str, status: int
 ) -> None:
     told = {"Content-Type": content_type}
@@ -388,13 +386,13 @@ def test_no_content_type_is_answered_with_a_bare_error(
     assert '<html lang="en"' in sent.text
 
 
-def test_the_api_is_json_that_any_site_may_read(visitor: Visitor) -> None:
+def test_the_json_api_allows_cross_origin_reads(visitor: Visitor) -> None:
     response = visitor.get(f"/api/v1/petitions/{SLUG}.json")
     assert json.loads(response.text)["slug"] == SLUG
     assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_the_api_tells_whoever_has_the_newest_count_that_nothing_is_new(visitor: Visitor) -> None:
+def test_the_json_api_answers_304_for_a_current_etag(visitor: Visitor) -> None:
     path = f"/api/v1/petitions/{SLUG}.json"
 
     def unchanged() -> bool:

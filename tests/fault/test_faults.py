@@ -28,7 +28,7 @@ EVERYTHING = ("web", "worker", "beat", "redis", "postgres")
 # --- Processes that are killed ----------------------------------------------------------------
 
 
-def test_a_killed_worker_of_the_web_server(site: Site) -> None:
+def test_signing_survives_killed_web_workers(site: Site) -> None:
     with endure(site, "web: a worker killed, three times") as crowd:
         for tried in (30, 80, 130):
             crowd.wait_until_tried(tried)
@@ -36,7 +36,7 @@ def test_a_killed_worker_of_the_web_server(site: Site) -> None:
         crowd.wait_until_tried()
 
 
-def test_a_mail_worker_killed_in_the_middle_of_a_batch(site: Site) -> None:
+def test_signing_survives_a_mail_worker_killed_in_mid_batch(site: Site) -> None:
     with endure(site, "mail worker killed in mid-batch") as crowd:
         with site.provider.in_mood(Mood.HOLDING):
             assert site.provider.is_holding.wait(30)
@@ -45,7 +45,7 @@ def test_a_mail_worker_killed_in_the_middle_of_a_batch(site: Site) -> None:
         site.revive("worker")
 
 
-def test_a_process_of_the_mail_worker_killed_in_the_middle_of_a_batch(site: Site) -> None:
+def test_signing_survives_mail_worker_children_killed_in_mid_batch(site: Site) -> None:
     with endure(site, "mail worker: one process killed in mid-batch") as crowd:
         with site.provider.in_mood(Mood.HOLDING):
             assert site.provider.is_holding.wait(30)
@@ -54,17 +54,17 @@ def test_a_process_of_the_mail_worker_killed_in_the_middle_of_a_batch(site: Site
         crowd.wait_until_tried()
 
 
-def test_beat_killed(site: Site) -> None:
+def test_signing_survives_a_killed_beat(site: Site) -> None:
     with endure(site, "beat killed") as crowd, site.dead("beat"):
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
-def test_redis_killed(site: Site) -> None:
+def test_signing_survives_a_killed_redis(site: Site) -> None:
     with endure(site, "Redis killed") as crowd, site.dead("redis"):
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
-def test_redis_killed_while_the_mail_worker_is_at_a_batch(site: Site) -> None:
+def test_signing_survives_redis_killed_in_mid_batch(site: Site) -> None:
     with endure(site, "Redis killed while a batch is sent") as crowd:
         with site.provider.in_mood(Mood.HOLDING):
             assert site.provider.is_holding.wait(30)
@@ -73,12 +73,12 @@ def test_redis_killed_while_the_mail_worker_is_at_a_batch(site: Site) -> None:
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
-def test_the_database_killed(site: Site) -> None:
+def test_signing_survives_a_killed_database(site: Site) -> None:
     with endure(site, "PostgreSQL killed") as crowd, site.dead("postgres"):
         crowd.wait_until_tried()
 
 
-def test_one_process_of_the_database_killed(site: Site) -> None:
+def test_signing_survives_a_killed_database_backend(site: Site) -> None:
     """PostgreSQL then breaks all its connections and recovers by itself."""
     with endure(site, "PostgreSQL: a process of a connection killed") as crowd:
         for tried in (40, 120):
@@ -93,7 +93,7 @@ def test_one_process_of_the_database_killed(site: Site) -> None:
         crowd.wait_until_tried()
 
 
-def test_everything_killed_at_once(site: Site) -> None:
+def test_signing_survives_all_services_killed_at_once(site: Site) -> None:
     with endure(site, "everything killed at once") as crowd:
         crowd.wait_until_tried(LATE // 2)
         with site.dead(*EVERYTHING):
@@ -104,12 +104,12 @@ def test_everything_killed_at_once(site: Site) -> None:
 # --- Processes that stall ---------------------------------------------------------------------
 
 
-def test_redis_stalled(site: Site) -> None:
+def test_signing_survives_a_stalled_redis(site: Site) -> None:
     with endure(site, "Redis stalled") as crowd, site.stalled("redis"):
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
-def test_the_mail_worker_stalled(site: Site) -> None:
+def test_signing_survives_a_stalled_mail_worker(site: Site) -> None:
     with endure(site, "mail worker stalled") as crowd, site.stalled("worker"):
         crowd.wait_until_tried(at_least=A_SWEEP)
 
@@ -126,17 +126,19 @@ def test_the_mail_worker_stalled(site: Site) -> None:
         (Mood.SAYS_450, "SMTP says 450, with the address"),
     ],
 )
-def test_a_mail_server_that_takes_nothing_now(site: Site, mood: Mood, fault: str) -> None:
+def test_signing_survives_temporary_refusals_of_the_mail_server(
+    site: Site, mood: Mood, fault: str
+) -> None:
     with endure(site, fault) as crowd, site.provider.in_mood(mood):
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
-def test_a_mail_server_that_stalls_for_longer_than_we_wait(site: Site) -> None:
+def test_signing_survives_a_mail_server_that_stalls_beyond_the_timeout(site: Site) -> None:
     with endure(site, "SMTP stalls") as crowd, site.provider.in_mood(Mood.STALLING):
         crowd.wait_until_tried(at_least=25.0)
 
 
-def test_a_mail_server_that_refuses_mailboxes_for_good(site: Site) -> None:
+def test_signing_again_works_after_permanent_refusals_of_the_mail_server(site: Site) -> None:
     """A permanent refusal (5xx) is not retried: they sign again once their mailbox exists."""
     fault = "SMTP says 550, with the address"
     with (
@@ -159,7 +161,7 @@ TABLES = ("petitions_signature", "petitions_signer", "petitions_mail")
 
 
 @pytest.mark.usefixtures("may_mount")
-def test_the_disk_of_the_tables_is_full(site: Site) -> None:
+def test_signing_survives_a_full_disk_under_the_tables(site: Site) -> None:
     with site.small_disk(4) as disk:
         site.sql(
             f"CREATE TABLESPACE small LOCATION '{disk}'",
@@ -179,7 +181,7 @@ def test_the_disk_of_the_tables_is_full(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("may_mount")
-def test_the_disk_of_the_write_ahead_log_is_full(site: Site) -> None:
+def test_signing_survives_a_full_disk_under_the_write_ahead_log(site: Site) -> None:
     """PostgreSQL shuts down rather than lose a commit; it starts again with free space."""
     with (
         site.small_disk(64) as disk,
@@ -196,7 +198,7 @@ def test_the_disk_of_the_write_ahead_log_is_full(site: Site) -> None:
 # --- Second workers and beats -----------------------------------------------------------------
 
 
-def test_two_mail_workers_and_two_beats_send_nothing_twice(site: Site) -> None:
+def test_two_mail_workers_and_two_beats_send_every_mail_once(site: Site) -> None:
     fault = "two mail workers and two beats"
     with endure(site, fault) as crowd, site.beside("worker-2", "beat-2"):
         crowd.wait_until_tried(at_least=A_SWEEP)
@@ -250,7 +252,9 @@ def clock(
     ("jump", "fault"),
     [(HOUR, "the clock jumps an hour ahead"), (0, "the clock jumps an hour back")],
 )
-def test_the_clock_jumps(site: Site, clock: Path, jump: int, fault: str) -> None:
+def test_signing_survives_a_clock_jump_of_an_hour(
+    site: Site, clock: Path, jump: int, fault: str
+) -> None:
     """From an hour off to right, and from right to an hour off."""
     clock.write_text(f"{HOUR - jump:+d}\n")
     assert eventually(lambda: _is_off_by(site, HOUR - jump))

@@ -49,7 +49,7 @@ def degraded(site: Site) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("may_mount")
-def test_a_full_disk_is_told(site: Site) -> None:
+def test_health_is_degraded_by_a_full_disk(site: Site) -> None:
     with degraded(site), site.small_disk(256) as disk, site.tables_on(disk):
         with endure(site, "ENOSPC under the whole database") as crowd:
             ballast = fill(disk)
@@ -64,19 +64,19 @@ def let_two_minutes_pass(site: Site) -> None:
     site.sql("UPDATE petitions_lease SET succeeded_at = succeeded_at - interval '2 min'")
 
 
-def test_beat_that_is_dead_is_told(site: Site) -> None:
+def test_health_is_degraded_by_a_killed_beat(site: Site) -> None:
     with degraded(site), site.dead("beat"):
         let_two_minutes_pass(site)
         assert eventually(lambda: is_degraded(site))
 
 
-def test_beat_that_stands_still_is_told(site: Site) -> None:
+def test_health_is_degraded_by_a_stalled_beat(site: Site) -> None:
     with degraded(site), site.stalled("beat"):
         let_two_minutes_pass(site)
         assert eventually(lambda: is_degraded(site))
 
 
-def test_a_worker_that_stands_still_is_told(site: Site) -> None:
+def test_health_is_degraded_by_a_stalled_mail_worker(site: Site) -> None:
     with degraded(site):
         with site.stalled("worker"):
             let_two_minutes_pass(site)
@@ -85,7 +85,7 @@ def test_a_worker_that_stands_still_is_told(site: Site) -> None:
 
 
 @pytest.mark.parametrize("mood", [Mood.SAYS_550, Mood.SAYS_450])
-def test_a_mail_server_that_refuses_most_is_told(site: Site, mood: Mood) -> None:
+def test_health_is_degraded_by_a_mail_server_that_refuses_most_mail(site: Site, mood: Mood) -> None:
     for_good = mood is Mood.SAYS_550
     with (
         endure(site, f"{mood.name} and health", refused_for_good=for_good) as crowd,
@@ -95,7 +95,7 @@ def test_a_mail_server_that_refuses_most_is_told(site: Site, mood: Mood) -> None
         assert eventually(lambda: is_degraded(site))
 
 
-def test_a_mail_server_that_takes_no_connection_is_told(site: Site) -> None:
+def test_health_is_degraded_by_a_mail_server_that_refuses_connections(site: Site) -> None:
     with endure(site, "REFUSING and health") as crowd, site.provider.in_mood(Mood.REFUSING):
         crowd.wait_until_tried(at_least=6.0)
         site.sql(

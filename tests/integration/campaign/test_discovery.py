@@ -100,7 +100,7 @@ EVERYWHERE = {code: SITE + HOME[code] for code in LANGUAGES} | {"x-default": SIT
 
 @IN_EACH
 @pytest.mark.parametrize("page", ["petitions/protect/", ""])
-def test_each_page_says_what_it_is_and_where_in_each_language(
+def test_each_page_has_metadata_and_alternates_in_each_language(
     petition: Petition, client: Client, language: str, page: str
 ) -> None:
     visitor = Visitor(petition, language)
@@ -132,7 +132,7 @@ def test_each_page_says_what_it_is_and_where_in_each_language(
 
 
 @IN_EACH
-def test_pages_carry_data_for_machines(petition: Petition, client: Client, language: str) -> None:
+def test_pages_contain_structured_data(petition: Petition, client: Client, language: str) -> None:
     Visitor(petition, language).publish_statement()
     for page, kind in (("statements/urgent/", "Article"), ("petitions/protect/", None)):
         path = HOME[language] + page
@@ -145,7 +145,7 @@ def test_pages_carry_data_for_machines(petition: Petition, client: Client, langu
         assert data["publisher"]["name"] == "SBC"
 
 
-def test_the_count_for_machines_is_the_pages(
+def test_the_structured_data_contains_the_signature_count(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tallies, "total", lambda petition_id: 1284)
@@ -153,7 +153,7 @@ def test_the_count_for_machines_is_the_pages(
     assert data["interactionStatistic"]["userInteractionCount"] == 1284
 
 
-def test_a_page_in_another_languages_words_names_that_one_as_the_page_to_find(
+def test_an_untranslated_page_has_the_url_of_the_shown_language_as_canonical(
     petition: Petition, client: Client
 ) -> None:
     PetitionText.objects.filter(language="cy").delete()
@@ -168,7 +168,7 @@ def test_a_page_in_another_languages_words_names_that_one_as_the_page_to_find(
     assert told.alternates() == dict.fromkeys(("ar", "x-default"), f"{SITE}/ar/petitions/protect/")
 
 
-def test_a_statement_without_a_petition_has_the_plain_picture(
+def test_a_statement_without_a_petition_has_the_default_share_image(
     petition: Petition, client: Client
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -176,7 +176,7 @@ def test_a_statement_without_a_petition_has_the_plain_picture(
     assert head_of(client, "/").one("og:image") == f"{SITE}/static/img/share.png"
 
 
-def test_the_front_page_names_the_lasting_address_of_the_statement_that_it_shows(
+def test_the_canonical_url_of_the_front_page_is_that_of_its_statement(
     petition: Petition, client: Client
 ) -> None:
     """A link to the front page shows another text once another statement is featured."""
@@ -188,7 +188,7 @@ def test_the_front_page_names_the_lasting_address_of_the_statement_that_it_shows
         assert told.data[0]["url"] == own
 
 
-def test_a_statement_without_a_summary_is_told_by_its_beginning(
+def test_a_statement_without_a_summary_is_described_by_its_first_words(
     petition: Petition, client: Client
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -206,7 +206,7 @@ def test_a_statement_without_a_summary_is_told_by_its_beginning(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_hostile_title_stays_text_in_every_tag(
+def test_a_hostile_title_is_escaped_in_every_tag(
     petition: Petition, client: Client, title: str
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -247,7 +247,7 @@ def listed(client: Client) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_robots_learn_of_the_sitemap_and_keep_out_of_tokens(client: Client) -> None:
+def test_robots_txt_names_the_sitemap_and_disallows_token_urls(client: Client) -> None:
     response = client.get("/robots.txt", headers={"Host": "evil.example"})
     assert response["Content-Type"].startswith("text/plain")
     lines = response.content.decode().splitlines()
@@ -255,7 +255,7 @@ def test_robots_learn_of_the_sitemap_and_keep_out_of_tokens(client: Client) -> N
     assert f"Sitemap: {SITE}/sitemap.xml" in lines
 
 
-def test_every_address_of_the_sitemap_is_public_and_names_itself(
+def test_every_sitemap_url_is_public_and_among_its_own_alternates(
     petition: Petition, client: Client
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -276,7 +276,7 @@ def test_every_address_of_the_sitemap_is_public_and_names_itself(
         assert response.get("X-Robots-Tag") is None
 
 
-def test_only_what_is_public_is_listed_anywhere(petition: Petition, client: Client) -> None:
+def test_sitemap_and_feed_list_only_public_content(petition: Petition, client: Client) -> None:
     Visitor(petition, "en").publish_statement()
     StatementText.objects.update(published_at=None)
     hidden: list[dict[str, Any]] = [
@@ -326,7 +326,7 @@ def said(entry: ET.Element, name: str) -> str:
         ("cy", "Deiseb wedi’i hagor: Diogelwch bobl", "Deiseb wedi’i chau: Diogelwch bobl"),
     ],
 )
-def test_the_feed_tells_of_statements_openings_and_closings(
+def test_the_feed_contains_statements_openings_and_closings(
     petition: Petition, client: Client, language: str, opened: str, closed: str
 ) -> None:
     Visitor(petition, language).publish_statement()
@@ -346,9 +346,7 @@ def test_the_feed_tells_of_statements_openings_and_closings(
     assert not any("//" in one for one in ids)
 
 
-def test_the_feed_stays_the_same_until_there_is_news(
-    petition: Petition, settings: Settings
-) -> None:
+def test_an_unchanged_feed_is_answered_with_304(petition: Petition, settings: Settings) -> None:
     Visitor(petition, "en").publish_statement()
     settings.PAGE_CACHE_SECONDS = 0
     client = Client()
@@ -356,7 +354,7 @@ def test_the_feed_stays_the_same_until_there_is_news(
     assert client.get("/feed.atom", headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_an_entry_keeps_its_identity_when_another_statement_is_featured(
+def test_a_feed_entry_keeps_its_id_when_another_statement_is_featured(
     petition: Petition, client: Client
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -369,7 +367,7 @@ def test_an_entry_keeps_its_identity_when_another_statement_is_featured(
     assert "Other" in after.values()
 
 
-def test_a_text_without_a_translation_says_its_language_in_the_feed(
+def test_an_untranslated_feed_entry_is_marked_with_its_language(
     petition: Petition, client: Client
 ) -> None:
     PetitionText.objects.filter(language="cy").delete()
@@ -378,7 +376,7 @@ def test_a_text_without_a_translation_says_its_language_in_the_feed(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_hostile_title_leaves_sitemap_and_feed_whole(
+def test_a_hostile_title_leaves_sitemap_and_feed_well_formed(
     petition: Petition, client: Client, title: str
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -397,7 +395,7 @@ def test_a_hostile_title_leaves_sitemap_and_feed_whole(
 
 
 @IN_EACH
-def test_the_manifest_is_of_its_language_and_its_icons_are_there(
+def test_the_manifest_has_its_language_and_existing_icons(
     petition: Petition, client: Client, language: str
 ) -> None:
     page = head_of(client, f"{HOME[language]}petitions/protect/")
@@ -415,7 +413,7 @@ def test_the_manifest_is_of_its_language_and_its_icons_are_there(
         assert icon["sizes"] == f"{width}x{height}"
 
 
-def test_icons_stand_where_browsers_look_for_them(client: Client, db: None) -> None:
+def test_icons_exist_where_browsers_look_for_them(client: Client, db: None) -> None:
     response = client.get("/favicon.ico")
     assert response["Content-Type"] == "image/vnd.microsoft.icon"
     assert response.content[:4] == b"\0\0\1\0"
@@ -426,7 +424,7 @@ def test_icons_stand_where_browsers_look_for_them(client: Client, db: None) -> N
             assert (IMAGES / Path(link["href"]).name).is_file()
 
 
-def test_the_icons_are_those_that_the_mark_gives(tmp_path: Path) -> None:
+def test_the_committed_icons_match_freshly_drawn_ones(tmp_path: Path) -> None:
     icons.draw(tmp_path)
     drawn = sorted(path.name for path in tmp_path.iterdir())
     assert len(drawn) == 6
@@ -441,7 +439,7 @@ def test_the_icons_are_those_that_the_mark_gives(tmp_path: Path) -> None:
     "path",
     ["/sitemap.xml", "/robots.txt", "/favicon.ico", "/ar/feed.atom", "/manifest.webmanifest"],
 )
-def test_machines_may_ask_with_head_and_nothing_can_be_sent(
+def test_machine_readable_urls_allow_head_and_refuse_post(
     petition: Petition, client: Client, path: str
 ) -> None:
     whole = client.get(path, headers={"Host": "evil.example"})

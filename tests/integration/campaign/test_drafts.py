@@ -65,9 +65,7 @@ def rows() -> dict[str, int]:
 
 
 @pytest.mark.parametrize("of", ["", "petition/"])
-def test_a_draft_links_to_no_history_for_it_has_none_in_public(
-    link: DraftLink, browser: Client, of: str
-) -> None:
+def test_a_draft_page_has_no_link_to_the_history(link: DraftLink, browser: Client, of: str) -> None:
     shown = page(browser.get(f"{path_of(link)}{of}"))
     assert "<h1>" in shown
     assert "/history/" not in shown
@@ -81,7 +79,7 @@ def test_a_draft_links_to_no_history_for_it_has_none_in_public(
         ("cy", "ltr", "DRAFFT", "Our words"),
     ],
 )
-def test_a_colleague_reads_statement_and_petition_marked_in_their_language(
+def test_a_draft_link_shows_statement_and_petition_marked_as_drafts(
     link: DraftLink, browser: Client, language: str, direction: str, mark: str, title: str
 ) -> None:
     shown = page(browser.get(path_of(link, language)))
@@ -95,7 +93,7 @@ def test_a_colleague_reads_statement_and_petition_marked_in_their_language(
     assert path_of(link, language) in asked
 
 
-def test_the_public_addresses_stay_empty(link: DraftLink, browser: Client) -> None:
+def test_a_draft_link_publishes_nothing_at_public_urls(link: DraftLink, browser: Client) -> None:
     browser.get(path_of(link))
     for path in ("/statements/words/", "/petitions/protect/", "/share/protect.png"):
         assert browser.get(path).status_code == HTTPStatus.NOT_FOUND
@@ -103,7 +101,9 @@ def test_the_public_addresses_stay_empty(link: DraftLink, browser: Client) -> No
         assert "words" not in page(browser.get(path)).lower()
 
 
-def test_the_form_stores_nothing_and_says_so(link: DraftLink, browser: Client) -> None:
+def test_the_form_of_a_draft_link_stores_nothing_and_says_so(
+    link: DraftLink, browser: Client
+) -> None:
     before = rows()
     answer = browser.post(f"{path_of(link)}petition/", typed())
     assert answer.status_code == HTTPStatus.OK
@@ -112,7 +112,7 @@ def test_the_form_stores_nothing_and_says_so(link: DraftLink, browser: Client) -
     assert rows() == before
 
 
-def test_it_is_kept_nowhere_indexed_by_nobody_and_sends_its_address_nowhere(
+def test_draft_link_pages_are_uncached_unindexed_and_send_no_referrer(
     link: DraftLink, browser: Client
 ) -> None:
     for path in (path_of(link), f"{path_of(link)}petition/"):
@@ -123,7 +123,7 @@ def test_it_is_kept_nowhere_indexed_by_nobody_and_sends_its_address_nowhere(
         assert not re.search(r"og:|canonical|ld\+json|oembed", page(answer))
 
 
-def test_it_expires_and_can_be_ended_at_once(
+def test_a_draft_link_expires_and_can_be_revoked(
     statement: Statement, link: DraftLink, organiser: User, browser: Client
 ) -> None:
     other = draft_links.make(of=statement, days=1, actor=organiser, screen="-")
@@ -143,7 +143,7 @@ def test_it_expires_and_can_be_ended_at_once(
     assert browser.get(path_of(other)).status_code == HTTPStatus.NOT_FOUND
 
 
-def test_a_link_can_be_ended_while_its_petition_is_a_draft_and_its_statement_public(
+def test_a_draft_link_can_be_revoked_after_its_statement_is_published(
     statement: Statement, link: DraftLink, omar: Client
 ) -> None:
     publishing.publish(statement=statement, actor=None, screen="-")
@@ -162,7 +162,7 @@ def test_a_link_can_be_ended_while_its_petition_is_a_draft_and_its_statement_pub
 
 
 @pytest.mark.parametrize("days", [0, 15, -1])
-def test_it_works_for_one_day_to_fourteen(
+def test_a_draft_link_is_valid_for_1_to_14_days(
     statement: Statement, organiser: User, omar: Client, days: int
 ) -> None:
     with pytest.raises(ValueError, match="1 to 14 days"):
@@ -172,7 +172,7 @@ def test_it_works_for_one_day_to_fourteen(
     assert not DraftLink.objects.exists()
 
 
-def test_another_token_opens_nothing(link: DraftLink, browser: Client) -> None:
+def test_a_modified_draft_token_returns_404(link: DraftLink, browser: Client) -> None:
     token = path_of(link).split("/")[4]
     other = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
     for path in (f"/t/en/draft/{other}/", "/t/en/draft/x/", f"/t/en/confirm/{token}/"):
@@ -180,7 +180,7 @@ def test_another_token_opens_nothing(link: DraftLink, browser: Client) -> None:
     assert str(link.pk) not in path_of(link)
 
 
-def test_neither_logs_nor_the_record_hold_the_token(
+def test_draft_tokens_are_in_neither_logs_nor_audit_records(
     link: DraftLink, browser: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = path_of(link).split("/")[4]
@@ -192,7 +192,7 @@ def test_neither_logs_nor_the_record_hold_the_token(
     assert str(link.pk) not in str(list(AuditRecord.objects.values()))
 
 
-def test_making_and_ending_are_on_record(
+def test_creating_and_revoking_a_draft_link_are_audited(
     omar: Client, organiser: User, statement: Statement
 ) -> None:
     path = reverse("admin:campaign_statement_preview", args=[statement.pk])
@@ -210,7 +210,7 @@ def test_making_and_ending_are_on_record(
     assert "had already ended" in page(omar.post(path, {"end": str(link.pk)}, follow=True))
 
 
-def test_one_network_cannot_have_it_rendered_without_end(
+def test_draft_links_are_rate_limited_by_network(
     link: DraftLink, browser: Client, settings: Any
 ) -> None:
     rate = settings.LIMITS["FORM_NETWORK"]
@@ -219,7 +219,7 @@ def test_one_network_cannot_have_it_rendered_without_end(
     assert answers == [HTTPStatus.OK, HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS]
 
 
-def test_once_public_it_leads_to_the_public_page(
+def test_a_draft_link_redirects_to_the_public_page_once_published(
     statement: Statement, link: DraftLink, browser: Client
 ) -> None:
     publishing.publish_together(statement=statement, actor=None, screen="-", override="Now.")
@@ -227,7 +227,7 @@ def test_once_public_it_leads_to_the_public_page(
     assert browser.get(f"{path_of(link)}petition/")["Location"] == "/petitions/protect/"
 
 
-def test_a_petition_alone_has_a_link_of_its_own(
+def test_a_petition_without_a_statement_can_have_a_draft_link(
     statement: Statement, organiser: User, browser: Client
 ) -> None:
     petition = Petition.objects.get()
@@ -236,7 +236,9 @@ def test_a_petition_alone_has_a_link_of_its_own(
     assert "Protect people now." in page(browser.get(path_of(link)))
 
 
-def test_moderators_make_no_links(moderator: User, client: Client, statement: Statement) -> None:
+def test_moderators_cannot_create_draft_links(
+    moderator: User, client: Client, statement: Statement
+) -> None:
     client.force_login(moderator)
     path = reverse("admin:campaign_petition_preview", args=[Petition.objects.get().pk])
     assert client.get(path).status_code == HTTPStatus.OK
@@ -268,7 +270,7 @@ def frames(omar: Client, path: str) -> dict[str, str]:
     return shown
 
 
-def test_a_statement_is_shown_in_every_language_with_the_way_to_its_petition(
+def test_the_preview_shows_a_statement_in_every_language_and_links_its_petition(
     omar: Client, statement: Statement
 ) -> None:
     path = reverse("admin:campaign_statement_preview", args=[statement.pk])
@@ -284,7 +286,7 @@ def test_a_statement_is_shown_in_every_language_with_the_way_to_its_petition(
     assert "<h2>Welsh – no text: its readers see another language</h2>" in page(omar.get(path))
 
 
-def test_a_petition_is_shown_with_its_form(omar: Client, statement: Statement) -> None:
+def test_the_preview_shows_a_petition_with_its_form(omar: Client, statement: Statement) -> None:
     shown = frames(
         omar, reverse("admin:campaign_petition_preview", args=[Petition.objects.get().pk])
     )
@@ -294,7 +296,7 @@ def test_a_petition_is_shown_with_its_form(omar: Client, statement: Statement) -
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_mail_is_shown_with_its_plain_text(
+def test_the_mail_preview_shows_every_mail_with_its_plain_text(
     omar: Client, organisation: Any, language: str
 ) -> None:
     shown = frames(omar, f"{MAILS_PAGE}{language}/")
@@ -304,13 +306,13 @@ def test_every_mail_is_shown_with_its_plain_text(
     assert page(omar.get(MAILS_PAGE)).count("As plain text") == len(shown)
 
 
-def test_no_kind_of_mail_is_forgotten() -> None:
+def test_every_kind_of_mail_has_a_preview() -> None:
     # The same words as `FIND`; and news, whose words are in its own preview.
     left_out = {Mail.Kind.FIND_OTHER, Mail.Kind.NEWS}
     assert set(previews.MAILS) | left_out == set(messages.TEXTS)
 
 
-def test_previews_store_and_keep_nothing(omar: Client, statement: Statement) -> None:
+def test_previews_store_and_cache_nothing(omar: Client, statement: Statement) -> None:
     messages.invalidate()
     before = rows()
     for path in (
@@ -324,7 +326,7 @@ def test_previews_store_and_keep_nothing(omar: Client, statement: Statement) -> 
     assert messages._template.cache_info().currsize == 0
 
 
-def test_what_is_not_there_is_a_404_and_strangers_see_nothing(
+def test_unknown_previews_are_404_and_anonymous_users_are_redirected(
     omar: Client, statement: Statement
 ) -> None:
     for path in (

@@ -40,7 +40,7 @@ def test_the_public_health_check_does_not_say_what_is_wrong(
     assert (answer.status_code, json.loads(answer.content)) == (503, {"status": "degraded"})
 
 
-def test_the_team_reads_every_part_in_the_admin(
+def test_the_admin_health_page_lists_every_part(
     client: Client, moderator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.get(reverse("admin:health")).status_code == 302
@@ -95,7 +95,7 @@ def test_each_job_that_is_overdue_is_named(name: str) -> None:
         assert part["overdue"] == ([name] if late > 0 else [])
 
 
-def test_a_job_that_never_ran_is_missed_from_when_it_was_first_asked_for() -> None:
+def test_a_job_that_never_ran_is_overdue_from_the_first_health_check() -> None:
     monitoring.look()
     Lease.objects.update(succeeded_at=timezone.now() - timedelta(minutes=3))
 
@@ -124,7 +124,7 @@ def test_a_mail_server_that_refuses_most_mails_is_reported(
 
 @pytest.mark.parametrize("refusal", [("failed", "550"), ("queued", "450")])
 @pytest.mark.parametrize("number", [3, 9])
-def test_a_server_that_has_sent_nothing_is_told_of_few(
+def test_few_refusals_are_reported_if_the_mail_server_has_sent_nothing(
     petition: Petition, refusal: tuple[str, str], number: int
 ) -> None:
     mails(petition, *[refusal] * number)
@@ -133,7 +133,7 @@ def test_a_server_that_has_sent_nothing_is_told_of_few(
 
 
 @pytest.mark.parametrize("outcome", ["refused", "withheld", "cancelled"])
-def test_what_an_address_has_done_makes_no_difference_to_what_the_public_reads(
+def test_mail_outcomes_caused_by_recipients_do_not_change_the_health_check(
     petition: Petition, outcome: str
 ) -> None:
     """Whoever signs with addresses that take no mail, or want none, sets off no alarm, however
@@ -168,7 +168,7 @@ def test_a_form_that_ends_makes_no_difference_to_what_the_public_reads(
     assert (part["state"], part["asked"]) == ("ok", 7)
 
 
-def test_staff_read_the_state_of_mail_and_none_of_its_figures(
+def test_staff_see_the_state_of_mail_without_its_figures(
     moderator: User, petition: Petition, client: Client
 ) -> None:
     client.force_login(moderator)
@@ -202,7 +202,7 @@ def test_mail_that_fails_through_no_fault_of_the_server_is_not_reported(
     assert monitoring.look()["mail"]["state"] == "ok"
 
 
-def test_how_long_the_oldest_mail_waits(petition: Petition) -> None:
+def test_the_age_of_the_oldest_queued_mail_is_reported(petition: Petition) -> None:
     sign(petition)
     Mail.objects.update(created_at=timezone.now() - timedelta(minutes=10))
 
@@ -229,7 +229,7 @@ def explain(query: str) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def test_the_command_prints_everything_and_fails_if_something_is_wrong(
+def test_the_health_command_prints_every_part_and_fails_if_one_is_broken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = StringIO()

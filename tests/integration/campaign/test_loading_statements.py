@@ -39,7 +39,9 @@ def load(path: Path, **options: object) -> str:
     return out.getvalue()
 
 
-def test_a_plain_document_loads_and_reads_well(document: Path, db: None, client: Client) -> None:
+def test_a_plain_text_document_is_loaded_published_and_escaped(
+    document: Path, db: None, client: Client
+) -> None:
     said = load(document, publish=True)
 
     assert said.startswith("Created and published “Help is needed in Testford” (en) at http")
@@ -64,7 +66,9 @@ def test_loading_again_changes_nothing(document: Path, db: None) -> None:
     ("body", "said"),
     [(DOCUMENT, "Published “Help"), (DOCUMENT + "\n\nMore.", "Updated and published “")],
 )
-def test_publishing_a_draft_says_so(document: Path, db: None, body: str, said: str) -> None:
+def test_the_load_command_reports_that_it_published_a_draft(
+    document: Path, db: None, body: str, said: str
+) -> None:
     load(document)
     document.write_text(body, encoding="utf-8")
 
@@ -74,7 +78,7 @@ def test_publishing_a_draft_says_so(document: Path, db: None, body: str, said: s
     assert load(document, publish=True).startswith("Unchanged:")
 
 
-def test_a_page_says_what_it_lost(tmp_path: Path, db: None, client: Client) -> None:
+def test_loading_html_reports_what_was_dropped(tmp_path: Path, db: None, client: Client) -> None:
     path = tmp_path / "statement.html"
     path.write_text("<h1>Help is needed</h1><p>First <b>aid</b>.<img src=a><img src=b>")
 
@@ -106,7 +110,7 @@ def test_publishing_one_language_leaves_the_drafts_of_others_alone(
     assert StatementText.objects.get(published_at__isnull=False).language == "en"
 
 
-def test_a_statement_leads_to_the_only_petition_and_may_say_its_month(
+def test_a_loaded_statement_links_to_the_only_petition_and_shows_its_month(
     document: Path, petition: Petition, client: Client
 ) -> None:
     said = load(document, publish=True, dated="2020-02")
@@ -159,7 +163,7 @@ MARKED = "#Testford needs help\n\n# What we ask\n\n* **Aid** for [all](https://e
 
 
 @pytest.mark.parametrize(("name", "format_"), [("s.txt", None), ("s.md", "plain")])
-def test_plain_text_shows_every_character_and_says_that_it_was_read_so(
+def test_plain_text_is_shown_literally_and_reported_as_plain_text(
     tmp_path: Path, db: None, client: Client, name: str, format_: str | None
 ) -> None:
     (tmp_path / name).write_text(MARKED)
@@ -174,7 +178,7 @@ def test_plain_text_shows_every_character_and_says_that_it_was_read_so(
 
 
 @pytest.mark.parametrize(("name", "format_"), [("s.MD", None), ("s.txt", "markdown")])
-def test_markdown_is_read_by_the_files_name_or_where_it_is_asked_for(
+def test_markdown_is_recognised_by_file_name_or_format_option(
     tmp_path: Path, db: None, client: Client, name: str, format_: str | None
 ) -> None:
     (tmp_path / name).write_text(MARKED)
@@ -186,9 +190,7 @@ def test_markdown_is_read_by_the_files_name_or_where_it_is_asked_for(
     assert "* **" not in page
 
 
-def test_what_was_taken_for_plain_text_is_mended_by_loading_it_again(
-    tmp_path: Path, db: None
-) -> None:
+def test_loading_again_as_markdown_replaces_plain_text(tmp_path: Path, db: None) -> None:
     path = tmp_path / "s.txt"
     path.write_text(MARKED)
     load(path, publish=True)
@@ -219,7 +221,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_understood(tmp_path: Path, 
         (b"x" * 300 + b"\n\nText\n", "longer than"),
     ],
 )
-def test_a_file_that_cannot_be_used_gets_one_line_and_changes_nothing(
+def test_an_unusable_file_is_refused_with_one_line_and_changes_nothing(
     tmp_path: Path, db: None, content: bytes | None, words: str
 ) -> None:
     path = tmp_path / "s.txt"
@@ -233,20 +235,20 @@ def test_a_file_that_cannot_be_used_gets_one_line_and_changes_nothing(
     assert not Statement.objects.exists()
 
 
-def test_a_petition_that_does_not_exist_is_named(document: Path, db: None) -> None:
+def test_an_unknown_petition_is_named_in_the_error(document: Path, db: None) -> None:
     with pytest.raises(CommandError, match="no petition 'nonesuch'"):
         load(document, petition="nonesuch")
     assert not Statement.objects.exists()
 
 
-def test_where_two_petitions_are_and_none_is_named_the_command_says_that_it_leads_to_none(
+def test_the_command_links_no_petition_if_several_exist_and_none_is_named(
     document: Path, petition: Petition
 ) -> None:
     Petition.objects.create(slug="another")
     assert "It leads to no petition; name one with --petition." in load(document)
 
 
-def test_the_statement_leads_to_its_petition(
+def test_a_loaded_statement_links_to_the_named_petition(
     document: Path, petition: Petition, client: Client
 ) -> None:
     load(document, petition="protect", publish=True)
@@ -310,7 +312,7 @@ def test_a_text_by_staff_is_replaced_only_with_an_explicit_slug(
     assert "unchanged" in load(document).lower()
 
 
-def test_a_statement_that_leads_elsewhere_now_is_not_called_unchanged(
+def test_changing_the_linked_petition_is_reported_as_an_update(
     document: Path, petition: Petition
 ) -> None:
     load(document)

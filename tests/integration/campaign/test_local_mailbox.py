@@ -48,7 +48,7 @@ def test_the_newest_message_stands_first(client: Client, mailbox: Maildir) -> No
     assert "Amina &lt;amina@example.org&gt;" in page
 
 
-def test_many_messages_come_page_by_page(client: Client, mailbox: Maildir) -> None:
+def test_messages_are_paginated(client: Client, mailbox: Maildir) -> None:
     for number in range(51):
         deliver(mailbox, f"Message {number}.")
     assert "Message 0." not in client.get("/mailbox/").text
@@ -56,7 +56,7 @@ def test_many_messages_come_page_by_page(client: Client, mailbox: Maildir) -> No
     assert client.get("/mailbox/?page=nonsense").status_code == 200
 
 
-def test_a_messages_links_can_be_clicked_and_its_markup_is_only_text(
+def test_links_in_a_message_are_clickable_and_its_markup_is_escaped(
     client: Client, mailbox: Maildir
 ) -> None:
     page = client.get(f"/mailbox/{deliver(mailbox, 'Hello')}/").text
@@ -89,7 +89,9 @@ def test_a_message_without_html_has_no_frame(client: Client, mailbox: Maildir) -
 @pytest.mark.parametrize(
     "key", ["nobody", "..", "%2e%2e", "..%2fsecrets.env", "..%2f..%2f..%2fetc%2fpasswd", "a%00b"]
 )
-def test_no_key_leads_out_of_the_mailbox(client: Client, mailbox: Maildir, key: str) -> None:
+def test_path_traversal_in_a_message_key_is_refused(
+    client: Client, mailbox: Maildir, key: str
+) -> None:
     (mailbox.folder.parent / "secrets.env").write_text("SECRET_KEY=not for you")
     for end in ("/", "/html/"):
         response = client.get(f"/mailbox/{key}{end}")

@@ -80,7 +80,7 @@ def test_even_the_smallest_sample_has_every_state(petition: Petition) -> None:
     assert {*Signature.objects.values_list("state", flat=True)} == {*State.values} - {State.REFUSED}
 
 
-def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
+def test_a_sample_ends_with_a_burst_from_one_network_and_one_alert(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     call_command("seed_signatures", petition.slug, 200)
@@ -95,7 +95,7 @@ def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_large_sample_ends_with_a_script_that_a_moderator_cleans_up_by_its_domain(
+def test_a_large_sample_ends_with_a_bot_attack_that_is_removable_by_domain(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     call_command("seed_signatures", petition.slug, 2_000)
@@ -118,7 +118,7 @@ def test_a_large_sample_ends_with_a_script_that_a_moderator_cleans_up_by_its_dom
     assert Alert.objects.get(pk=alert.pk).is_decided
 
 
-def test_samples_are_mailed_and_nothing_is_sent_to_them(petition: Petition) -> None:
+def test_sample_mails_are_marked_as_sent_and_get_no_reminders(petition: Petition) -> None:
     """The cockpit told that 100 had signed and none was mailed."""
     sample_signatures.seed(petition=petition, total=100, days=2)
 
@@ -132,7 +132,7 @@ def test_samples_are_mailed_and_nothing_is_sent_to_them(petition: Petition) -> N
 
 
 @pytest.mark.parametrize("publishes_names", [False, True])
-def test_nobody_chose_what_the_form_does_not_offer(
+def test_samples_choose_a_public_name_only_if_the_petition_offers_it(
     petition: Petition, publishes_names: bool
 ) -> None:
     petition.publishes_names = publishes_names
@@ -166,7 +166,7 @@ def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(
         assert found == indexes_of(petition.pk, person_of(attempt), is_pending=is_pending)[:3]
 
 
-def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition, seed: Seed) -> None:
+def test_seeded_people_pass_the_validation_of_the_form(petition: Petition, seed: Seed) -> None:
     seed(petition=petition, total=300)
     scripts = set()
     for signer in Signer.objects.select_related("signature"):
@@ -178,9 +178,7 @@ def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition, see
     assert len(scripts) >= 5
 
 
-def test_slots_are_held_by_those_who_confirmed_and_by_nobody_else(
-    petition: Petition, seed: Seed
-) -> None:
+def test_only_confirmed_signatures_hold_slots(petition: Petition, seed: Seed) -> None:
     seed(petition=petition, total=300)
     unconfirmed = Signature.objects.filter(confirmed_at__isnull=True)
     assert not unconfirmed.filter(signer__slot__isnull=False).exists()
@@ -189,7 +187,7 @@ def test_slots_are_held_by_those_who_confirmed_and_by_nobody_else(
     assert confirmed.filter(signer__slot=2).exists()
 
 
-def test_the_withdrawn_have_nobody_behind_them(petition: Petition, seed: Seed) -> None:
+def test_withdrawn_samples_have_no_signer(petition: Petition, seed: Seed) -> None:
     seed(petition=petition, total=300)
     withdrawn = Signature.objects.filter(state=State.WITHDRAWN)
     assert withdrawn
@@ -222,9 +220,7 @@ def test_seeded_removals_restore_into_the_state_they_had(
     assert not tallies.differences(petition.pk)
 
 
-def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(
-    petition: Petition, seed: Seed
-) -> None:
+def test_seeded_places_exist_and_match_their_postcodes(petition: Petition, seed: Seed) -> None:
     place = Place.objects.get(code="E14001353")
     Postcode.objects.create(postcode="M145RX", place=place)
     seed(petition=petition, total=100)
@@ -237,7 +233,7 @@ def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(
         assert (home == UNKNOWN) == (not person["country"] and not person["postcode"])
 
 
-def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(
+def test_seeded_times_are_within_the_requested_days_and_already_truncated(
     petition: Petition, seed: Seed
 ) -> None:
     seed(petition=petition, total=300, days=20)
@@ -249,7 +245,7 @@ def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(
     assert retention.delete_expired_pending() == 0
 
 
-def test_ids_and_references_are_such_as_signing_gives(petition: Petition, seed: Seed) -> None:
+def test_seeded_ids_and_references_have_the_usual_format(petition: Petition, seed: Seed) -> None:
     seed(petition=petition, total=300)
     signatures = Signature.objects.all()
     assert {signature.id.version for signature in signatures} == {4}
@@ -270,7 +266,7 @@ def test_no_sample_is_older_than_the_opening(petition: Petition) -> None:
     assert not Signature.objects.filter(created_at__lt=petition.opens_at).exists()
 
 
-def test_a_sample_has_its_figures_at_once(petition: Petition) -> None:
+def test_seeding_counts_the_figures_at_once(petition: Petition) -> None:
     sample_signatures.seed(petition=petition, total=300)
 
     report = figure_tables.report(petition)
@@ -281,7 +277,7 @@ def test_a_sample_has_its_figures_at_once(petition: Petition) -> None:
     assert "United Kingdom" in [row[0] for row in countries.rows]
 
 
-def test_nothing_is_mailed_to_anybody(petition: Petition, seed: Seed) -> None:
+def test_seeding_queues_no_mail(petition: Petition, seed: Seed) -> None:
     seed(petition=petition, total=100)
     assert not Mail.objects.exclude(state=Mail.State.SENT).exists()
 
@@ -293,7 +289,7 @@ def test_seeding_again_adds_other_people(petition: Petition, seed: Seed) -> None
     assert not tallies.differences(petition.pk)
 
 
-def test_whoever_is_held_was_suspicious_and_a_moderator_reads_why(
+def test_held_samples_have_suspicious_signals_that_moderators_can_read(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     sample_signatures.seed(petition=petition, total=1_000)
@@ -313,7 +309,7 @@ def test_whoever_is_held_was_suspicious_and_a_moderator_reads_why(
         assert all(escape(said) in page for said in fraud_signals.sentences(one.signals))
 
 
-def test_removed_samples_were_decided_about_by_somebody_who_cannot_log_in(
+def test_removed_samples_were_decided_by_an_inactive_account(
     petition: Petition,
 ) -> None:
     sample_signatures.seed(petition=petition, total=300)
@@ -325,7 +321,7 @@ def test_removed_samples_were_decided_about_by_somebody_who_cannot_log_in(
         assert (one.decision.kind, one.decision.actor.is_active) == ("remove", False)
 
 
-def test_a_large_sample_by_several_processes_leaves_every_index_as_it_was(
+def test_seeding_in_several_processes_restores_every_index_and_constraint(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seeding, "LARGE", 100)
@@ -342,7 +338,7 @@ def test_a_large_sample_by_several_processes_leaves_every_index_as_it_was(
     assert not tallies.differences(petition.pk)
 
 
-def test_an_interruption_leaves_nothing(
+def test_an_interrupted_seeding_is_rolled_back(
     petition: Petition, seed: Seed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seeding, "BATCH", 10)
@@ -372,7 +368,7 @@ def test_production_refuses_samples(petition: Petition, settings: Any) -> None:
         (("protect", 5, "--days=0"), "From 1 to"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_invalid_arguments_are_refused_with_a_one_line_error(
     petition: Petition, arguments: tuple[Any, ...], says: str
 ) -> None:
     with pytest.raises(CommandError) as refused:

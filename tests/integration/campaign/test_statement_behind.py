@@ -31,7 +31,7 @@ def publish(slug: str, petition: Petition | None, *, is_featured: bool = False) 
     return statement
 
 
-def test_a_petition_without_one_leads_to_nobody_else_s(petition: Petition) -> None:
+def test_a_petition_without_a_public_statement_links_to_none(petition: Petition) -> None:
     publish("of-others", None, is_featured=True)
     draft = publish("draft", petition)
     draft.texts.update(published_at=None)

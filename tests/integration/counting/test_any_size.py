@@ -27,7 +27,7 @@ def _statement(petition: Petition) -> None:
     "path",
     ["/", "/ar/", "/statements/call/", "/petitions/protect/", "/api/v1/petitions/protect.json"],
 )
-def test_a_page_that_tells_the_count_reads_no_table_of_signatures(
+def test_pages_with_the_count_do_not_query_the_signature_tables(
     petition: Petition, path: str
 ) -> None:
     seeding.seed(petition=petition, total=100)

@@ -72,7 +72,7 @@ def timeline(page: str) -> list[str]:
     return [re.sub(r"<.*?>", "", title) for title in found]
 
 
-def test_what_happened_stands_on_both_pages_in_the_order_of_the_days(
+def test_milestones_are_shown_on_both_pages_in_chronological_order(
     petition: Petition, client: Client
 ) -> None:
     today = timezone.localdate()
@@ -91,7 +91,7 @@ def test_what_happened_stands_on_both_pages_in_the_order_of_the_days(
         assert page.count('class="ahead"') == page.count("Announced") == 1
 
 
-def test_its_words_are_markdown_on_the_pages_and_plain_in_the_feed(
+def test_milestone_text_is_markdown_on_pages_and_plain_in_the_feed(
     petition: Petition, client: Client
 ) -> None:
     told = tell(petition, Kind.OTHER, timezone.localdate() - DAY, en="A vigil")
@@ -124,7 +124,7 @@ def test_a_milestone_that_is_not_public_is_shown_nowhere(
     ("language", "title", "shown_in"),
     [("cy", "Cyflwynwyd", "cy"), ("ar", "Delivered", "en"), ("en", "Delivered", "en")],
 )
-def test_a_title_comes_in_the_readers_language_or_says_which_it_is(
+def test_a_milestone_title_is_in_the_readers_language_or_marked_with_its_own(
     petition: Petition, client: Client, language: str, title: str, shown_in: str
 ) -> None:
     tell(petition, Kind.HANDED_IN, en="Delivered", cy="Cyflwynwyd")
@@ -163,7 +163,7 @@ def test_a_closed_petition_says_what_happened_when_and_what_comes_next(
 @pytest.mark.parametrize(
     ("home", "government"), [("", "Government"), ("/ar", "الحكومة"), ("/cy", "Llywodraeth")]
 )
-def test_a_petition_to_others_is_not_said_to_be_one_to_the_government(
+def test_a_petition_to_another_addressee_does_not_mention_the_government(
     petition: Petition, client: Client, home: str, government: str
 ) -> None:
     Petition.objects.update(state=Petition.State.CLOSED, closes_at=timezone.now() - DAY)
@@ -183,7 +183,7 @@ def closed(client: Client, home: str) -> str:
     return str(words)
 
 
-def test_what_is_announced_has_not_happened(petition: Petition, client: Client) -> None:
+def test_a_future_milestone_does_not_count_as_reached(petition: Petition, client: Client) -> None:
     Petition.objects.update(closes_at=timezone.now() - DAY)
     tell(petition, Kind.HANDED_IN, timezone.localdate() + DAY)
     assert story().handed_in is None
@@ -198,7 +198,7 @@ def test_an_open_petition_can_be_signed_after_it_was_handed_in(
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_both_pages_say_that_no_number_obliges_anybody_here(
+def test_both_pages_say_that_no_number_of_signatures_obliges_a_response(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
     """Beside the goal, which stands there from 25 signatures."""
@@ -212,7 +212,7 @@ def test_both_pages_say_that_no_number_obliges_anybody_here(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_what_looks_like_markup_stays_text(petition: Petition, client: Client, title: str) -> None:
+def test_markup_in_milestones_is_escaped(petition: Petition, client: Client, title: str) -> None:
     milestone = tell(petition, Kind.OTHER)
     MilestoneText.objects.create(milestone=milestone, language="en", title=title, words=title)
     for path in (PAGE, PAGE + "progress/"):
@@ -223,7 +223,7 @@ def test_what_looks_like_markup_stays_text(petition: Petition, client: Client, t
     ET.fromstring(client.get("/feed.atom").content)  # noqa: S314 - our own
 
 
-def test_a_link_leads_out_without_telling_from_where(petition: Petition, client: Client) -> None:
+def test_a_milestone_link_sends_no_referrer(petition: Petition, client: Client) -> None:
     Milestone.objects.filter(pk=tell(petition, Kind.REPLY).pk).update(
         link="https://www.gov.uk/reply?a=1&b=2"
     )
@@ -232,9 +232,7 @@ def test_a_link_leads_out_without_telling_from_where(petition: Petition, client:
     assert link in page
 
 
-def test_the_feed_tells_what_happened_and_not_what_is_announced(
-    petition: Petition, client: Client
-) -> None:
+def test_the_feed_contains_past_milestones_only(petition: Petition, client: Client) -> None:
     tell(petition, Kind.REPLY, ar="ردّت الحكومة")
     tell(petition, Kind.DEBATE, timezone.localdate() + DAY)
     news = {
@@ -246,7 +244,7 @@ def test_the_feed_tells_what_happened_and_not_what_is_announced(
     assert not [title for title in news["en"] if "Debate" in title]
 
 
-def test_other_sites_read_milestones_in_every_language(petition: Petition, client: Client) -> None:
+def test_the_api_returns_milestones_in_every_language(petition: Petition, client: Client) -> None:
     milestone = tell(petition, Kind.HANDED_IN, date(2026, 3, 1), en="Handed in", cy="Cyflwynwyd")
     told: dict[str, Any] = json.loads(read(client, "/api/v1/petitions/protect/progress.json"))
     assert told["milestones"] == [
@@ -263,13 +261,13 @@ def test_other_sites_read_milestones_in_every_language(petition: Petition, clien
     ]
 
 
-def test_one_milestone_says_a_thing_once_in_a_language(petition: Petition) -> None:
+def test_a_milestone_has_at_most_one_text_per_language(petition: Petition) -> None:
     milestone = tell(petition, Kind.REPLY, en="The reply")
     with pytest.raises(IntegrityError), transaction.atomic():
         milestone.texts.create(language="en", title="Another")
 
 
-def test_an_organiser_enters_one_and_a_moderator_may_not(
+def test_organisers_can_add_milestones_and_moderators_cannot(
     petition: Petition, client: Client, organiser: User, moderator: User
 ) -> None:
     entered = {

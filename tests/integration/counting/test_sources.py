@@ -79,7 +79,7 @@ def page_of(browser: Client, address: str) -> check_email.Page:
     return check_email.Page.open(response["Location"].rstrip("/").rpartition("/")[2])
 
 
-def test_a_signature_from_a_partners_link_counts_for_the_partner_once_it_is_confirmed(
+def test_a_confirmed_signature_counts_for_the_partner_of_its_link(
     petition: Petition, browser: Client
 ) -> None:
     page = page_of(browser, f"{PAGE}?s=mosque")
@@ -91,7 +91,7 @@ def test_a_signature_from_a_partners_link_counts_for_the_partner_once_it_is_conf
     assert counted("whatsapp") == 0
 
 
-def test_the_button_pressed_again_counts_nothing_more(petition: Petition) -> None:
+def test_confirming_again_does_not_count_again(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
     for _ in range(3):
         confirm(signature_id)
@@ -106,7 +106,7 @@ def test_the_form_posts_to_the_url_of_its_page(petition: Petition, client: Clien
     assert b'<form method="post" action="#" novalidate>' in plain
 
 
-def test_the_code_survives_a_form_with_mistakes(petition: Petition, browser: Client) -> None:
+def test_the_source_survives_a_form_with_errors(petition: Petition, browser: Client) -> None:
     address = f"{PAGE}?s=mosque"
     answer = browser.post(address, typed(name=""))
     assert answer.status_code == 422
@@ -153,7 +153,7 @@ def test_a_corrected_attempt_keeps_its_source(petition: Petition, browser: Clien
         "&".join(f"a{n}=1" for n in range(500)),
     ],
 )
-def test_any_other_code_is_ignored_and_nothing_of_it_shows(
+def test_an_unknown_source_code_is_ignored_and_not_shown(
     petition: Petition, browser: Client, query: str
 ) -> None:
     page = page_of(browser, f"{PAGE}?{query}")
@@ -180,7 +180,7 @@ def test_the_code_of_a_partner_who_was_switched_off_is_ignored(
     assert "mosque" not in {count.source.code for count in sources.counts(petition)}
 
 
-def test_signing_with_a_source_is_one_statement_as_without(petition: Petition) -> None:
+def test_signing_with_a_source_takes_a_single_query(petition: Petition) -> None:
     sign(petition, somebody(1))
     with CaptureQueriesContext(connection) as captured:
         sign(petition, somebody(2))
@@ -198,7 +198,7 @@ def _hold(signature_id: UUID) -> None:
 
 
 @pytest.mark.parametrize("end", [confirm, _reject, _hold], ids=["confirmed", "removed", "held"])
-def test_a_signature_says_its_source_only_while_it_is_pending(
+def test_a_signature_stores_its_source_only_while_it_is_pending(
     petition: Petition, partner: Source, end: Any
 ) -> None:
     signature_id = sign(petition, somebody(1))
@@ -209,7 +209,9 @@ def test_a_signature_says_its_source_only_while_it_is_pending(
     assert Signature.objects.get(pk=signature_id).source_id is None
 
 
-def test_the_database_itself_sees_to_the_forgetting(petition: Petition, partner: Source) -> None:
+def test_a_database_trigger_clears_the_source_of_a_signature(
+    petition: Petition, partner: Source
+) -> None:
     """So no statement that changes a signature's state needs to know about sources."""
     signature_id = sign(petition, somebody(1))
     with connection.cursor() as cursor:
@@ -234,13 +236,13 @@ def test_a_refused_attempt_has_no_source(petition: Petition) -> None:
     assert Signature.objects.get().source_id is None
 
 
-def test_nothing_that_is_sealed_or_stored_of_a_signer_names_the_source(petition: Petition) -> None:
+def test_the_sealed_data_of_a_signer_has_no_source(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
     confirm(signature_id)
     assert "source" not in sealing.unsealed(Signer.objects.get(pk=signature_id))
 
 
-def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Petition) -> None:
+def test_subject_access_includes_the_source_while_it_is_stored(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
     recipient = sealing.recipient_of("person1@example.org")
 
@@ -251,7 +253,7 @@ def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Pet
     assert held["source"] is None
 
 
-def test_few_are_shown_as_none_and_more_in_steps_of_twenty_five(petition: Petition) -> None:
+def test_counts_of_sources_are_shown_in_steps_of_25(petition: Petition) -> None:
     several(petition, 1, 24)
     a_day_later()
     assert shown(petition, "mosque") == 0
@@ -265,7 +267,7 @@ def test_few_are_shown_as_none_and_more_in_steps_of_twenty_five(petition: Petiti
     assert (counted("mosque"), shown(petition, "mosque")) == (49, 25)
 
 
-def test_a_few_own_signatures_reveal_nothing_about_one_person(petition: Petition) -> None:
+def test_an_organisers_own_signatures_do_not_reveal_one_other_signature(petition: Petition) -> None:
     """An organiser confirms some through a code of their own and sends somebody that link."""
     several(petition, 1, 23)
     a_day_later()
@@ -294,7 +296,7 @@ def test_each_step_is_shown_late_by_a_secret_number(petition: Petition, partner:
     assert len({first_shown(f"{petition.pk} {code}", 1) for code in range(40)}) > 10
 
 
-def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
+def test_shown_counts_of_sources_change_only_once_a_day(petition: Petition) -> None:
     """Otherwise one could compare them with the list of signatures, and see whose changed them."""
     several(petition, 1, 26)
     assert shown(petition, "mosque") == 0
@@ -306,7 +308,7 @@ def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
     assert (counted("mosque"), shown(petition, "mosque")) == (52, 25)
 
 
-def test_the_shown_counts_and_the_stored_ones_change_day_at_the_same_time(
+def test_shown_and_stored_counts_of_sources_use_the_same_day(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In summer London's midnight comes an hour before that of UTC."""
@@ -378,7 +380,7 @@ def test_an_organiser_registers_a_partner_with_their_sites(admin: Client) -> Non
         "javascript:alert(1)",
     ],
 )
-def test_what_is_no_https_site_gets_into_no_header(admin: Client, origin: str) -> None:
+def test_a_partner_origin_must_be_a_plain_https_origin(admin: Client, origin: str) -> None:
     assert saved(admin, origins=origin).status_code == 200
     assert not Source.objects.filter(code="choir").exists()
 
@@ -401,7 +403,7 @@ def test_more_than_ten_sites_are_refused(admin: Client) -> None:
 @pytest.mark.parametrize(
     "code", ["<b>", "Choir", "a b", "-a", "a-", "a--b", "ü", "mosque", "a" * 33]
 )
-def test_a_code_that_could_do_harm_is_refused(admin: Client, code: str) -> None:
+def test_an_invalid_or_duplicate_source_code_is_refused(admin: Client, code: str) -> None:
     assert saved(admin, code=code).status_code == 200
     assert Source.objects.filter(is_channel=False).count() == 1
 
@@ -429,7 +431,9 @@ def test_a_moderator_sees_no_partners(moderator: User) -> None:
     assert client.get(ADMIN).status_code == 403
 
 
-def test_organisers_see_the_counts_beside_the_petition(petition: Petition, admin: Client) -> None:
+def test_organisers_see_stepped_source_counts_on_the_petition_form(
+    petition: Petition, admin: Client
+) -> None:
     several(petition, 1, 27)
     several(petition, 31, 34, "whatsapp")
     a_day_later()
@@ -443,7 +447,7 @@ def test_organisers_see_the_counts_beside_the_petition(petition: Petition, admin
     assert not {"27", "4"} & set(words.split())
 
 
-def test_a_petition_that_is_being_added_has_no_counts_yet(admin: Client) -> None:
+def test_the_add_form_of_a_petition_opens_without_counts(admin: Client) -> None:
     assert admin.get("/admin/petitions/petition/add/").status_code == 200
 
 
@@ -455,7 +459,7 @@ def test_the_counts_of_sources_take_two_queries(
         sources.counts(petition)
 
 
-def test_every_button_and_paper_has_a_channel_that_counts(
+def test_every_share_link_and_printout_uses_a_registered_channel(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The migration creates exactly the channels that are used in links."""
@@ -477,7 +481,7 @@ def test_every_button_and_paper_has_a_channel_that_counts(
     assert used == set(migration.CHANNELS)
 
 
-def test_the_shard_of_a_count_says_nothing_of_the_signature(
+def test_the_shard_of_a_source_count_is_independent_of_the_signature_id(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the shard depended on their ids, they would all count in one row."""
@@ -533,7 +537,7 @@ def test_a_statement_carries_a_registered_code_on_to_the_petition(
 @pytest.mark.parametrize(
     "query", ["", "s=unknown", "s=switched-off", "s=%3Cscript%3E", "s=mosque%27--", "x=mosque"]
 )
-def test_what_is_not_registered_is_carried_nowhere(
+def test_an_unregistered_source_is_not_added_to_links(
     statement: Petition, client: Client, query: str
 ) -> None:
     Source.objects.create(code="switched-off", name="Gone", is_active=False)
@@ -556,13 +560,13 @@ def test_what_is_not_registered_is_carried_nowhere(
         "%73=mosque",
     ],
 )
-def test_a_query_string_that_a_proxy_may_read_otherwise_has_no_source(query: str) -> None:
+def test_an_ambiguous_query_string_has_no_source(query: str) -> None:
     """Otherwise such a cache would serve the page with its code to other readers."""
     assert sources.carried({"QUERY_STRING": "a=1&s=Mosque&b"}) == "mosque"
     assert sources.carried({"QUERY_STRING": query}) == ""
 
 
-def test_each_source_is_given_its_own_page_from_the_cache(
+def test_each_source_has_its_own_cached_page(
     statement: Petition, client: Client, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -594,7 +598,7 @@ def test_many_codes_cost_one_query_per_cache_lifetime(statement: Petition) -> No
     assert len(queries) == 1
 
 
-def test_who_reads_the_statement_first_counts_for_the_link_they_came_by(
+def test_a_source_is_carried_through_the_statement_to_the_signature(
     statement: Petition, browser: Client
 ) -> None:
     told = browser.get("/?s=mosque").content.decode()

@@ -38,7 +38,7 @@ def _wait_until_both_wait() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("guarded", [False, True])
-def test_batches_that_move_the_same_places_deadlock_unless_they_keep_one_order(
+def test_concurrent_batches_deadlock_without_a_consistent_lock_order(
     petition: Petition, guarded: bool, sign: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for batch in (FORWARDS, BACKWARDS):
@@ -75,7 +75,7 @@ def test_batches_that_move_the_same_places_deadlock_unless_they_keep_one_order(
 
 
 @pytest.mark.django_db
-def test_changes_are_all_refused_if_one_tally_would_fall_below_zero(petition: Petition) -> None:
+def test_a_batch_is_rolled_back_if_a_tally_would_become_negative(petition: Petition) -> None:
     tallies.move(petition.pk, {(ABROAD, 0): 1, (UNKNOWN, 0): 3})
 
     with pytest.raises(tallies.TallyBroken), transaction.atomic():

@@ -13,7 +13,7 @@ TRIGGERS = {
 
 
 @pytest.mark.django_db
-def test_the_database_has_the_triggers_that_the_program_counts_on() -> None:
+def test_the_database_has_exactly_the_expected_triggers() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """

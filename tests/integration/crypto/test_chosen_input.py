@@ -80,7 +80,9 @@ def stored_bytes(*, of: UUID | None = None) -> set[bytes]:
         want_no_mail,
     ],
 )
-def test_nothing_of_a_form_equals_what_its_address_did_before(petition: Petition, act: Act) -> None:
+def test_a_pending_form_shares_no_stored_bytes_with_earlier_acts_of_its_address(
+    petition: Petition, act: Act
+) -> None:
     act(petition)
     before = stored_bytes()
     assert before
@@ -92,7 +94,7 @@ def test_nothing_of_a_form_equals_what_its_address_did_before(petition: Petition
 
 
 @pytest.mark.parametrize("typed_address", [AMINA.email, "amina+made-up@example.org"])
-def test_a_request_for_a_link_leaves_the_same_rows_whether_or_not_its_mailbox_has_signed(
+def test_a_link_request_stores_the_same_mail_rows_for_signers_and_strangers(
     petition: Petition, typed_address: str
 ) -> None:
     """Mallory asks for the signatures of an alias of Amina's, which anybody can make up."""
@@ -115,7 +117,7 @@ def test_a_request_for_a_link_leaves_the_same_rows_whether_or_not_its_mailbox_ha
     assert rows_of_a_request() == nobody
 
 
-def test_a_form_that_waits_for_a_day_has_the_same_reminder_whether_or_not_its_person_has_signed(
+def test_a_pending_form_stores_the_same_reminder_for_signers_and_strangers(
     petition: Petition,
 ) -> None:
     """Mallory sends a form in Amina's name, with her address, and waits."""
@@ -140,7 +142,7 @@ def test_a_form_that_waits_for_a_day_has_the_same_reminder_whether_or_not_its_pe
     assert len(sent.outbox) == mailed + 2
 
 
-def test_nothing_of_a_confirmed_signature_equals_one_of_the_same_person_elsewhere(
+def test_confirmed_signatures_on_two_petitions_share_no_stored_bytes(
     petition: Petition,
 ) -> None:
     """By a hand-in list of one petition, whose rows have references, a copy of the database tells
@@ -166,19 +168,19 @@ def test_nothing_of_a_confirmed_signature_equals_one_of_the_same_person_elsewher
     assert {one.signature.pk for one in shown} == {signature.pk for signature in signatures}
 
 
-def test_the_comparison_finds_what_is_equal(petition: Petition) -> None:
+def test_two_pending_forms_of_one_person_share_four_indexes(petition: Petition) -> None:
     first, second = sign(petition, AMINA), sign(petition, AMINA)
     # Three indexes of the signer, one of the mail: this much one form tells of another that waits.
     assert len(stored_bytes(of=first) & stored_bytes(of=second)) == 4
 
 
-def test_the_page_of_a_form_does_not_tell_its_row(petition: Petition) -> None:
+def test_the_check_page_token_does_not_contain_the_signature_id(petition: Petition) -> None:
     attempt_id = sign(petition, AMINA)
     page = Page(attempt_id, petition.slug, AMINA).seal()
     assert attempt_id.bytes not in tokens._unb64(page)
 
 
-def test_confirming_gives_mails_and_signer_the_indexes_of_the_confirmed(petition: Petition) -> None:
+def test_confirming_replaces_the_pending_indexes_of_signer_and_mails(petition: Petition) -> None:
     signature = sign_and_confirm(petition, AMINA)
     wanted = sealing.indexes_of(petition.pk, sealing.person_of(AMINA), is_pending=False)
     assert sealing.stored(signature.signer)[:3] == wanted[:3]
@@ -196,7 +198,7 @@ LONGEST = (
 )  # fmt: skip
 
 
-def test_all_that_the_form_takes_is_sealed_at_one_length(petition: Petition) -> None:
+def test_signers_have_sealed_values_of_equal_length_for_all_valid_input(petition: Petition) -> None:
     for attempt in LONGEST:
         sign(petition, attempt)
     with connection.cursor() as cursor:
@@ -206,7 +208,7 @@ def test_all_that_the_form_takes_is_sealed_at_one_length(petition: Petition) -> 
 
 
 @pytest.mark.parametrize("name", ["\U0001e900" * 151, "a" * 201])
-def test_a_name_that_would_be_longer_is_refused_with_a_sentence(
+def test_a_name_over_the_length_limit_is_refused_with_an_error(
     petition: Petition, browser: Client, name: str
 ) -> None:
     page = browser.post("/petitions/protect/", typed(name=name))

@@ -57,7 +57,7 @@ def indexes_of(signature: Signature) -> bytes:
 
 
 @pytest.mark.parametrize("meanwhile", [BOTH_OLD_FIRST, BOTH])
-def test_who_signed_under_the_old_key_and_signs_again_under_the_new_one_counts_once(
+def test_signing_again_after_an_index_key_rotation_counts_once(
     petition: Petition, ring: Any, meanwhile: Ring
 ) -> None:
     sign_and_confirm(petition)
@@ -77,7 +77,7 @@ def test_the_household_rule_holds_over_both_keys(petition: Petition, ring: Any) 
     assert set(Signer.objects.exclude(slot=None).values_list("slot", flat=True)) == {1, 2}
 
 
-def test_who_typed_under_the_old_key_confirms_under_the_new_one(
+def test_a_form_stored_under_the_old_index_key_is_deduplicated_when_confirmed(
     petition: Petition, ring: Any
 ) -> None:
     typed_before = sign(petition)
@@ -88,9 +88,7 @@ def test_who_typed_under_the_old_key_confirms_under_the_new_one(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_name_kept_back_under_one_key_is_kept_back_under_the_other(
-    petition: Petition, ring: Any
-) -> None:
+def test_withholding_the_name_applies_across_index_keys(petition: Petition, ring: Any) -> None:
     shown = sign_and_confirm(petition, DAVID)
     ring(index=BOTH)
     again = Attempt(name=DAVID.name, email=DAVID.email, country="JO", name_use="withheld")
@@ -100,7 +98,7 @@ def test_a_name_kept_back_under_one_key_is_kept_back_under_the_other(
 
 
 @pytest.mark.parametrize("rotated", [False, True])
-def test_withdrawing_takes_the_attempts_under_every_key_along(
+def test_withdrawing_deletes_pending_attempts_under_every_index_key(
     petition: Petition, ring: Any, rotated: bool
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -117,7 +115,7 @@ def test_withdrawing_takes_the_attempts_under_every_key_along(
 
 
 @pytest.mark.parametrize("sought", [AMINA.email, AMINA.name, "M14 5RX"])
-def test_a_moderator_finds_an_address_a_name_or_a_postcode_under_every_key(
+def test_the_moderators_search_finds_signers_under_every_index_key(
     petition: Petition, ring: Any, moderator: User, client: Client, sought: str
 ) -> None:
     mine = sign_and_confirm(petition)
@@ -135,7 +133,7 @@ def test_a_moderator_finds_an_address_a_name_or_a_postcode_under_every_key(
     assert mine.spoken_reference in found()
 
 
-def test_a_rule_about_one_address_holds_under_the_key_it_was_made_with(db: None, ring: Any) -> None:
+def test_an_address_rule_made_under_an_old_index_key_still_matches(db: None, ring: Any) -> None:
     blocked = rules.Listed(mailboxes={rules.address_index("a.mina@gmail.com")})
     ring(index=BOTH)
 
@@ -143,7 +141,9 @@ def test_a_rule_about_one_address_holds_under_the_key_it_was_made_with(db: None,
     assert not blocked.has_mailbox(DAVID.email)
 
 
-def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring: Any) -> None:
+def test_the_old_index_key_is_not_needed_after_rotate_index_key(
+    petition: Petition, ring: Any
+) -> None:
     for person in (AMINA, BASHIR, DAVID):
         sign_and_confirm(petition, person)
     before = {row.pk: row.slot for row in Signer.objects.all()}
@@ -177,7 +177,7 @@ def test_rotating_twice_changes_nothing(
     assert "Looked at 1: 0 changed, 0 of them held" in capsys.readouterr().out
 
 
-def test_a_comparison_interrupted_under_the_old_key_begins_anew_under_the_new_one(
+def test_an_interrupted_reindex_restarts_under_the_new_index_key(
     petition: Petition, ring: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those behind its cursor stand under the old key still."""
@@ -205,7 +205,7 @@ def test_rotating_without_the_old_key_in_the_ring_is_refused(petition: Petition,
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("guarded", [False, True])
-def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
+def test_concurrent_confirmations_under_two_index_keys_need_the_locks_of_both(
     petition: Petition, ring: Any, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without them each finds the mailbox empty under its own key, and the constraint refuses one
@@ -228,7 +228,7 @@ def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
 # --- Sealing keys ------------------------------------------------------------------------
 
 
-def test_what_an_old_key_sealed_opens_and_is_sealed_anew_by_the_command(
+def test_the_reseal_command_moves_values_to_the_new_sealing_key(
     petition: Petition, ring: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ids = [sign(petition, person) for person in (AMINA, BASHIR, DAVID)]
@@ -248,7 +248,7 @@ def names(ids: list[UUID]) -> list[str]:
     return [sealing.unsealed(Signer.objects.get(pk=pk))["name"] for pk in ids]
 
 
-def test_after_an_interruption_sealing_goes_on(
+def test_resealing_continues_after_an_interruption(
     petition: Petition, ring: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [sign(petition, person) for person in (AMINA, BASHIR, DAVID)]
@@ -267,7 +267,7 @@ def test_after_an_interruption_sealing_goes_on(
     assert len(names(ids)) == 3
 
 
-def test_what_no_key_opens_is_left_and_said(petition: Petition, ring: Any) -> None:
+def test_the_reseal_command_reports_values_that_no_key_opens(petition: Petition, ring: Any) -> None:
     sign(petition)
     ring(sealing=ONLY_NEW)
     sign(petition, DAVID)
@@ -278,7 +278,7 @@ def test_what_no_key_opens_is_left_and_said(petition: Petition, ring: Any) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sealing_anew_never_overwrites_what_somebody_corrects_at_that_moment(
+def test_resealing_skips_a_locked_row_and_keeps_its_concurrent_correction(
     petition: Petition, ring: Any
 ) -> None:
     corrected, other = sign(petition), sign(petition, DAVID)
@@ -306,7 +306,7 @@ def test_sealing_anew_never_overwrites_what_somebody_corrects_at_that_moment(
     assert names([corrected, other]) == ["بشير مثال", "David Sample"]
 
 
-def test_the_check_says_what_hangs_on_each_key(
+def test_check_keys_lists_the_rows_that_need_each_key(
     petition: Petition, ring: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sign_and_confirm(petition)
@@ -331,7 +331,7 @@ def test_the_check_says_what_hangs_on_each_key(
     assert "No signer needs an older sealing or index key." in said
 
 
-def test_refused_attempts_hang_on_no_key(petition: Petition, ring: Any) -> None:
+def test_refused_attempts_need_no_key(petition: Petition, ring: Any) -> None:
     refused = Screening(is_refused=True)
     submit.store(petition=petition, attempt=AMINA, screening=refused)
     ring(sealing=BOTH, index=BOTH)
@@ -374,7 +374,7 @@ def test_changing_secret_key_leaves_links_and_data_working(
     assert tallies.total(petition.pk) == 2
 
 
-def test_holding_secret_key_forges_no_link_and_tests_no_address(
+def test_secret_key_alone_cannot_forge_a_link_or_test_an_address(
     petition: Petition, client: Client, settings: Settings
 ) -> None:
     signature_id = sign(petition)

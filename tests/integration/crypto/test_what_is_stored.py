@@ -38,7 +38,7 @@ def person() -> dict[str, str]:
     return sealing.unsealed(Signer.objects.get())
 
 
-def test_name_address_and_home_are_sealed_as_typed_and_tidied(
+def test_the_sealed_signer_has_the_normalised_name_address_and_postcode(
     petition: Petition, browser: Client
 ) -> None:
     signature = post(
@@ -53,7 +53,7 @@ def test_name_address_and_home_are_sealed_as_typed_and_tidied(
 
 
 @pytest.mark.parametrize("name_use", Signature.NameUse.values)
-def test_the_choice_for_the_name_is_kept(
+def test_the_submitted_name_choice_is_stored(
     petition: Petition, browser: Client, name_use: str
 ) -> None:
     Petition.objects.update(publishes_names=True)
@@ -61,14 +61,14 @@ def test_the_choice_for_the_name_is_kept(
 
 
 @pytest.mark.parametrize(("box", "wanted"), [("", False), ("on", True)])
-def test_news_is_wanted_only_by_those_who_ticked_it(
+def test_wants_updates_is_stored_only_if_the_box_was_ticked(
     petition: Petition, browser: Client, box: str, wanted: bool
 ) -> None:
     assert post(browser, updates=box).wants_updates is wanted
 
 
 @pytest.mark.parametrize("typed_besides", ["", "M14 5RX"])
-def test_whoever_would_rather_not_say_leaves_no_postcode(
+def test_i_would_rather_not_say_stores_no_postcode(
     petition: Petition, browser: Client, typed_besides: str
 ) -> None:
     signature = post(browser, postcode=typed_besides, postcode_unsaid="on")
@@ -78,7 +78,7 @@ def test_whoever_would_rather_not_say_leaves_no_postcode(
 
 
 @pytest.mark.parametrize("typed_besides", ["", "11118", "M14 5RX"])
-def test_somebody_abroad_leaves_a_country_and_no_postcode(
+def test_a_signer_abroad_has_a_country_and_no_postcode_stored(
     petition: Petition, browser: Client, typed_besides: str
 ) -> None:
     signature = post(browser, residence="abroad", country="TR", postcode=typed_besides)
@@ -87,7 +87,7 @@ def test_somebody_abroad_leaves_a_country_and_no_postcode(
     assert signature.place_id == "abroad"
 
 
-def test_somebody_in_the_uk_leaves_no_country(petition: Petition, browser: Client) -> None:
+def test_a_signer_in_the_uk_has_no_country_stored(petition: Petition, browser: Client) -> None:
     signature = post(browser, country="TR")
 
     assert person() == AMINA
@@ -97,7 +97,7 @@ def test_somebody_in_the_uk_leaves_no_country(petition: Petition, browser: Clien
 @pytest.mark.parametrize(
     ("path", "language"), [(f"/ar{PAGE}", "ar"), (f"/cy{PAGE}", "cy"), (PAGE, "en")]
 )
-def test_the_language_of_the_page_is_the_signers(
+def test_the_language_of_the_petition_page_is_stored(
     petition: Petition, browser: Client, path: str, language: str
 ) -> None:
     post(browser, path)
@@ -105,7 +105,7 @@ def test_the_language_of_the_page_is_the_signers(
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_the_version_that_stood_on_the_page_is_the_one_that_was_signed(
+def test_the_text_version_shown_on_the_page_is_stored(
     petition: Petition, browser: Client, second_version: None, version: int
 ) -> None:
     """Also that of a page which was opened before the newer version came."""

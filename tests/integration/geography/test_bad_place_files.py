@@ -79,14 +79,14 @@ FLAGS, METHOD = 2, 4
         pytest.param(FLAGS, 1, id="password"),
     ],
 )
-def test_a_zip_with_another_compression_must_be_unpacked_first(
+def test_a_zip_with_unsupported_compression_or_a_password_is_refused(
     constituencies: None, tmp_path: Path, offset: int, value: int
 ) -> None:
     path = patched(published.postcodes_zip(tmp_path), offset, value)
     assert "Unpack it first" in refusal("import_postcodes", path)
 
 
-def test_a_truncated_download_must_be_repeated(constituencies: None, tmp_path: Path) -> None:
+def test_a_truncated_postcode_zip_is_refused(constituencies: None, tmp_path: Path) -> None:
     whole = published.postcodes_zip(tmp_path).read_bytes()
     broken = tmp_path / "NSPL_AUG_2026.zip"
     broken.write_bytes(whole[: len(whole) // 2])
@@ -96,7 +96,7 @@ def test_a_truncated_download_must_be_repeated(constituencies: None, tmp_path: P
 
 
 @pytest.mark.parametrize("inside", ["NSPL_AUG_2026_UK.zip", "xl/worksheets/sheet1.xml"])
-def test_a_zip_of_a_zip_and_a_workbook_hold_no_csv(
+def test_a_zip_without_a_csv_file_is_refused(
     constituencies: None, tmp_path: Path, inside: str
 ) -> None:
     path = tmp_path / "NSPL_AUG_2026.xlsx"
@@ -131,7 +131,9 @@ def test_a_truncated_table_of_names_is_refused(places: None, tmp_path: Path, cut
 
 
 @pytest.mark.parametrize("pseudo", ["E99999999", "L99999999", "M99999999", "W99999999 "])
-def test_pseudo_areas_become_no_constituency(places: None, tmp_path: Path, pseudo: str) -> None:
+def test_pseudo_areas_are_not_imported_as_constituencies(
+    places: None, tmp_path: Path, pseudo: str
+) -> None:
     table = names(tmp_path, NAMES, f"{pseudo},(pseudo) none,,1", MONA)
     hexes = {**published.HEXES, pseudo.strip(): {"n": "none", "region": "E12000001"}}
 
@@ -142,9 +144,7 @@ def test_pseudo_areas_become_no_constituency(places: None, tmp_path: Path, pseud
 
 
 @pytest.mark.parametrize("code", ["E06000001", "E12000001", "W92000004", "S12000033", "E05016114"])
-def test_codes_of_other_areas_are_no_constituencies(
-    places: None, tmp_path: Path, code: str
-) -> None:
+def test_codes_of_other_areas_are_refused(places: None, tmp_path: Path, code: str) -> None:
     path = names(tmp_path, NAMES, MONA, f"{code},Elsewhere,,2")
     assert f"'{code}' is not the code of a constituency" in refusal("import_constituencies", path)
 
@@ -153,7 +153,7 @@ def test_codes_of_other_areas_are_no_constituencies(
     ("encoding", "separator"),
     [("utf-16", "\t"), ("utf-16", ","), ("utf-8", "\t"), ("utf-8-sig", ";"), ("utf-8", ";")],
 )
-def test_a_table_of_names_is_read_as_spreadsheets_save_it(
+def test_a_names_table_may_have_the_encodings_and_separators_of_spreadsheets(
     places: None, tmp_path: Path, encoding: str, separator: str
 ) -> None:
     Place.objects.filter(pk="W07000097").update(name_cy="")
@@ -167,7 +167,7 @@ def test_a_table_of_names_is_read_as_spreadsheets_save_it(
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp850", "mac_roman"])
-def test_a_table_in_another_encoding_must_be_saved_as_utf_8(
+def test_a_names_table_in_a_legacy_encoding_is_refused(
     places: None, tmp_path: Path, encoding: str
 ) -> None:
     path = names(tmp_path, NAMES, MONA, encoding=encoding)
@@ -227,13 +227,13 @@ def test_a_file_of_one_nation_is_imported_if_its_constituencies_are_known(
 
 
 @pytest.mark.parametrize("nested", ["[" * 100_000, '{"hexes":' * 100_000])
-def test_a_map_that_nests_without_end_is_refused(places: None, tmp_path: Path, nested: str) -> None:
+def test_a_deeply_nested_map_is_refused(places: None, tmp_path: Path, nested: str) -> None:
     path = tmp_path / "deep.hexjson"
     path.write_text(nested)
     assert "is neither a HexJSON" in refusal("import_constituencies", path)
 
 
-def test_an_enormous_map_is_not_read(places: None, tmp_path: Path) -> None:
+def test_an_oversized_map_is_refused_without_being_read(places: None, tmp_path: Path) -> None:
     path = tmp_path / "enormous.hexjson"
     with path.open("wb") as file:
         file.truncate(1 << 30)
@@ -259,7 +259,7 @@ def test_an_enormous_map_is_not_read(places: None, tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_file_of_endless_lines_does_not_fill_the_memory(
+def test_a_file_with_endless_lines_is_refused_with_bounded_memory(
     constituencies: None, tmp_path: Path, begin: str, filler: bytes, told: str
 ) -> None:
     path = tmp_path / "NSPL_AUG_2026.zip"
@@ -280,7 +280,7 @@ def test_a_file_of_endless_lines_does_not_fill_the_memory(
     "start",
     [b"\x1f\x8b\x08\x00", b"BZh91AY", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07"],
 )
-def test_another_kind_of_archive_must_be_unpacked_first(
+def test_an_unsupported_archive_format_is_refused(
     constituencies: None, tmp_path: Path, start: bytes
 ) -> None:
     path = tmp_path / "NSPL_AUG_2026_UK.csv.gz"
@@ -289,7 +289,7 @@ def test_another_kind_of_archive_must_be_unpacked_first(
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
-def test_postcodes_in_an_undeclared_encoding_must_be_saved_as_utf_8(
+def test_postcodes_in_an_undeclared_encoding_are_refused(
     constituencies: None, tmp_path: Path, encoding: str
 ) -> None:
     path = published.postcodes(tmp_path)
@@ -415,7 +415,9 @@ def test_postcodes_with_the_constituencies_of_two_years_are_refused(
     assert "the constituencies of several years: pcon10cd, pcon24cd" in told
 
 
-def test_an_edition_may_lose_a_few(constituencies: None, tmp_path: Path) -> None:
+def test_losing_up_to_1000_postcodes_needs_no_acceptance(
+    constituencies: None, tmp_path: Path
+) -> None:
     whole = ("M14 5RX", "", RUSHOLME)
     call_command("import_postcodes", edition(tmp_path, [whole, *many(GORTON, 1_000)]))
     call_command("import_postcodes", edition(tmp_path, [whole], "NSPL_NOV_2026_UK.csv"))
@@ -453,12 +455,14 @@ def test_spaces_around_values_and_other_separators_are_read(
     }  # fmt: skip
 
 
-def test_spaces_as_separators_are_no_table(constituencies: None, tmp_path: Path) -> None:
+def test_a_table_separated_by_spaces_is_refused(constituencies: None, tmp_path: Path) -> None:
     path = published.postcodes(tmp_path, published.csv_lines().replace(",", " "))
     assert "has no columns pcds and pcon" in refusal("import_postcodes", path)
 
 
-def test_a_map_of_one_name_that_is_no_text_is_refused(places: None, tmp_path: Path) -> None:
+def test_a_map_with_an_empty_name_and_a_non_text_region_is_refused(
+    places: None, tmp_path: Path
+) -> None:
     path = tmp_path / "odd.hexjson"
     path.write_text(json.dumps({"hexes": {GORTON: {"n": "", "region": ["E12000002"]}}}))
     assert "has no name" in refusal("import_constituencies", path)

@@ -50,7 +50,7 @@ def refusal(command: str, path: Path, **options: Any) -> str:
     return str(refused.value)
 
 
-def test_the_map_of_constituencies_gives_names_and_regions(
+def test_a_hexjson_map_imports_constituencies_with_names_and_regions(
     places: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Place.objects.constituencies().delete()
@@ -63,9 +63,7 @@ def test_the_map_of_constituencies_gives_names_and_regions(
     assert "4 constituencies, 4 of them new" in capsys.readouterr().out
 
 
-def test_the_table_of_names_adds_welsh_names_and_leaves_regions_alone(
-    places: None, tmp_path: Path
-) -> None:
+def test_a_names_table_adds_welsh_names_and_keeps_regions(places: None, tmp_path: Path) -> None:
     Place.objects.update(name_cy="")
     table = tmp_path / "names.csv"
     table.write_text(
@@ -101,7 +99,7 @@ def test_a_new_site_has_the_650_constituencies_with_regions_and_welsh_names(db: 
     assert (record.kind, record.rows) == (PlaceFile.Kind.CONSTITUENCIES, 650)
 
 
-def test_the_file_that_ships_names_source_and_licence_and_has_a_place_for_each_on_the_map() -> None:
+def test_the_shipped_constituency_file_has_source_licence_and_map_positions() -> None:
     lines = SHIPPED.read_text(encoding="utf-8").splitlines()
     notes = " ".join(line for line in lines if line.startswith("#"))
     assert "Office for National Statistics" in notes
@@ -110,7 +108,7 @@ def test_the_file_that_ships_names_source_and_licence_and_has_a_place_for_each_o
     assert len({(row["q"], row["r"]) for row in rows}) == len(rows) == 650
 
 
-def test_the_constituencies_that_an_operator_imported_stay_as_they_are(
+def test_the_data_migration_keeps_imported_constituencies(
     constituencies: None,
 ) -> None:
     migration = import_module("petitions.migrations.0002_data")
@@ -123,7 +121,7 @@ def test_the_constituencies_that_an_operator_imported_stay_as_they_are(
     assert Place.objects.constituencies().count() == 650
 
 
-def test_constituencies_again_change_nothing_but_the_record(
+def test_importing_constituencies_again_changes_only_the_import_record(
     constituencies: None, tmp_path: Path
 ) -> None:
     before = list(Place.objects.order_by("pk").values())
@@ -160,7 +158,7 @@ def _hexes(code: str = GORTON, **changes: str) -> str:
         ),
     ],
 )
-def test_a_spoilt_map_is_refused_in_one_line_and_changes_nothing(
+def test_an_invalid_map_is_refused_with_a_one_line_error_and_changes_nothing(
     constituencies: None, tmp_path: Path, spoilt: str, told: str
 ) -> None:
     path = tmp_path / "spoilt.hexjson"
@@ -179,7 +177,7 @@ def test_a_table_without_codes_and_names_is_refused(constituencies: None, tmp_pa
 
 
 @pytest.mark.parametrize("header", [published.NSPL, published.ONSPD], ids=["NSPL", "ONSPD"])
-def test_postcodes_come_in_from_either_table_with_those_no_longer_in_use(
+def test_postcodes_are_imported_from_nspl_and_onspd_including_terminated_ones(
     constituencies: None, tmp_path: Path, header: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = published.postcodes(tmp_path, published.csv_lines(header=header))
@@ -196,7 +194,9 @@ def test_postcodes_come_in_from_either_table_with_those_no_longer_in_use(
     )
 
 
-def test_the_zip_is_read_as_it_was_downloaded(constituencies: None, tmp_path: Path) -> None:
+def test_postcodes_are_imported_from_the_downloaded_zip(
+    constituencies: None, tmp_path: Path
+) -> None:
     path = published.postcodes_zip(tmp_path)
 
     call_command("import_postcodes", path)
@@ -208,14 +208,18 @@ def test_the_zip_is_read_as_it_was_downloaded(constituencies: None, tmp_path: Pa
     assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_the_same_file_again_writes_no_row(constituencies: None, tmp_path: Path) -> None:
+def test_importing_the_same_postcodes_again_writes_no_row(
+    constituencies: None, tmp_path: Path
+) -> None:
     path = published.postcodes(tmp_path)
     first, again = (postcodes.import_file(path) for _ in range(2))
     assert (first.changed, first.gone) == (6, 0)
     assert (again.changed, again.gone) == (0, 0)
 
 
-def test_a_newer_edition_moves_adds_and_deletes(constituencies: None, tmp_path: Path) -> None:
+def test_a_newer_edition_updates_adds_and_deletes_postcodes(
+    constituencies: None, tmp_path: Path
+) -> None:
     call_command("import_postcodes", published.postcodes(tmp_path))
     moved, added = ("M14 5RX", "", GORTON), ("M14 5RY", "", RUSHOLME)
     newer = [moved, added, *ROWS[1:2], *ROWS[3:6]]
@@ -261,7 +265,7 @@ def _without(column: str) -> str:
         pytest.param(published.csv_lines()[:-120], "breaks off in line 10", id="broken off"),
     ],
 )  # fmt: skip
-def test_another_table_is_refused_in_one_line_and_changes_nothing(
+def test_an_unusable_postcode_table_is_refused_with_a_one_line_error(
     constituencies: None, tmp_path: Path, text: str, told: str
 ) -> None:
     call_command("import_postcodes", published.postcodes(tmp_path))
@@ -273,7 +277,7 @@ def test_another_table_is_refused_in_one_line_and_changes_nothing(
     assert PlaceFile.objects.filter(kind=PlaceFile.Kind.POSTCODES).count() == 1
 
 
-def test_no_file_a_damaged_zip_and_bytes_that_are_no_text_are_refused(
+def test_a_missing_damaged_or_binary_postcode_file_is_refused(
     constituencies: None, tmp_path: Path
 ) -> None:
     assert "cannot be read" in refusal("import_postcodes", tmp_path / "NSPL_AUG_2026.zip")
@@ -288,15 +292,13 @@ def test_no_file_a_damaged_zip_and_bytes_that_are_no_text_are_refused(
     assert not stored()
 
 
-def test_without_constituencies_postcodes_say_what_comes_first(
-    places: None, tmp_path: Path
-) -> None:
+def test_importing_postcodes_requires_constituencies_first(places: None, tmp_path: Path) -> None:
     Place.objects.constituencies().delete()
     path = published.postcodes(tmp_path)
     assert "run import_constituencies first" in refusal("import_postcodes", path)
 
 
-def test_a_silent_file_name_needs_the_edition_to_be_said(
+def test_a_file_name_without_an_edition_requires_the_edition_option(
     constituencies: None, tmp_path: Path
 ) -> None:
     path = published.postcodes(tmp_path, name="postcodes.csv")
@@ -310,7 +312,9 @@ def test_a_silent_file_name_needs_the_edition_to_be_said(
 
 
 @pytest.mark.parametrize("said", ["2026", "2026-13", "May", "2026-05-01"])
-def test_an_edition_is_a_month(constituencies: None, tmp_path: Path, said: str) -> None:
+def test_the_edition_option_must_be_a_month(
+    constituencies: None, tmp_path: Path, said: str
+) -> None:
     path = str(published.postcodes(tmp_path))
     with pytest.raises(CommandError, match="a month, such as 2026-08"):
         call_command("import_postcodes", path, f"--edition={said}")

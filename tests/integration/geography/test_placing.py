@@ -53,7 +53,7 @@ def test_signatures_move_to_their_constituency_and_totals_stay(
     assert "3 signatures have their constituency now. 1 stay without" in capsys.readouterr().out
 
 
-def test_a_second_run_changes_nothing_and_a_newer_edition_moves_nobody(
+def test_placed_signatures_are_not_moved_by_a_second_run_or_newer_postcodes(
     petition: Petition, tmp_path: Path
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -66,7 +66,7 @@ def test_a_second_run_changes_nothing_and_a_newer_edition_moves_nobody(
     assert counts(petition) == {RUSHOLME: 1}
 
 
-def test_a_second_run_unseals_nobody_until_another_edition_is_imported(
+def test_place_signatures_unseals_signers_again_only_after_another_import(
     petition: Petition,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -113,7 +113,7 @@ def test_a_signature_corrected_meanwhile_keeps_its_new_place(
     assert counts(petition) == {UNKNOWN: 1}
 
 
-def test_a_signature_placed_while_it_is_not_counted_counts_there_later(
+def test_pending_and_removed_signatures_are_placed_and_count_there_later(
     petition: Petition, tmp_path: Path, moderator: object
 ) -> None:
     pending = sign(petition, AMINA)
@@ -175,7 +175,7 @@ def test_a_signer_who_cannot_be_unsealed_is_skipped(petition: Petition, tmp_path
     assert counts(petition) == {GORTON: 1, UNKNOWN: 1}
 
 
-def test_batches_cover_all_petitions(
+def test_placing_covers_all_signatures_in_batches(
     petition: Petition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(placing, "BATCH", 2)

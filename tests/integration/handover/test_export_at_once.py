@@ -33,7 +33,7 @@ def started(petition: Petition) -> Export:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_many_are_removed_an_export_has_each_signature_once_and_waits_for_nobody(
+def test_an_export_during_a_bulk_removal_has_each_signature_once(
     many: Petition, moderator: User, settings: Settings
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 10_000
@@ -57,7 +57,7 @@ def test_while_many_are_removed_an_export_has_each_signature_once_and_waits_for_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_exports_at_once_are_each_whole(many: Petition) -> None:
+def test_two_concurrent_exports_are_both_complete(many: Petition) -> None:
     files: list[bytes] = []
 
     def run() -> None:
@@ -81,7 +81,7 @@ def test_two_exports_at_once_are_each_whole(many: Petition) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("purpose", ["hand-in", "supporters"])
-def test_under_the_timeout_of_the_web_an_export_notes_its_progress_while_it_reads(
+def test_an_export_with_a_client_side_timeout_stores_its_progress_while_reading(
     many: Petition, monkeypatch: pytest.MonkeyPatch, purpose: str
 ) -> None:
     """With a wait callback psycopg2 refuses a second statement on a busy connection."""

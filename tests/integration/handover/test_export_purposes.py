@@ -65,7 +65,9 @@ def crowd(petition: Petition) -> Petition:
     return petition
 
 
-def test_news_goes_to_those_who_asked_and_may_still_be_mailed(petition: Petition) -> None:
+def test_the_supporters_export_contains_only_subscribers_who_may_be_mailed(
+    petition: Petition,
+) -> None:
     wants_news(petition, "Asked Example")
     wants_news(petition, "Quiet Example", name_use="withheld")
     sign_and_confirm(petition, Attempt(name="No News", email="no@example.org", name_use="public"))
@@ -81,7 +83,7 @@ def test_news_goes_to_those_who_asked_and_may_still_be_mailed(petition: Petition
     ]
 
 
-def test_addresses_are_not_in_the_order_of_the_hand_in_list(petition: Petition) -> None:
+def test_the_supporters_export_is_not_in_the_order_of_the_hand_in_list(petition: Petition) -> None:
     """Side by side they would show where somebody lives who withheld their name."""
     people = {wants_news(petition, f"Person {letter} Example").pk: letter for letter in ALPHABET}
     handed_in = [name for _reference, name, *_rest in lines(petition, "hand-in")]
@@ -92,7 +94,7 @@ def test_addresses_are_not_in_the_order_of_the_hand_in_list(petition: Petition) 
     assert addressed != handed_in
 
 
-def test_the_last_addresses_are_not_those_at_the_end_of_the_hand_in_list(
+def test_the_supporters_export_is_shuffled_to_its_last_rows(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "FIRST_BATCH", 4)
@@ -110,7 +112,7 @@ def wants_person(petition: Petition, name: str) -> str:
     return sealing.unsealed(wants_news(petition, name).signer)["email"]
 
 
-def test_the_numbers_by_constituency_are_those_of_the_count(crowd: Petition) -> None:
+def test_the_by_constituency_export_agrees_with_the_tally(crowd: Petition) -> None:
     assert lines(crowd, "by-constituency") == [
         ("E14000001", "Large", "London", "26"),
         ("E14000002", "Small", "London", "2"),
@@ -121,7 +123,7 @@ def test_the_numbers_by_constituency_are_those_of_the_count(crowd: Petition) -> 
     assert lines(crowd, "by-constituency", last_day=today - timedelta(days=1)) == []
 
 
-def test_research_gets_weeks_and_places_and_no_group_under_25(crowd: Petition) -> None:
+def test_the_research_export_has_weeks_and_places_and_no_group_under_25(crowd: Petition) -> None:
     monday = timezone.localdate() - timedelta(days=timezone.localdate().weekday())
     # Two small places together are four: left out.
     assert lines(crowd, "research") == [(str(monday), "Large")] * 26
@@ -135,7 +137,7 @@ def test_research_gets_weeks_and_places_and_no_group_under_25(crowd: Petition) -
     assert len(found) == 52
 
 
-def test_one_persons_data_is_all_of_theirs_and_nobody_elses(petition: Petition) -> None:
+def test_the_person_export_contains_only_the_data_of_that_person(petition: Petition) -> None:
     amina = sign_and_confirm(petition, AMINA)
     sign_and_confirm(petition, DAVID)
     (row,) = lines(None, "person", AMINA.email, proof="answered our mail")
@@ -146,7 +148,7 @@ def test_one_persons_data_is_all_of_theirs_and_nobody_elses(petition: Petition) 
     assert lines(None, "person", "nobody@example.org", proof="x") == []
 
 
-def test_the_address_of_one_person_is_in_no_record(petition: Petition) -> None:
+def test_the_person_export_does_not_record_the_address(petition: Petition) -> None:
     sign_and_confirm(petition, AMINA)
     lines(None, "person", AMINA.email, proof="answered our mail")
     kept = [str(value) for row in Export.objects.values() for value in row.values()]
@@ -154,7 +156,7 @@ def test_the_address_of_one_person_is_in_no_record(petition: Petition) -> None:
     assert not [value for value in kept if AMINA.email in value]
 
 
-def test_who_looks_up_people_one_by_one_is_stopped_and_on_record(organiser: User) -> None:
+def test_person_exports_are_audited_and_have_an_hourly_limit(organiser: User) -> None:
     for _ in range(exports.LOOKS_AN_HOUR):
         export = Export(purpose="person", why="x", proof="x")
         exports.start(export=export, actor=organiser, screen="here")
@@ -190,26 +192,26 @@ def test_an_export_can_be_limited_to_days_to_a_place_or_to_petitions_in_a_state(
     assert lines(None, "research", petition_state="closed") == []
 
 
-def test_the_number_of_rows_shown_beforehand_is_that_of_the_file(crowd: Petition) -> None:
+def test_the_predicted_number_of_rows_is_that_of_the_file(crowd: Petition) -> None:
     export = Export(petition=crowd, purpose="hand-in")
     assert purposes.of(export).about() == len(lines(crowd, "hand-in")) == 30
 
 
-def test_a_large_number_is_estimated_and_not_counted(
+def test_a_large_number_of_export_rows_is_estimated(
     crowd: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.handover.reading.COUNTED_EXACTLY", 5)
     assert purposes.of(Export(petition=crowd, purpose="hand-in")).about() >= 6
 
 
-def test_people_who_withdraw_are_told_only_of_files_about_people(crowd: Petition) -> None:
+def test_withdrawing_signers_are_told_only_about_files_with_personal_data(crowd: Petition) -> None:
     lines(crowd, "research")
     lines(crowd, "supporters")
     told = Export.objects.with_signatures_of(crowd.pk, since=timezone.now() - timedelta(days=1))
     assert [export.purpose for export in told] == ["supporters"]
 
 
-def test_organisers_read_what_each_purposes_file_may_be_used_for() -> None:
+def test_the_organisers_handbook_lists_the_retention_period_of_each_purpose() -> None:
     page = (Path(settings.BASE_DIR) / "docs" / "organisers.md").read_text()
     for purpose in purposes.PURPOSES.values():
         (line,) = [line for line in page.splitlines() if line.startswith(f"| {purpose.label} |")]

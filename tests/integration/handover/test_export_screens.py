@@ -39,7 +39,7 @@ def form(petition: Petition, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_an_organiser_comes_from_the_petition_and_leaves_with_the_file(
+def test_an_organiser_downloads_an_export_starting_from_the_petition(
     petition: Petition, page: Client, organiser: User
 ) -> None:
     sign_and_confirm(petition)
@@ -69,7 +69,7 @@ def test_an_organiser_comes_from_the_petition_and_leaves_with_the_file(
     )
 
 
-def test_the_list_for_news_cannot_be_limited_to_a_place_or_days(
+def test_the_supporters_export_cannot_be_limited_to_a_place_or_days(
     petition: Petition, page: Client
 ) -> None:
     """Otherwise two files of one row each show where somebody lives who withheld their name."""
@@ -91,13 +91,15 @@ def test_the_list_for_news_cannot_be_limited_to_a_place_or_days(
     assert Export.objects.filter(purpose="supporters").count() == 1
 
 
-def test_the_page_names_no_government_to_whom_a_petition_may_not_be_addressed(page: Client) -> None:
+def test_the_export_pages_do_not_assume_a_government_as_addressee(page: Client) -> None:
     for name in PURPOSES:
         assert "Government" not in page.get(f"{NEW}{name}/").content.decode()
 
 
 @pytest.mark.parametrize("purpose", [name for name in PURPOSES if name != "person"])
-def test_every_purpose_leaves_as_a_workbook(petition: Petition, page: Client, purpose: str) -> None:
+def test_every_purpose_can_be_exported_as_xlsx(
+    petition: Petition, page: Client, purpose: str
+) -> None:
     sign_and_confirm(petition)
     response = page.post(f"{NEW}{purpose}/", form(petition, file_format="xlsx"))
     book = openpyxl.load_workbook(io.BytesIO(response.getvalue()))
@@ -109,7 +111,9 @@ def test_every_purpose_leaves_as_a_workbook(petition: Petition, page: Client, pu
     assert PURPOSES[purpose].allowed in note
 
 
-def test_a_file_for_a_recipient_is_opened_by_nobody_else(petition: Petition, page: Client) -> None:
+def test_an_export_for_a_recipient_is_encrypted_with_their_public_key(
+    petition: Petition, page: Client
+) -> None:
     sign_and_confirm(petition, Attempt(name="ليلى", email="l@example.org", name_use="public"))
     mine = pyrage.x25519.Identity.generate()
     sent = form(petition, recipient=f" {mine.to_public()} ")
@@ -145,7 +149,7 @@ def test_an_invalid_form_shows_its_errors_and_sends_no_file(
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
-def test_the_number_of_rows_is_shown_in_steps_without_a_reason_and_recorded(
+def test_counting_export_rows_needs_no_reason_is_rounded_and_audited(
     petition: Petition,
     page: Client,
     organiser: User,
@@ -172,14 +176,18 @@ def test_the_last_possible_day_is_accepted_as_last_day(petition: Petition, page:
 
 
 @pytest.mark.parametrize("name", ["why", "proof"])
-def test_no_address_stays_on_record_in_clear(petition: Petition, page: Client, name: str) -> None:
+def test_an_export_reason_or_proof_with_an_email_address_is_refused(
+    petition: Petition, page: Client, name: str
+) -> None:
     sent = form(petition, address=AMINA.email, proof="answered our mail")
     answer = page.post(f"{NEW}person/", {**sent, name: f"answered from {AMINA.email}"})
     assert "Do not write an email address here." in answer.content.decode()
     assert not Export.objects.exists()
 
 
-def test_pressing_twice_takes_one_file(petition: Petition, page: Client) -> None:
+def test_submitting_the_export_form_twice_creates_one_export(
+    petition: Petition, page: Client
+) -> None:
     sent = form(petition)
     page.post(f"{NEW}hand-in/", sent).getvalue()
     again = page.post(f"{NEW}hand-in/", sent).content.decode()
@@ -188,7 +196,7 @@ def test_pressing_twice_takes_one_file(petition: Petition, page: Client) -> None
     assert Export.objects.count() == 1
 
 
-def test_only_the_exporter_sees_the_progress_which_is_that_of_the_record(
+def test_the_progress_of_an_export_is_visible_only_to_its_actor(
     petition: Petition, page: Client, client: Client, moderator: User
 ) -> None:
     sign_and_confirm(petition)
@@ -208,7 +216,7 @@ def test_only_the_exporter_sees_the_progress_which_is_that_of_the_record(
     assert client.get(progress).status_code == 404
 
 
-def test_a_download_that_breaks_off_leaves_a_record_of_the_rows(
+def test_an_interrupted_download_records_the_rows_sent(
     petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.handover.reading.FIRST_BATCH", 1)
@@ -228,7 +236,7 @@ def test_a_download_that_breaks_off_leaves_a_record_of_the_rows(
     assert "broke off, 1 row<" in page.get("/admin/petitions/export/").content.decode()
 
 
-def test_a_moderator_reads_who_may(
+def test_the_export_pages_tell_a_moderator_which_organiser_to_ask(
     petition: Petition, moderator: User, organiser: User, client: Client
 ) -> None:
     client.force_login(moderator)
@@ -241,7 +249,7 @@ def test_a_moderator_reads_who_may(
     assert not Export.objects.exists()
 
 
-def test_one_person_is_answered_with_a_proof_and_the_address_is_in_no_url(
+def test_the_person_export_requires_a_proof_and_does_not_log_the_address(
     petition: Petition, page: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -256,7 +264,7 @@ def test_one_person_is_answered_with_a_proof_and_the_address_is_in_no_url(
     assert AMINA.email not in caplog.text
 
 
-def test_too_many_people_in_an_hour_are_refused_on_the_page(
+def test_person_exports_over_the_hourly_limit_are_answered_with_429(
     petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "LOOKS_AN_HOUR", 1)
@@ -289,7 +297,7 @@ def take(petition: Petition, organiser: User) -> Take:
     return take
 
 
-def test_whoever_took_a_file_is_reminded_once_on_the_day(petition: Petition, take: Take) -> None:
+def test_the_exporter_is_reminded_once_on_the_deletion_day(petition: Petition, take: Take) -> None:
     sign_and_confirm(petition)
     due, _later = take(0), take(1)
     assert [exports.send_reminders(), exports.send_reminders()] == [1, 0]
@@ -302,7 +310,7 @@ def test_whoever_took_a_file_is_reminded_once_on_the_day(petition: Petition, tak
         assert never not in letter.subject + letter.body.partition("http")[0]
 
 
-def test_without_an_address_of_their_own_the_organisation_is_reminded(
+def test_the_organisation_is_reminded_if_the_exporter_has_no_email_address(
     petition: Petition, take: Take
 ) -> None:
     sign_and_confirm(petition)
@@ -311,7 +319,7 @@ def test_without_an_address_of_their_own_the_organisation_is_reminded(
     assert mail.outbox[0].to == ["privacy@example.org"]
 
 
-def test_a_reminder_that_was_not_taken_is_tried_again(
+def test_an_undelivered_deletion_reminder_is_sent_again(
     petition: Petition, take: Take, settings: Any
 ) -> None:
     sign_and_confirm(petition)

@@ -64,20 +64,20 @@ def test_the_hand_in_list_has_names_only_where_allowed_and_nothing_else(petition
         assert never not in raw.decode()
 
 
-def test_an_export_starts_with_the_mark_that_excel_needs_for_arabic(petition: Petition) -> None:
+def test_an_export_starts_with_a_utf_8_byte_order_mark(petition: Petition) -> None:
     sign_and_confirm(petition, Attempt(name="ليلى مثال", email="l@example.org", name_use="public"))
     _export, raw = exported(petition)
     assert raw.startswith(b"\xef\xbb\xbf")
     assert "ليلى مثال" in raw.decode()
 
 
-def test_a_name_that_is_a_formula_is_harmless(petition: Petition) -> None:
+def test_a_formula_in_a_name_is_escaped_in_an_export(petition: Petition) -> None:
     sign_and_confirm(petition, Attempt(name="=cmd(A)", email="f@example.org", name_use="public"))
     _export, raw = exported(petition)
     assert rows_of(raw)[1][1] == "'=cmd(A)"
 
 
-def test_the_digest_on_record_tests_no_name(petition: Petition) -> None:
+def test_the_recorded_digest_of_an_export_cannot_be_used_to_guess_names(petition: Petition) -> None:
     """With a dump, which has all of a row but the name, names could be tried against the digest."""
     sign_and_confirm(petition)
     export, raw = exported(petition)
@@ -162,7 +162,7 @@ def test_a_running_export_records_its_progress(
     assert Export.objects.get().state == Export.State.RUNNING
 
 
-def test_page_api_and_export_agree(petition: Petition, client: Client) -> None:
+def test_api_export_and_tally_have_the_same_count(petition: Petition, client: Client) -> None:
     for person in (AMINA, BASHIR, DAVID):
         sign_and_confirm(petition, person)
     _export, raw = exported(petition)
@@ -170,7 +170,7 @@ def test_page_api_and_export_agree(petition: Petition, client: Client) -> None:
     assert len(rows_of(raw)) - 1 == told == tallies.total(petition.pk) == 3
 
 
-def test_many_batches_hold_every_signature_once(
+def test_an_export_in_many_batches_contains_every_signature_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "FIRST_BATCH", 2)
@@ -198,7 +198,7 @@ def test_a_signature_whose_signer_is_erased_keeps_its_row(petition: Petition) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_signer_that_cannot_be_unsealed_breaks_off_the_export_which_is_recorded(
+def test_an_export_is_recorded_as_broken_if_a_signer_cannot_be_unsealed(
     petition: Petition,
 ) -> None:
     seeding.seed(petition=petition, total=2_000)
@@ -211,7 +211,7 @@ def test_a_signer_that_cannot_be_unsealed_breaks_off_the_export_which_is_recorde
     assert Export.objects.get().rows == 0
 
 
-def test_an_export_leaves_the_web_process_whose_connections_have_a_client_side_timeout(
+def test_an_export_works_on_a_connection_with_a_client_side_timeout(
     petition: Petition,
 ) -> None:
     """There COPY does not work."""
@@ -224,7 +224,7 @@ def test_an_export_leaves_the_web_process_whose_connections_have_a_client_side_t
     assert len(rows_of(raw)) == 2
 
 
-def test_the_command_writes_a_file_that_only_its_owner_reads(
+def test_export_signatures_writes_a_file_readable_only_by_its_owner(
     petition: Petition, tmp_path: Path
 ) -> None:
     sign_and_confirm(petition)
@@ -238,7 +238,7 @@ def test_the_command_writes_a_file_that_only_its_owner_reads(
         call_command("export_signatures", "protect", purpose="hand-in", output=target)
 
 
-def test_the_command_names_the_petitions_there_are(petition: Petition) -> None:
+def test_export_signatures_lists_the_petitions_for_an_unknown_slug(petition: Petition) -> None:
     with pytest.raises(CommandError, match="There are: protect"):
         call_command("export_signatures", "nonesuch", purpose="hand-in")
 
@@ -251,7 +251,7 @@ def test_the_command_names_the_petitions_there_are(petition: Petition) -> None:
         ({"why": "x" * 301}, "at most 300 characters"),
     ],
 )
-def test_the_command_refuses_what_the_form_refuses_and_records_nothing(
+def test_export_signatures_refuses_invalid_options_and_records_nothing(
     petition: Petition, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     target = tmp_path / "list.csv"
@@ -261,7 +261,7 @@ def test_the_command_refuses_what_the_form_refuses_and_records_nothing(
     assert not Export.objects.exists()
 
 
-def test_only_signers_whose_name_or_country_is_in_the_file_are_read_and_each_once(
+def test_an_export_reads_only_signers_with_a_name_or_country_in_it_and_each_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "BATCH", 100)

@@ -84,7 +84,7 @@ def purpose_of(name: str) -> str:
     return name.rpartition("-")[0]
 
 
-def test_pandas_reads_every_file_whole(files: Files) -> None:
+def test_pandas_reads_every_export_file_completely(files: Files) -> None:
     as_text: Any = {"dtype": str, "keep_default_na": False}
     for name, content in files.items():
         read = pd.read_csv if name.endswith("csv") else pd.read_excel

@@ -40,7 +40,7 @@ def loose(page: str, name: str) -> list[str]:
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
 @pytest.mark.parametrize(("name", "addressee"), [(ARABIC, MINISTRY), (LATIN, OFFICE)])
-def test_the_organisation_and_the_addressee_are_kept_apart_from_the_sentence_around_them(
+def test_organisation_and_addressee_are_bidi_isolated_on_every_page(
     petition: Petition, client: Client, home: str, name: str, addressee: str
 ) -> None:
     Visitor(petition, "en").publish_statement()
@@ -60,7 +60,7 @@ def test_the_organisation_and_the_addressee_are_kept_apart_from_the_sentence_aro
 
 
 @pytest.mark.parametrize("path", ["petitions/protect/", "", "share/partner/mosque/protect/"])
-def test_an_addressee_in_another_language_is_left_out_of_the_sentence_around_it(
+def test_an_addressee_in_another_language_is_omitted_from_the_heading(
     petition: Petition, client: Client, path: str
 ) -> None:
     """ "عريضة إلى the British Government" reads well in neither language."""
@@ -79,7 +79,7 @@ def test_an_addressee_in_another_language_is_left_out_of_the_sentence_around_it(
     assert f'<bdi lang="en">{TEXTS["en"][1]}</bdi>' in client.get(f"/{path}").content.decode()
 
 
-def test_what_is_consented_to_names_the_organisation_so_too(
+def test_the_organisation_is_bidi_isolated_in_the_consent_text(
     petition: Petition, browser: Client
 ) -> None:
     Organisation.objects.update(name=ARABIC)
@@ -89,7 +89,7 @@ def test_what_is_consented_to_names_the_organisation_so_too(
     assert words in browser.post("/petitions/protect/", typed(name="")).content.decode()
 
 
-def test_a_name_is_escaped_all_the_same(petition: Petition, client: Client) -> None:
+def test_organisation_and_addressee_names_are_escaped(petition: Petition, client: Client) -> None:
     Organisation.objects.update(name="<b>SBC</b> & 100%s")
     PetitionText.objects.update(addressee="<i>Them</i>")
     organisation.invalidate()

@@ -46,12 +46,12 @@ def test_addresses_of_one_mailbox_have_one_index(petition: Petition) -> None:
     assert bytes(first.petition_mailbox_ix) == bytes(second.petition_mailbox_ix)
 
 
-def test_nobody_can_edit_the_rules_nor_see_what_a_comparison_found(admin_client: Client) -> None:
+def test_alias_rules_and_reindexings_are_not_in_the_admin(admin_client: Client) -> None:
     for model in (*MODELS, "reindexing"):
         assert admin_client.get(f"/admin/petitions/{model}/").status_code == 404
     assert not Permission.objects.filter(content_type__model__in=MODELS).exists()
 
 
-def test_a_new_site_notes_the_rules_of_its_release(db: None) -> None:
+def test_a_new_site_stores_the_fingerprint_of_its_alias_rules(db: None) -> None:
     assert Reindexing.objects.get().rules == providers.FINGERPRINT
     assert not reindex.is_due()

@@ -63,7 +63,7 @@ def value_of(page: str, field: str) -> str:
     ],
     ids=ascii,
 )
-def test_what_was_meant_is_what_is_kept(
+def test_typed_text_is_normalised_before_it_is_stored(
     petition: Petition, browser: Client, field: str, entered: str, read: str
 ) -> None:
     assert stored(browser, **{field: entered})[field] == read
@@ -72,12 +72,14 @@ def test_what_was_meant_is_what_is_kept(
 @pytest.mark.parametrize(
     "name", ["Ami\u202ena", "\u202dAmina", "Ami\x07na", "Ami\ufffdna"], ids=ascii
 )
-def test_what_deceives_is_refused(petition: Petition, browser: Client, name: str) -> None:
+def test_a_name_with_deceptive_characters_is_refused(
+    petition: Petition, browser: Client, name: str
+) -> None:
     assert "You have used a character that we cannot accept." in refused(browser, name=name)
 
 
 @LANGUAGES
-def test_another_reading_of_a_postcode_is_shown_and_taken_at_the_next_press(
+def test_a_corrected_postcode_is_suggested_and_accepted_on_resubmission(
     petition: Petition, browser: Client, language: str
 ) -> None:
     page = refused(browser, language, postcode="W1A OAA")
@@ -116,7 +118,7 @@ def test_a_postcode_outside_the_uk_offers_its_country(
 @pytest.mark.parametrize(
     "changes", [{"residence": "abroad", "country": "GI"}, {"postcode_unsaid": "on"}]
 )
-def test_a_postcode_that_is_not_wanted_stops_nobody(
+def test_a_postcode_that_is_not_needed_is_ignored(
     petition: Petition, browser: Client, changes: dict[str, str]
 ) -> None:
     person = stored(browser, postcode="GX11 1AA", **changes)
@@ -125,7 +127,7 @@ def test_a_postcode_that_is_not_wanted_stops_nobody(
 
 
 @LANGUAGES
-def test_a_slip_that_makes_an_address_invalid_is_asked_about(
+def test_an_email_address_with_an_invalid_typo_gets_a_suggestion(
     petition: Petition, browser: Client, language: str
 ) -> None:
     page = refused(browser, language, email="anna@gmail..com")
@@ -136,7 +138,7 @@ def test_a_slip_that_makes_an_address_invalid_is_asked_about(
 
 
 @LANGUAGES
-def test_an_address_with_other_letters_is_told_what_to_do(
+def test_an_address_with_non_ascii_letters_is_refused_with_an_explanation(
     petition: Petition, browser: Client, language: str
 ) -> None:
     page = refused(browser, language, email="josé@example.org")
@@ -150,7 +152,7 @@ def test_an_address_with_other_letters_is_told_what_to_do(
     assert value_of(page, "email") == "josé@example.org"
 
 
-def test_what_is_shown_as_read_holds_no_markup(petition: Petition, browser: Client) -> None:
+def test_markup_in_a_suggested_correction_is_escaped(petition: Petition, browser: Client) -> None:
     page = browser.post(PATHS["en"], typed(postcode="<b>GX11 1AA", email='"><b>x</b>@gmail..com'))
 
     assert b"<b>" not in page.content
@@ -163,7 +165,7 @@ def test_what_is_shown_as_read_holds_no_markup(petition: Petition, browser: Clie
         ("amina@example.org", "Your email address goes into the next field."),
     ],
 )
-def test_a_refused_name_is_told_what_to_do(
+def test_a_refused_name_is_answered_with_an_explanation(
     petition: Petition, browser: Client, name: str, says: str
 ) -> None:
     assert says in refused(browser, name=name)
@@ -172,7 +174,7 @@ def test_a_refused_name_is_told_what_to_do(
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", "Robert'); DROP TABLE--", "Amina evil.co.uk"]
 )
-def test_markup_in_a_name_is_inert_and_held_for_a_moderator(
+def test_a_name_with_code_is_stored_as_typed_and_held(
     petition: Petition, browser: Client, name: str
 ) -> None:
     assert stored(browser, name=name)["name"] == name
@@ -180,7 +182,7 @@ def test_markup_in_a_name_is_inert_and_held_for_a_moderator(
     assert (signature.verdict, signature.signals) == ("hold", ["name-code"])
 
 
-def test_a_message_keeps_its_flags_and_lines_and_nothing_invisible(
+def test_an_enquiry_keeps_emoji_and_line_breaks_and_no_invisible_characters(
     petition: Petition, browser: Client
 ) -> None:
     form = {

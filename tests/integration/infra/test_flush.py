@@ -12,7 +12,7 @@ _GROUPS: list[list[int]] = []
 
 # In the order of this file: each run finds what the one before it has left.
 @pytest.mark.parametrize("run", ["first", "second"])
-def test_rows_are_gone_and_a_role_that_lost_its_permissions_has_them_again(run: str) -> None:
+def test_the_flush_between_tests_deletes_rows_and_restores_role_permissions(run: str) -> None:
     moderators = Group.objects.get(name=MODERATORS)
     assert moderators.permissions.exists(), run
     assert not User.objects.exists(), run
@@ -23,7 +23,7 @@ def test_rows_are_gone_and_a_role_that_lost_its_permissions_has_them_again(run: 
 
 
 @pytest.mark.parametrize("run", ["first", "second"])
-def test_rows_are_gone_and_roles_that_nobody_changed_are_the_same_rows(run: str) -> None:
+def test_the_flush_between_tests_keeps_unchanged_roles(run: str) -> None:
     found = sorted(Group.objects.values_list("pk", flat=True))
     assert len(found) == 3
     if run == "second":

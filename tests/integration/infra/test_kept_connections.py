@@ -17,7 +17,7 @@ def backend() -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_a_connection_that_lives_is_kept() -> None:
+def test_a_live_persistent_connection_is_reused() -> None:
     before = backend()
 
     assert connection.is_usable()
@@ -25,7 +25,7 @@ def test_a_connection_that_lives_is_kept() -> None:
 
 
 @direct
-def test_a_connection_that_the_server_ended_is_replaced() -> None:
+def test_a_connection_terminated_by_the_server_is_replaced() -> None:
     before = backend()
     database = connection.settings_dict
     other = psycopg2.connect(host=database["HOST"], user=database["USER"], dbname=database["NAME"])

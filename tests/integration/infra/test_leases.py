@@ -46,7 +46,7 @@ def let_time_pass(duration: timedelta) -> None:
     Lease.objects.update(expires_at=F("expires_at") - duration)
 
 
-def test_a_lease_needs_no_connection_while_the_work_lasts() -> None:
+def test_a_lease_is_held_without_a_database_connection() -> None:
     with locks.lease("sweep") as is_acquired:
         connection.close()
         assert is_acquired
@@ -64,7 +64,7 @@ def test_no_transaction_is_open_while_the_work_lasts() -> None:
         assert cursor.fetchone() == (0,)
 
 
-def test_the_lease_of_a_process_that_was_killed_runs_out() -> None:
+def test_the_lease_of_a_killed_process_expires() -> None:
     assert locks._take("sweep", uuid4())
 
     let_time_pass(locks.LEASE - timedelta(seconds=5))
@@ -73,7 +73,7 @@ def test_the_lease_of_a_process_that_was_killed_runs_out() -> None:
     assert is_free()
 
 
-def test_work_that_lasts_longer_than_its_lease_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_is_renewed_during_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(locks, "RENEW_EVERY", 0.2)
 
@@ -82,7 +82,7 @@ def test_work_that_lasts_longer_than_its_lease_keeps_it(monkeypatch: pytest.Monk
         assert not elsewhere(is_free)
 
 
-def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_is_not_renewed_can_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "LEASE", timedelta(seconds=1))
 
     with locks.lease("sweep"):
@@ -90,7 +90,7 @@ def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.Monke
         assert elsewhere(is_free)
 
 
-def test_who_stood_still_neither_renews_nor_gives_back_what_somebody_else_has(
+def test_a_former_holder_neither_renews_nor_releases_a_lost_lease(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "RENEW_EVERY", 0.1)
@@ -103,7 +103,7 @@ def test_who_stood_still_neither_renews_nor_gives_back_what_somebody_else_has(
     assert "the lease of sweep ran out" in caplog.text
 
 
-def test_it_is_never_taken_inside_a_transaction() -> None:
+def test_taking_a_lease_inside_a_transaction_raises_runtimeerror() -> None:
     """Others would wait for its end, where they are to pass."""
     with (
         transaction.atomic(),
@@ -113,7 +113,7 @@ def test_it_is_never_taken_inside_a_transaction() -> None:
         pass
 
 
-def test_a_sweep_that_fails_is_no_success_and_may_begin_again(
+def test_a_failed_sweep_releases_its_lease_without_a_success(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
@@ -132,14 +132,14 @@ def test_a_sweep_that_fails_is_no_success_and_may_begin_again(
     assert lease.succeeded_at
 
 
-def test_every_task_notes_its_success(petition: Petition) -> None:
+def test_every_periodic_task_records_its_success(petition: Petition) -> None:
     for sweep in SWEEPS:
         sweep()
         name = sweep.name.removeprefix("petitions.").replace("_", "-")
         assert Lease.objects.get(name=name).succeeded_at
 
 
-def test_looking_for_mail_at_every_signing_writes_a_row_every_few_seconds(
+def test_deliver_mail_updates_its_success_at_most_every_few_seconds(
     petition: Petition,
 ) -> None:
     tasks.deliver_mail()

@@ -40,7 +40,7 @@ def _definition(name: str) -> str:
 @pytest.mark.parametrize(
     ("model", "field"), CHOICES, ids=[f"{model.__name__}.{field.name}" for model, field in CHOICES]
 )
-def test_the_database_knows_the_choices_of_every_column(
+def test_every_column_with_choices_has_a_matching_check_constraint(
     model: type[models.Model], field: "models.Field[object, object]"
 ) -> None:
     definition = _definition(f"{model._meta.model_name}_{field.name}_known")
@@ -68,7 +68,7 @@ def test_the_count_of_a_source_is_never_negative(petition: Petition, column: str
         )
 
 
-def test_every_foreign_key_without_a_constraint_says_why_in_the_architecture() -> None:
+def test_foreign_keys_without_a_constraint_are_listed_in_the_architecture() -> None:
     text = (Path(settings.BASE_DIR) / "docs" / "architecture.md").read_text()
     assert WITHOUT_CONSTRAINT
     for name in WITHOUT_CONSTRAINT:

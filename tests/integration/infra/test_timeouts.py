@@ -51,7 +51,9 @@ def shown(name: str) -> str:
     ids=["web", "worker", "command"],
 )
 @direct
-def test_each_kind_of_process_has_its_own(start: str, told: list[str]) -> None:
+def test_web_worker_and_commands_each_have_their_database_timeouts(
+    start: str, told: list[str]
+) -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "campaign.settings"}
     environment |= {"DATABASE_POOLER": "0"}
     done = subprocess.run(
@@ -62,7 +64,9 @@ def test_each_kind_of_process_has_its_own(start: str, told: list[str]) -> None:
 
 
 @direct
-def test_migrating_has_its_own_and_leaves_it_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_migrate_command_uses_a_short_lock_timeout_and_restores_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen = []
     monkeypatch.setattr(
         django_migrate.Command, "handle", lambda *_a, **_k: seen.append(shown("lock_timeout"))
@@ -74,7 +78,7 @@ def test_migrating_has_its_own_and_leaves_it_behind(monkeypatch: pytest.MonkeyPa
 
 
 @direct
-def test_what_the_address_of_the_database_says_prevails(settings: Settings) -> None:
+def test_database_options_override_the_default_timeouts(settings: Settings) -> None:
     settings.DATABASE_OPTIONS = "-c lock_timeout=7s"
     try:
         connection.close()
@@ -86,7 +90,7 @@ def test_what_the_address_of_the_database_says_prevails(settings: Settings) -> N
         connection.close()
 
 
-def test_behind_a_pooler_nothing_is_sent_with_the_connection(
+def test_no_startup_options_are_sent_behind_a_pooler(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections.databases["default"], "OPTIONS", {})
@@ -95,7 +99,7 @@ def test_behind_a_pooler_nothing_is_sent_with_the_connection(
     assert connections.databases["default"]["OPTIONS"] == {}
 
 
-def test_a_migration_that_never_gets_its_lock_says_what_to_do(
+def test_a_migration_without_its_lock_retries_and_then_explains_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def locked(*_args: object, **_kwargs: object) -> None:
@@ -110,7 +114,7 @@ def test_a_migration_that_never_gets_its_lock_says_what_to_do(
     assert capsys.readouterr().err.count("A table is in use") == 3
 
 
-def test_another_error_of_a_migration_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_migration_errors_are_raised_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_args: object, **_kwargs: object) -> None:
         raise OperationalError
 
@@ -138,7 +142,7 @@ def ask(sql: str = "SELECT 1") -> None:
 
 
 @direct
-def test_a_silent_database_is_given_up_and_then_refused_at_once(limited: None) -> None:
+def test_an_unresponsive_database_times_out_and_opens_the_circuit_breaker(limited: None) -> None:
     began = time.monotonic()
     with pytest.raises(OperationalError, match="has not answered"):
         ask("SELECT pg_sleep(20)")
@@ -156,7 +160,7 @@ def test_a_silent_database_is_given_up_and_then_refused_at_once(limited: None) -
     ask()
 
 
-def test_one_at_a_time_tries_whether_it_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_circuit_breaker_lets_one_attempt_through(monkeypatch: pytest.MonkeyPatch) -> None:
     breaker = timeouts.ClientTimeout()
     monkeypatch.setattr(timeouts, "PAUSE", 0.0)
     breaker.seconds = 60
@@ -173,7 +177,7 @@ def test_one_at_a_time_tries_whether_it_answers_again(monkeypatch: pytest.Monkey
         breaker.check()
 
 
-def test_several_statements_and_transactions_work_under_the_limit(limited: None) -> None:
+def test_the_client_timeout_allows_transactions_and_multiple_statements(limited: None) -> None:
     with transaction.atomic():
         ask("CREATE TEMPORARY TABLE kept (n int) ON COMMIT DROP")
         ask("INSERT INTO kept VALUES (1); INSERT INTO kept VALUES (2)")

@@ -72,7 +72,7 @@ def smtp(settings: Any) -> Iterator[Provider]:
 # --- Sending -----------------------------------------------------------------------------
 
 
-def test_an_answer_goes_to_the_address_that_wrote_and_to_no_other(
+def test_an_answer_is_mailed_only_to_the_address_of_the_enquiry(
     organisation: Organisation, organiser: User
 ) -> None:
     enquiry = write()
@@ -99,7 +99,7 @@ def test_an_answer_goes_to_the_address_that_wrote_and_to_no_other(
         ("cy", "Yr ateb i’ch neges", "Ysgrifennoch atom"),
     ],
 )
-def test_its_beginning_is_in_the_writers_language_and_names_nothing(
+def test_an_answer_begins_neutrally_in_the_language_of_the_enquiry(
     organisation: Organisation, organiser: User, language: str, subject: str, beginning: str
 ) -> None:
     answer(write(language=language), organiser)
@@ -112,7 +112,9 @@ def test_its_beginning_is_in_the_writers_language_and_names_nothing(
     assert body.index("Hello,") > 150
 
 
-def test_markup_in_an_answer_is_sent_as_typed(organisation: Organisation, organiser: User) -> None:
+def test_markup_in_an_answer_is_escaped_in_the_html_part(
+    organisation: Organisation, organiser: User
+) -> None:
     answer(write(), organiser, text="<script>alert(1)</script> & more")
     outbox.deliver()
 
@@ -124,7 +126,7 @@ def test_markup_in_an_answer_is_sent_as_typed(organisation: Organisation, organi
     assert "<script>alert(1)</script> & more" in str(sent.outbox[0].body)
 
 
-def test_no_answer_stays_in_the_cache_of_templates(
+def test_answers_are_not_kept_in_the_template_cache(
     organisation: Organisation, organiser: User
 ) -> None:
     messages.invalidate()
@@ -133,7 +135,7 @@ def test_no_answer_stays_in_the_cache_of_templates(
     assert messages._template.cache_info().currsize == 0
 
 
-def test_several_answers_are_possible_and_each_has_its_own_mail(
+def test_an_enquiry_can_have_several_answers_with_one_mail_each(
     organisation: Organisation, organiser: User
 ) -> None:
     enquiry = write()
@@ -152,7 +154,7 @@ def test_several_answers_are_possible_and_each_has_its_own_mail(
     assert done.count() == 2
 
 
-def test_an_answer_pressed_twice_goes_out_once(
+def test_submitting_an_answer_twice_sends_one_mail(
     organisation: Organisation, organiser: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     enquiry, client = write(), log_in(organiser)
@@ -162,7 +164,7 @@ def test_an_answer_pressed_twice_goes_out_once(
     assert len(sent.outbox) == 1
 
 
-def test_who_answers_after_somebody_else_is_told_and_keeps_what_was_typed(
+def test_an_answer_after_that_of_a_colleague_is_not_sent_and_its_text_is_kept(
     organisation: Organisation, organiser: User
 ) -> None:
     enquiry = write()
@@ -182,7 +184,7 @@ def test_who_answers_after_somebody_else_is_told_and_keeps_what_was_typed(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("guarded", [False, True])
-def test_of_two_presses_at_once_the_second_waits_and_sends_nothing(
+def test_concurrent_answers_wait_for_a_lock_and_send_one_mail(
     organisation: Organisation, organiser: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     """Without the lock, the second would fail with an error of the constraint."""
@@ -206,7 +208,7 @@ def test_of_two_presses_at_once_the_second_waits_and_sends_nothing(
     assert Mail.objects.filter(kind=Mail.Kind.ANSWER).count() == 1
 
 
-def test_the_database_refuses_a_second_mail_of_an_answer(
+def test_a_unique_constraint_allows_one_mail_per_answer(
     organisation: Organisation, organiser: User
 ) -> None:
     answer(write(), organiser)
@@ -219,7 +221,7 @@ def test_the_database_refuses_a_second_mail_of_an_answer(
 # --- What the mail server says ------------------------------------------------------------
 
 
-def test_a_server_that_is_away_loses_no_answer(
+def test_an_answer_is_sent_later_if_the_mail_server_is_unreachable(
     organisation: Organisation, organiser: User, smtp: Provider
 ) -> None:
     enquiry = write()
@@ -238,7 +240,7 @@ def test_a_server_that_is_away_loses_no_answer(
     assert sum(smtp.message_ids().values()) == 1
 
 
-def test_a_refused_address_is_said_on_the_page_in_words(
+def test_the_enquiry_page_explains_why_an_address_was_refused(
     organisation: Organisation, organiser: User, smtp: Provider
 ) -> None:
     enquiry = write(email="writer1@example.org")
@@ -250,7 +252,9 @@ def test_a_refused_address_is_said_on_the_page_in_words(
     assert not smtp.by_address()
 
 
-def test_an_answer_that_comes_back_is_shown_so(organisation: Organisation, organiser: User) -> None:
+def test_the_enquiry_page_shows_that_an_answer_bounced(
+    organisation: Organisation, organiser: User
+) -> None:
     enquiry = write()
     answer(enquiry, organiser)
     outbox.deliver()
@@ -268,7 +272,9 @@ def test_an_answer_that_comes_back_is_shown_so(organisation: Organisation, organ
 # --- Nothing leaks -----------------------------------------------------------------------
 
 
-def test_nothing_of_an_answer_lies_readable(organisation: Organisation, organiser: User) -> None:
+def test_answers_and_their_mails_are_stored_encrypted(
+    organisation: Organisation, organiser: User
+) -> None:
     answer(write(), organiser)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -281,7 +287,7 @@ def test_nothing_of_an_answer_lies_readable(organisation: Organisation, organise
     assert not re.search(r"\d\d:\d\d", json.dumps(Answer.objects.values().get(), default=str))
 
 
-def test_short_and_long_answers_have_the_same_length(
+def test_short_and_long_answers_are_sealed_to_the_same_length(
     organisation: Organisation, organiser: User
 ) -> None:
     answer(write(), organiser, text="No.")
@@ -289,7 +295,7 @@ def test_short_and_long_answers_have_the_same_length(
     assert len({len(bytes(one.sealed)) for one in Answer.objects.all()}) == 1
 
 
-def test_the_page_and_the_mail_say_nothing_of_what_the_address_has_done(
+def test_the_enquiry_page_does_not_reveal_what_its_address_has_done(
     petition: Petition, organiser: User
 ) -> None:
     """Amina has signed and opted out, and her address bounced. Berta has done nothing."""
@@ -314,7 +320,7 @@ def test_the_page_and_the_mail_say_nothing_of_what_the_address_has_done(
     assert [message.to for message in sent.outbox[1:]] == [[WRITER], ["berta@example.org"]]
 
 
-def test_the_address_is_in_no_log(
+def test_a_refused_answer_is_logged_without_its_address(
     organisation: Organisation, organiser: User, smtp: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer(write(email="writer1@example.org"), organiser)
@@ -324,7 +330,7 @@ def test_the_address_is_in_no_log(
     assert "writer1" not in caplog.text
 
 
-def test_a_moderator_reads_and_sends_nothing(organiser: User, moderator: User) -> None:
+def test_moderators_can_neither_read_nor_answer_enquiries(organiser: User, moderator: User) -> None:
     enquiry = write()
     client = log_in(moderator)
     assert client.get(path_of(enquiry)).status_code == 403
@@ -337,7 +343,7 @@ def test_a_moderator_reads_and_sends_nothing(organiser: User, moderator: User) -
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
 @pytest.mark.parametrize("words", list(Words))
-def test_ready_words_are_whole_in_each_language_and_fit_into_an_answer(
+def test_ready_words_are_complete_and_translated_in_every_language(
     organisation: Organisation, words: Words, language: str
 ) -> None:
     text = ready(words, enquiry=write(language=language), language=language)
@@ -350,7 +356,7 @@ def test_ready_words_are_whole_in_each_language_and_fit_into_an_answer(
         assert not english
 
 
-def test_the_page_begins_with_the_words_that_fit_in_the_writers_language(
+def test_the_answer_form_is_prefilled_with_ready_words_in_the_writers_language(
     organisation: Organisation, organiser: User
 ) -> None:
     client = log_in(organiser)
@@ -364,7 +370,7 @@ def test_the_page_begins_with_the_words_that_fit_in_the_writers_language(
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 4001, "Hello,\n\n…\n\nSBC", "a\x00b"])
-def test_what_cannot_be_sent_is_said_and_kept(
+def test_an_invalid_answer_is_a_form_error_and_is_not_stored(
     organisation: Organisation, organiser: User, text: str
 ) -> None:
     page = press(log_in(organiser), write(), "send", text=text)
@@ -389,13 +395,13 @@ def test_what_cannot_be_sent_is_said_and_kept(
         ("data", date(2027, 2, 10), date(2027, 3, 10)),
     ],
 )
-def test_a_request_about_data_is_due_within_a_month_that_may_be_february(
+def test_data_requests_are_due_within_a_month_and_complaints_in_thirty_days(
     kind: str, received: date, due: date
 ) -> None:
     assert enquiries.due_on(Enquiry.Kind(kind), received) == due
 
 
-def test_page_and_list_are_headed_by_what_it_is_and_its_day(
+def test_enquiries_are_titled_by_their_kind_and_date(
     organisation: Organisation, organiser: User
 ) -> None:
     enquiry, client = write(), log_in(organiser)
@@ -417,7 +423,7 @@ def test_page_and_list_are_headed_by_what_it_is_and_its_day(
 # --- Afterwards --------------------------------------------------------------------------
 
 
-def test_answers_and_their_mails_end_with_the_message(
+def test_answers_and_their_mails_are_deleted_together_with_the_enquiry(
     organisation: Organisation, organiser: User
 ) -> None:
     enquiry = write()
@@ -435,7 +441,7 @@ def test_answers_and_their_mails_end_with_the_message(
         assert not model.objects.exists()
 
 
-def test_the_mail_of_an_answer_is_found_by_an_index(db: None) -> None:
+def test_deleting_the_mail_of_an_answer_can_use_an_index(db: None) -> None:
     """Retention looks it up, and the table of mails is the second largest."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan TO off")
@@ -446,7 +452,7 @@ def test_the_mail_of_an_answer_is_found_by_an_index(db: None) -> None:
         assert "mail_answer_once" in "".join(line for (line,) in cursor.fetchall())
 
 
-def test_answers_are_sealed_anew_with_their_message(
+def test_answers_are_resealed_with_a_new_key_together_with_their_enquiry(
     organisation: Organisation, organiser: User, settings: Any
 ) -> None:
     enquiry = write()

@@ -100,7 +100,7 @@ def from_mailgun(mail_id: object, severity: str, key: str = SIGNING_KEY) -> dict
 
 
 @pytest.mark.usefixtures("postmark")
-def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
+def test_a_hard_bounce_suppresses_all_mail_to_the_address(
     petition: Petition, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -123,7 +123,7 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
     assert "example" not in caplog.text
 
 
-def test_whoever_calls_a_mail_spam_gets_no_more_about_anything(
+def test_a_spam_complaint_suppresses_all_mail_to_the_mailbox(
     petition: Petition, postmark: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -141,7 +141,9 @@ def test_whoever_calls_a_mail_spam_gets_no_more_about_anything(
     assert "example" not in caplog.text
 
 
-def test_mailguns_complaints_suppress_too(petition: Petition, mailgun: None) -> None:
+def test_a_spam_complaint_from_mailgun_is_an_objection_to_all_mail(
+    petition: Petition, mailgun: None
+) -> None:
     body = from_mailgun(sent_mail(petition).pk, "permanent")
     body["event-data"] |= {"event": "complained"}
     assert report(body, password=None) == 200
@@ -150,7 +152,7 @@ def test_mailguns_complaints_suppress_too(petition: Petition, mailgun: None) -> 
 
 @pytest.mark.usefixtures("mailgun")
 @pytest.mark.parametrize(("severity", "is_noted"), [("permanent", True), ("temporary", False)])
-def test_mailgun_is_understood_by_message_id(
+def test_mailgun_reports_are_matched_by_message_id(
     petition: Petition, severity: str, is_noted: bool
 ) -> None:
     mail = sent_mail(petition)
@@ -159,7 +161,7 @@ def test_mailgun_is_understood_by_message_id(
 
 
 @pytest.mark.usefixtures("mailgun")
-def test_a_report_with_a_forged_signature_is_refused(petition: Petition) -> None:
+def test_a_mail_webhook_with_a_forged_signature_returns_400(petition: Petition) -> None:
     mail = sent_mail(petition)
     assert report(from_mailgun(mail.pk, "permanent", key="another"), password=None) == 400
     assert not Objection.objects.exists()
@@ -167,32 +169,34 @@ def test_a_report_with_a_forged_signature_is_refused(petition: Petition) -> None
 
 @pytest.mark.usefixtures("postmark")
 @pytest.mark.parametrize("password", [None, "", "provider:wrong", "provider"])
-def test_a_report_without_the_password_is_refused(petition: Petition, password: str | None) -> None:
+def test_a_mail_webhook_without_the_password_returns_400(
+    petition: Petition, password: str | None
+) -> None:
     mail = sent_mail(petition)
     assert report(from_postmark(mail.pk), password) == 400
     assert not Objection.objects.exists()
 
 
-def test_nobody_may_report_where_no_provider_sends(petition: Petition) -> None:
+def test_the_mail_webhook_returns_404_without_a_mail_provider(petition: Petition) -> None:
     assert report(from_postmark(sent_mail(petition).pk)) == 404
 
 
 @pytest.mark.usefixtures("postmark")
-def test_nobody_may_report_where_no_secret_is_set(petition: Petition, settings: Any) -> None:
+def test_the_mail_webhook_returns_404_without_a_secret(petition: Petition, settings: Any) -> None:
     settings.MAIL_WEBHOOK_SECRET = ""
     assert report(from_postmark(sent_mail(petition).pk), "") == 404
 
 
 @pytest.mark.usefixtures("postmark")
 @pytest.mark.parametrize("kind", ["SoftBounce", "Transient", "DnsError", "Blocked"])
-def test_what_may_pass_stops_no_mail(petition: Petition, kind: str) -> None:
+def test_a_temporary_bounce_does_not_suppress_mail(petition: Petition, kind: str) -> None:
     assert report(from_postmark(sent_mail(petition).pk, kind)) == 200
     assert not Objection.objects.exists()
 
 
 @pytest.mark.usefixtures("postmark")
 @pytest.mark.parametrize("kind", ["HardBounce", "Blocked"])
-def test_mail_that_came_back_because_we_are_blocked_is_sent_again_later_and_staff_are_told(
+def test_a_mail_that_bounced_because_we_are_blocked_is_requeued(
     petition: Petition, kind: str
 ) -> None:
     mail = sent_mail(petition)
@@ -214,21 +218,21 @@ def test_mail_that_came_back_because_we_are_blocked_is_sent_again_later_and_staf
 
 @pytest.mark.usefixtures("postmark")
 @pytest.mark.parametrize("named", [uuid4(), "", "no id", None])
-def test_a_report_about_no_mail_of_ours_is_passed_over(petition: Petition, named: object) -> None:
+def test_a_mail_webhook_about_an_unknown_mail_is_ignored(petition: Petition, named: object) -> None:
     sent_mail(petition)
     assert report(from_postmark(named)) == 200
     assert not Objection.objects.exists()
 
 
 @pytest.mark.usefixtures("postmark")
-def test_reported_twice_is_noted_once(petition: Petition) -> None:
+def test_a_repeated_bounce_report_creates_one_suppression_entry(petition: Petition) -> None:
     mail = sent_mail(petition)
     assert [report(from_postmark(mail.pk)) for _ in range(2)] == [200, 200]
     assert Objection.objects.count() == 1
 
 
 @pytest.mark.usefixtures("postmark")
-def test_a_mailbox_that_may_have_been_mended_is_tried_again(petition: Petition) -> None:
+def test_a_bounce_suppression_expires_after_thirty_days(petition: Petition) -> None:
     report(from_postmark(sent_mail(petition).pk))
     Objection.objects.update(created_at=timezone.now() - timedelta(days=31))
     sign(petition, BASHIR)
@@ -263,7 +267,7 @@ def through(monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
 
 
 @pytest.mark.usefixtures("postmark")
-def test_postmark_is_told_to_track_nothing_and_which_row_it_is(
+def test_postmark_gets_the_id_of_the_mail_and_no_tracking(
     petition: Petition, posted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     through(monkeypatch, "postmark")
@@ -276,7 +280,7 @@ def test_postmark_is_told_to_track_nothing_and_which_row_it_is(
 
 
 @pytest.mark.usefixtures("mailgun")
-def test_mailgun_is_told_to_track_nothing_and_which_row_it_is(
+def test_mailgun_gets_the_id_of_the_mail_and_no_tracking(
     petition: Petition, posted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     through(monkeypatch, "mailgun")
@@ -322,7 +326,7 @@ def answered(status: int | None) -> AnymailRequestsAPIError:
         (AnymailRecipientsRefused("amina@example.org"), Mail.State.REFUSED, 1, "refused"),
     ],
 )
-def test_what_a_provider_says_is_kept_as_a_code_and_blamed_on_the_right_one(
+def test_provider_errors_are_stored_as_a_code_and_counted_only_if_about_the_mail(
     petition: Petition,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -344,7 +348,7 @@ def test_what_a_provider_says_is_kept_as_a_code_and_blamed_on_the_right_one(
     assert Signature.objects.get().state == Signature.State.PENDING
 
 
-def test_anymail_reads_the_names_that_letters_use() -> None:
+def test_anymail_knows_the_attributes_that_our_messages_set() -> None:
     """Unknown settings would be ignored, and tracking would stay on."""
     names = {name for name, *_rest in BasePayload.anymail_message_attrs}
     assert {"track_clicks", "track_opens", "metadata"} <= names
@@ -361,7 +365,7 @@ def test_anymail_reads_the_names_that_letters_use() -> None:
         ("amina@yahoo.com", "amina-letters@yahoo.com"),
     ],
 )
-def test_the_report_of_a_spelling_that_does_not_exist_stops_no_mail_to_the_mailbox(
+def test_a_bounce_of_an_invented_spelling_does_not_suppress_the_real_address(
     petition: Petition, made_up: str, theirs: str
 ) -> None:
     """Otherwise anybody could enter one, and its owner could neither sign nor withdraw."""
@@ -380,7 +384,7 @@ def test_the_report_of_a_spelling_that_does_not_exist_stops_no_mail_to_the_mailb
 @pytest.mark.django_db
 @pytest.mark.parametrize("body", ["[]", '"x"', '{"signature": []}', "[" * 60_000, "é"])
 @pytest.mark.parametrize("provider", ["postmark", "mailgun"])
-def test_junk_is_refused_without_a_word_of_it(
+def test_a_malformed_mail_webhook_body_returns_400_and_is_not_logged(
     request: pytest.FixtureRequest, body: str, provider: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     request.getfixturevalue(provider)

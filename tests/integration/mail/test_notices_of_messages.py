@@ -44,7 +44,7 @@ def bodies() -> list[str]:
     return found
 
 
-def test_a_new_message_is_mailed_to_the_organisation_without_a_word_of_it() -> None:
+def test_the_organisation_is_notified_of_a_new_enquiry_without_its_content() -> None:
     enquiry = write()
     tasks.give_notice.run()
 
@@ -58,7 +58,7 @@ def test_a_new_message_is_mailed_to_the_organisation_without_a_word_of_it() -> N
         assert told not in whole
 
 
-def test_many_that_come_within_an_hour_are_one_mail_more() -> None:
+def test_further_enquiries_within_an_hour_are_notified_in_one_mail() -> None:
     write()
     assert team.send_enquiries() == 1
     for kind in ("question", "question", "complaint"):
@@ -73,7 +73,7 @@ def test_many_that_come_within_an_hour_are_one_mail_more() -> None:
     assert "New: complaint (1), " in body
 
 
-def test_a_day_that_comes_near_and_passes_is_mailed_once_each() -> None:
+def test_a_due_date_is_notified_once_when_near_and_once_when_overdue() -> None:
     write()
     told = []
     for left in (30, 30, 8, 7, 3, 0, -1, -20):
@@ -84,14 +84,14 @@ def test_a_day_that_comes_near_and_passes_is_mailed_once_each() -> None:
     assert told == [["New"], [], [], ["Due soon"], [], [], ["Overdue"], []]
 
 
-def test_what_was_answered_is_not_reminded_of(organiser: User) -> None:
+def test_closed_enquiries_are_not_notified(organiser: User) -> None:
     enquiry = write()
     due_in(-1)
     enquiries.mark(act="close", ids=[enquiry.pk], actor=organiser, screen="test")
     assert team.send_enquiries() == 0
 
 
-def test_a_mail_server_that_refuses_loses_no_notice(
+def test_an_enquiry_notice_is_sent_again_if_the_mail_server_failed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write()
@@ -107,7 +107,7 @@ def test_a_mail_server_that_refuses_loses_no_notice(
     assert team.send_enquiries() == 1
 
 
-def test_without_a_privacy_contact_nobody_is_mailed_and_nothing_is_lost() -> None:
+def test_enquiry_notices_wait_until_a_privacy_contact_is_set() -> None:
     Organisation.objects.update(privacy_email="")
     write()
     assert team.send_enquiries() == 0

@@ -56,7 +56,7 @@ def mailed() -> list[str]:
     return [message.to[0] for message in sent.outbox]
 
 
-def test_the_mail_has_the_link_and_its_page_has_one_button(
+def test_the_confirmation_mail_has_a_not_me_link_to_a_page_with_one_button(
     petition: Petition, browser: Client
 ) -> None:
     signature_id = sign(petition)
@@ -69,7 +69,9 @@ def test_the_mail_has_the_link_and_its_page_has_one_button(
     assert "Protect people" not in page
 
 
-def test_opening_the_link_changes_nothing(petition: Petition, browser: Client) -> None:
+def test_a_get_request_to_the_not_me_link_changes_nothing(
+    petition: Petition, browser: Client
+) -> None:
     link = link_of(sign(petition))
     assert browser.get(link).status_code == 200
     assert browser.head(link).status_code == 200
@@ -77,7 +79,7 @@ def test_opening_the_link_changes_nothing(petition: Petition, browser: Client) -
     assert not Objection.objects.exists()
 
 
-def test_the_button_deletes_that_attempt_alone(petition: Petition, browser: Client) -> None:
+def test_pressing_not_me_deletes_only_that_attempt(petition: Petition, browser: Client) -> None:
     mine, other = sign(petition), sign(petition, BASHIR)
 
     assert browser.post(link_of(mine)).status_code == 200
@@ -88,7 +90,7 @@ def test_the_button_deletes_that_attempt_alone(petition: Petition, browser: Clie
     assert [row.pk for row in Signature.objects.filter(mails__isnull=False)] == [other]
 
 
-def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petition(
+def test_after_not_me_the_mailbox_gets_one_neutral_mail_and_then_none(
     petition: Petition, browser: Client
 ) -> None:
     """Except for one mail, which says that the address was entered again."""
@@ -110,7 +112,7 @@ def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petiti
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_a_later_form_brings_one_neutral_mail_by_which_its_owner_can_sign(
+def test_a_form_after_not_me_sends_a_neutral_mail_with_a_link_to_lift_it(
     petition: Petition, browser: Client, language: str
 ) -> None:
     browser.post(link_of(sign(petition)))
@@ -130,7 +132,7 @@ def test_a_later_form_brings_one_neutral_mail_by_which_its_owner_can_sign(
     assert "/confirm/" in str(sent.outbox[0].body)
 
 
-def test_the_neutral_mail_is_the_same_one_when_it_is_sent_again(
+def test_a_neutral_mail_that_is_sent_again_stays_neutral(
     petition: Petition, browser: Client
 ) -> None:
     browser.post(link_of(sign(petition)))
@@ -141,7 +143,7 @@ def test_the_neutral_mail_is_the_same_one_when_it_is_sent_again(
     assert "/confirm/" not in str(sent.outbox[0].body)
 
 
-def test_an_objection_ends_after_thirty_days_and_is_deleted(
+def test_a_not_me_objection_expires_after_thirty_days_and_is_deleted(
     petition: Petition, browser: Client
 ) -> None:
     """A stranger's form may have provoked it, and the owner could never sign again."""
@@ -158,7 +160,7 @@ def test_an_objection_ends_after_thirty_days_and_is_deleted(
     assert not Objection.objects.exists()
 
 
-def test_no_end_comes_to_an_objection_to_all_mail(petition: Petition) -> None:
+def test_an_objection_to_all_mail_never_expires(petition: Petition) -> None:
     suppression.suppress_all(inbox=sealing.inbox_of(AMINA.email))
     Objection.objects.update(created_at=timezone.now() - timedelta(days=3000))
     retention.delete_small_tables()
@@ -166,13 +168,17 @@ def test_no_end_comes_to_an_objection_to_all_mail(petition: Petition) -> None:
     assert mailed() == []
 
 
-def test_mail_about_another_petition_still_comes(petition: Petition, browser: Client) -> None:
+def test_not_me_does_not_stop_mail_about_another_petition(
+    petition: Petition, browser: Client
+) -> None:
     browser.post(link_of(sign(petition)))
     sign(another(petition), AMINA)
     assert mailed() == [AMINA.email]
 
 
-def test_what_is_confirmed_stays_whoever_presses(petition: Petition, browser: Client) -> None:
+def test_not_me_keeps_a_signature_confirmed_hours_ago_and_still_objects(
+    petition: Petition, browser: Client
+) -> None:
     standing = sign_and_confirm(petition, AMINA)
     two_hours_later()
 
@@ -186,7 +192,9 @@ def test_what_is_confirmed_stays_whoever_presses(petition: Petition, browser: Cl
     assert "/confirm/" not in str(sent.outbox[0].body)
 
 
-def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser: Client) -> None:
+def test_the_not_me_page_does_not_reveal_the_state_of_the_signature(
+    petition: Petition, browser: Client
+) -> None:
     """Somebody else may read the mail: pending, confirmed and deleted must look alike."""
     pending, standing = sign(petition, DAVID), sign_and_confirm(petition, AMINA).pk
     two_hours_later()
@@ -200,7 +208,7 @@ def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser:
     assert len(set(pages)) == 1
 
 
-def test_to_the_public_an_objected_mailbox_looks_like_any_other(
+def test_signing_with_an_objected_mailbox_looks_the_same_as_with_any_other(
     petition: Petition, browser: Client
 ) -> None:
     from tests.people import typed
@@ -220,7 +228,7 @@ def test_to_the_public_an_objected_mailbox_looks_like_any_other(
     assert len(alike[0]) == len(alike[1])
 
 
-def test_the_owner_of_the_mailbox_can_take_it_back(petition: Petition, browser: Client) -> None:
+def test_not_me_can_be_taken_back_on_its_page(petition: Petition, browser: Client) -> None:
     link = link_of(sign(petition))
     outbox.deliver()
     done = browser.post(link).content.decode()
@@ -236,13 +244,13 @@ def test_the_owner_of_the_mailbox_can_take_it_back(petition: Petition, browser: 
     assert mailed() == [AMINA.email]
 
 
-def test_saying_it_twice_is_the_same_as_once(petition: Petition, browser: Client) -> None:
+def test_pressing_not_me_twice_stores_one_objection(petition: Petition, browser: Client) -> None:
     link = link_of(sign(petition))
     assert [browser.post(link).status_code for _ in range(2)] == [200, 200]
     assert Objection.objects.count() == 1
 
 
-def test_an_objection_outlives_the_erasure_of_everything_else(
+def test_a_not_me_objection_outlives_the_deletion_of_the_signer(
     petition: Petition, browser: Client
 ) -> None:
     browser.post(link_of(sign(petition)))
@@ -253,7 +261,7 @@ def test_an_objection_outlives_the_erasure_of_everything_else(
     assert row.created_at.hour == row.created_at.minute == row.created_at.second == 0
 
 
-def test_an_objection_outlives_the_exchange_of_the_index_key(
+def test_a_not_me_objection_still_works_after_the_index_key_is_rotated(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     link = link_of(sign(petition))
@@ -270,9 +278,7 @@ def test_an_objection_outlives_the_exchange_of_the_index_key(
 
 
 @pytest.mark.parametrize("spoil", [lambda t: t[:-2], lambda t: t[:8] + "A" + t[9:], lambda t: "x"])
-def test_a_damaged_link_opens_a_helpful_page(
-    petition: Petition, browser: Client, spoil: Any
-) -> None:
+def test_a_damaged_not_me_link_returns_404(petition: Petition, browser: Client, spoil: Any) -> None:
     token = link_of(sign(petition)).split("/")[-2]
     for answer in (
         browser.get(f"/t/en/not-me/{spoil(token)}/"),
@@ -282,7 +288,7 @@ def test_a_damaged_link_opens_a_helpful_page(
     assert Signature.objects.exists()
 
 
-def test_a_link_for_confirming_objects_to_nothing_and_the_other_way_round(
+def test_confirmation_links_and_not_me_links_are_not_interchangeable(
     petition: Petition, browser: Client
 ) -> None:
     signature_id = sign(petition)
@@ -293,7 +299,9 @@ def test_a_link_for_confirming_objects_to_nothing_and_the_other_way_round(
     assert Signature.objects.get().state == Signature.State.PENDING
 
 
-def test_a_link_about_a_petition_that_is_gone_is_dead(petition: Petition, browser: Client) -> None:
+def test_a_not_me_link_returns_404_after_the_petition_is_deleted(
+    petition: Petition, browser: Client
+) -> None:
     link = link_of(sign(petition))
     Mail.objects.all().delete()
     Signer.objects.all().delete()
@@ -304,7 +312,7 @@ def test_a_link_about_a_petition_that_is_gone_is_dead(petition: Petition, browse
 
 
 @pytest.mark.parametrize(("path", "words"), [("ar", "لستُ أنا من فعل ذلك"), ("cy", "Nid fi")])
-def test_the_page_speaks_the_language_of_the_mail(
+def test_the_not_me_page_is_in_the_language_of_its_link(
     petition: Petition, browser: Client, path: str, words: str
 ) -> None:
     link = link_of(sign(petition)).replace("/t/en/", f"/t/{path}/")
@@ -312,7 +320,7 @@ def test_the_page_speaks_the_language_of_the_mail(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_confirming_and_objecting_at_once_leaves_neither_standing(petition: Petition) -> None:
+def test_concurrent_confirm_and_not_me_cancel_each_other(petition: Petition) -> None:
     """The second press undoes the first and asks again. The result is never half of both."""
     for number in range(8):
         person: Attempt = replace(AMINA, email=f"race{number}@example.org")
@@ -330,7 +338,9 @@ def test_confirming_and_objecting_at_once_leaves_neither_standing(petition: Peti
     assert tallies.total(petition.pk) == 0
 
 
-def test_no_two_entries_of_a_mailbox_are_equal(petition: Petition, browser: Client) -> None:
+def test_the_suppression_entries_of_a_mailbox_have_different_indexes(
+    petition: Petition, browser: Client
+) -> None:
     """Somebody who provokes a "not me" can find that entry in a copy of the database. An equal
     entry would reveal that the mailbox had news of another petition, and so signed it.
     """

@@ -49,7 +49,7 @@ def reminded() -> list[str]:
     return [message.to[0] for message in sent.outbox]
 
 
-def test_who_has_not_confirmed_after_a_day_is_reminded_once(petition: Petition) -> None:
+def test_an_unconfirmed_signer_is_reminded_once_after_a_day(petition: Petition) -> None:
     signed_before(petition, 24.5)
     assert reminded() == [AMINA.email]
     sent.outbox.clear()
@@ -58,13 +58,13 @@ def test_who_has_not_confirmed_after_a_day_is_reminded_once(petition: Petition) 
 
 
 @pytest.mark.parametrize("hours", [1, 23.9, 31, 48])
-def test_nobody_is_reminded_before_a_day_nor_much_later(petition: Petition, hours: float) -> None:
+def test_no_reminder_is_sent_before_a_day_or_much_later(petition: Petition, hours: float) -> None:
     signed_before(petition, hours)
     assert reminded() == []
 
 
 @pytest.mark.parametrize("attempt", [AMINA, BASHIR, CARYS])
-def test_the_reminder_reads_like_the_first_mail_on_a_lock_screen(
+def test_the_reminder_has_the_subject_and_preview_of_the_first_mail(
     petition: Petition, attempt: Attempt
 ) -> None:
     sign(petition, attempt)
@@ -96,25 +96,25 @@ def test_the_reminder_is_announced_in_the_mail_and_on_the_page(
     assert "one reminder" in str(sent.outbox[0].body)
 
 
-def test_who_confirmed_through_whichever_link_is_not_reminded(petition: Petition) -> None:
+def test_a_signer_who_confirmed_by_any_of_their_mails_is_not_reminded(petition: Petition) -> None:
     signed_before(petition, 24.2)
     confirm(signed_before(petition, 24.5))
     assert reminded() == []
 
 
-def test_who_signed_twice_is_reminded_once(petition: Petition) -> None:
+def test_a_signer_who_signed_twice_is_reminded_once(petition: Petition) -> None:
     signed_before(petition, 24.2)
     signed_before(petition, 24.9)
     assert reminded() == [AMINA.email]
 
 
-def test_two_people_of_one_mailbox_are_reminded_each(petition: Petition) -> None:
+def test_both_people_of_a_shared_mailbox_are_reminded(petition: Petition) -> None:
     signed_before(petition, 24.2)
     signed_before(petition, 24.9, BASHIR)
     assert len(reminded()) == 2
 
 
-def test_who_said_that_it_was_not_them_is_not_reminded(petition: Petition, browser: Client) -> None:
+def test_no_reminder_is_sent_after_not_me(petition: Petition, browser: Client) -> None:
     signed_before(petition, 24.5, BASHIR)
     browser.post(link_of(sign(petition)))
     assert Objection.objects.exists()
@@ -123,7 +123,7 @@ def test_who_said_that_it_was_not_them_is_not_reminded(petition: Petition, brows
 
 
 @pytest.mark.parametrize("state", [Mail.State.FAILED, Mail.State.WITHHELD, Mail.State.QUEUED])
-def test_nobody_is_reminded_of_a_mail_that_never_came(
+def test_no_reminder_is_sent_if_the_first_mail_was_not_sent(
     petition: Petition, state: Mail.State
 ) -> None:
     signed_before(petition, 24.5)
@@ -134,7 +134,7 @@ def test_nobody_is_reminded_of_a_mail_that_never_came(
 @pytest.mark.parametrize(
     "change", [{"state": Petition.State.CLOSED}, {"closes_at": timezone.now() - timedelta(hours=1)}]
 )
-def test_nobody_is_reminded_about_a_petition_that_takes_no_signatures(
+def test_no_reminder_is_sent_about_a_closed_petition(
     petition: Petition, change: dict[str, Any]
 ) -> None:
     signed_before(petition, 24.5)
@@ -142,7 +142,7 @@ def test_nobody_is_reminded_about_a_petition_that_takes_no_signatures(
     assert reminded() == []
 
 
-def test_who_confirms_while_the_reminder_waits_does_not_get_it(petition: Petition) -> None:
+def test_a_queued_reminder_is_cancelled_by_confirming(petition: Petition) -> None:
     signature_id = signed_before(petition, 24.5)
     reminders.queue_reminders()
     confirm(signature_id)
@@ -151,7 +151,7 @@ def test_who_confirms_while_the_reminder_waits_does_not_get_it(petition: Petitio
     assert Mail.objects.get(kind=Mail.Kind.REMIND).state == Mail.State.CANCELLED
 
 
-def test_who_withdrew_while_the_reminder_waits_does_not_get_it(petition: Petition) -> None:
+def test_a_queued_reminder_is_not_sent_after_withdrawing(petition: Petition) -> None:
     signature_id = signed_before(petition, 24.5)
     reminders.queue_reminders()
     withdraw.withdraw(signature_id=signature_id)
@@ -159,7 +159,7 @@ def test_who_withdrew_while_the_reminder_waits_does_not_get_it(petition: Petitio
     assert sent.outbox == []
 
 
-def test_reminders_have_the_mailbox_s_limit_too(petition: Petition, settings: Any) -> None:
+def test_reminders_obey_the_daily_mailbox_limit(petition: Petition, settings: Any) -> None:
     settings.MAILS_PER_MAILBOX_AND_DAY = 2
     for number in range(4):
         signed_before(petition, 24.1, replace(AMINA, name=f"Person {'abcd'[number]}"))
@@ -167,7 +167,7 @@ def test_reminders_have_the_mailbox_s_limit_too(petition: Petition, settings: An
     assert len(reminded()) == 2
 
 
-def test_a_batch_goes_on_where_the_last_one_ended(
+def test_reminders_are_queued_in_consecutive_batches(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reminders, "BATCH", 2)
@@ -178,7 +178,7 @@ def test_a_batch_goes_on_where_the_last_one_ended(
     assert reminders.queue_reminders() == 0
 
 
-def test_the_sweep_reads_by_index_and_nothing_older(petition: Petition) -> None:
+def test_the_reminder_query_can_use_an_index_without_sorting(petition: Petition) -> None:
     signed_before(petition, 24.5)
     with connection.cursor() as cursor:
         # The test is not about the plan that PostgreSQL chooses for a tiny table.
@@ -198,7 +198,7 @@ def test_the_sweep_reads_by_index_and_nothing_older(petition: Petition) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sweep_that_finds_another_at_work_leaves_it_to_it(petition: Petition) -> None:
+def test_only_one_worker_queues_reminders_at_a_time(petition: Petition) -> None:
     import threading
 
     signed_before(petition, 24.5)
@@ -238,7 +238,7 @@ def hold_before_the_commit() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_guarded", [True, False])
-def test_two_at_once_remind_nobody_twice_though_neither_has_the_lease(
+def test_concurrent_reminder_runs_without_the_lease_remind_nobody_twice(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
 ) -> None:
     """As if one of them had stalled for longer than its lease. It happens without the lock."""

@@ -40,7 +40,7 @@ def received(actor: User) -> list[EmailMultiAlternatives]:
     return [one for one in sent.outbox if isinstance(one, EmailMultiAlternatives)]
 
 
-def test_every_kind_arrives_in_every_language_marked_in_its_subject(
+def test_a_trial_sends_every_kind_of_mail_in_every_language(
     petition: Petition, organiser: User
 ) -> None:
     letters = received(organiser)
@@ -54,7 +54,7 @@ def test_every_kind_arrives_in_every_language_marked_in_its_subject(
     assert Mail.objects.filter(signature=None, news=None).count() == len(letters)
 
 
-def test_a_trial_is_what_signers_get_but_for_its_subject_and_links(
+def test_a_trial_mail_differs_from_the_real_one_only_in_subject_and_links(
     petition: Petition, organiser: User
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -72,7 +72,7 @@ def test_a_trial_is_what_signers_get_but_for_its_subject_and_links(
     assert set(alike[0].message().keys()) == set(real.message().keys())
 
 
-def test_links_of_trials_open_nothing_and_change_nothing(
+def test_links_in_trial_mails_return_404_and_change_nothing(
     petition: Petition, organiser: User, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -94,7 +94,7 @@ def test_links_of_trials_open_nothing_and_change_nothing(
     assert Signature.objects.get().state == Signature.State.CONFIRMED
 
 
-def test_they_are_limited_and_on_record(organiser: User) -> None:
+def test_trial_mails_have_a_daily_limit_and_are_audited(organiser: User) -> None:
     for _round in range(trials.ROUNDS_A_DAY):
         trials.send(actor=organiser, screen="admin:trial")
     queued = Mail.objects.count()
@@ -107,14 +107,14 @@ def test_they_are_limited_and_on_record(organiser: User) -> None:
     assert records.count() == trials.ROUNDS_A_DAY
 
 
-def test_without_an_address_nothing_is_sent(organiser: User) -> None:
+def test_trial_mails_are_refused_for_an_account_without_an_email_address(organiser: User) -> None:
     organiser.email = ""
     with pytest.raises(Refused, match="Ask an administrator"):
         trials.send(actor=organiser, screen="-")
     assert not Mail.objects.exists()
 
 
-def test_they_are_met_by_no_limit_of_a_mailbox_and_use_none_up(
+def test_trial_mails_do_not_count_against_the_mailbox_limit(
     petition: Petition, organiser: User
 ) -> None:
     received(organiser)
@@ -123,14 +123,14 @@ def test_they_are_met_by_no_limit_of_a_mailbox_and_use_none_up(
     )
 
 
-def test_an_address_that_wants_no_mail_gets_none_here_either(
+def test_trial_mails_are_not_sent_to_an_address_that_bounced(
     petition: Petition, organiser: User
 ) -> None:
     suppression.suppress_bounced(address=organiser.email)
     assert not received(organiser)
 
 
-def test_the_address_in_a_trial_is_gone_after_a_week(petition: Petition, organiser: User) -> None:
+def test_trial_mails_are_deleted_after_a_week(petition: Petition, organiser: User) -> None:
     received(organiser)
     Mail.objects.update(
         due_at=F("due_at") - timedelta(days=8), created_at=F("created_at") - timedelta(days=8)
@@ -139,7 +139,7 @@ def test_the_address_in_a_trial_is_gone_after_a_week(petition: Petition, organis
     assert not Mail.objects.exists()
 
 
-def test_staff_see_no_figures_of_trials(
+def test_trial_mails_are_not_counted_in_the_outbox_figures(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     trials.send(actor=organiser, screen="-")

@@ -53,7 +53,9 @@ def refuse(petition: Petition, code: str, attempt: Attempt = AMINA) -> None:
     )
 
 
-def test_a_minute_is_counted_once_after_its_end(petition: Petition, later: Later) -> None:
+def test_a_minute_of_activity_is_rolled_up_once_after_its_end(
+    petition: Petition, later: Later
+) -> None:
     sign(petition, DAVID)
     sign_and_confirm(petition, somebody(1))
     hold_one(petition, somebody(2))
@@ -68,7 +70,7 @@ def test_a_minute_is_counted_once_after_its_end(petition: Petition, later: Later
     assert {row.minute.second for row in ActivityMinute.objects.all()} == {0}
 
 
-def test_a_withdrawal_lowers_no_minute_and_every_form_counts_alike(
+def test_activity_counts_every_form_alike_and_is_unchanged_by_a_withdrawal(
     petition: Petition, later: Later
 ) -> None:
     mine = sign_and_confirm(petition)
@@ -88,7 +90,7 @@ def test_a_withdrawal_lowers_no_minute_and_every_form_counts_alike(
     assert counted() == before
 
 
-def test_rules_are_counted_by_what_they_are_about_but_not_those_about_an_address(
+def test_activity_counts_rule_hits_by_kind_except_rules_about_an_address(
     petition: Petition, later: Later
 ) -> None:
     for code in ("blocked-network", "blocked-domain", "blocked-domain", "blocked-address"):
@@ -104,7 +106,7 @@ def test_rules_are_counted_by_what_they_are_about_but_not_those_about_an_address
     }  # fmt: skip
 
 
-def test_challenges_are_counted_by_what_became_of_them(petition: Petition, later: Later) -> None:
+def test_activity_counts_challenges_asked_and_failed(petition: Petition, later: Later) -> None:
     def ask(**answer: str) -> challenge.Offer:
         offered = challenge.demand(answer, petition.slug)
         assert offered
@@ -121,7 +123,7 @@ def test_challenges_are_counted_by_what_became_of_them(petition: Petition, later
     assert counted() == {"asked": 1, "failed": 2}
 
 
-def test_without_redis_a_challenge_is_asked_all_the_same_and_the_rest_is_counted(
+def test_activity_without_redis_counts_signatures_but_no_challenges(
     petition: Petition, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_work: object) -> None:
@@ -136,7 +138,9 @@ def test_without_redis_a_challenge_is_asked_all_the_same_and_the_rest_is_counted
     assert counted() == {"signed": 1}
 
 
-def test_what_a_worker_missed_is_caught_up_for_a_day(petition: Petition, later: Later) -> None:
+def test_missed_minutes_of_activity_are_rolled_up_for_a_day(
+    petition: Petition, later: Later
+) -> None:
     sign(petition)
     later(timedelta(hours=5))
     activity.roll_up()
@@ -149,7 +153,7 @@ def test_what_a_worker_missed_is_caught_up_for_a_day(petition: Petition, later: 
     assert not ActivityMinute.objects.exists()
 
 
-def test_rows_are_deleted_after_a_day(petition: Petition) -> None:
+def test_activity_rows_are_deleted_after_a_day(petition: Petition) -> None:
     now = timezone.now()
     for age in (timedelta(hours=24), timedelta(hours=26)):
         ActivityMinute.objects.create(petition=petition, minute=now - age, counts={"signed": 1})
@@ -159,7 +163,9 @@ def test_rows_are_deleted_after_a_day(petition: Petition) -> None:
     assert ActivityMinute.objects.get().minute == now - timedelta(hours=24)
 
 
-def test_a_rollup_reads_the_rows_of_its_minutes_alone(petition: Petition, later: Later) -> None:
+def test_an_activity_rollup_reads_only_the_signatures_of_its_minutes(
+    petition: Petition, later: Later
+) -> None:
     for number in range(200):
         sign_and_confirm(petition, somebody(number))
     long_ago = timezone.now() - timedelta(days=2)

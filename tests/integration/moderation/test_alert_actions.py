@@ -88,7 +88,7 @@ def counted(petition: Petition) -> int:
     return Signature.objects.counted().filter(petition=petition).count()
 
 
-def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
+def test_the_alert_page_describes_its_signatures_without_the_network(
     burst: Alert, mona: Client
 ) -> None:
     page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
@@ -102,7 +102,7 @@ def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
     assert "192.0.2" not in page
 
 
-def test_for_real_people_the_alert_is_marked_as_checked_instead_of_approving(
+def test_the_alert_page_offers_mark_as_checked_before_the_decisions(
     burst: Alert, mona: Client
 ) -> None:
     """Regression test: the button was below all others, where nobody looked for it."""
@@ -116,7 +116,7 @@ def test_for_real_people_the_alert_is_marked_as_checked_instead_of_approving(
     assert "Mark as checked" not in mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
 
 
-def test_a_domain_of_many_is_named(
+def test_the_alert_page_names_a_domain_of_many_signatures(
     burst: Alert, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alerts, "MIN_TO_NAME_DOMAIN", 20)
@@ -124,7 +124,7 @@ def test_a_domain_of_many_is_named(
     assert "the email domain bot.example (one of 3 domains)" in page
 
 
-def test_its_buttons_and_reasons_are_those_of_the_life_of_a_signature(
+def test_the_alert_page_offers_the_decisions_and_reasons_of_the_lifecycle(
     burst: Alert, mona: Client
 ) -> None:
     page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
@@ -140,7 +140,7 @@ def test_its_buttons_and_reasons_are_those_of_the_life_of_a_signature(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("kind", "left"), [("remove", 3), ("hold", 3)])
-def test_all_of_it_is_decided_from_its_page_and_the_alert_closes(
+def test_deciding_about_all_signatures_of_an_alert_closes_it(
     burst: Alert, mona: Client, kind: str, left: int
 ) -> None:
     petition = Petition.objects.get()
@@ -160,7 +160,7 @@ def test_all_of_it_is_decided_from_its_page_and_the_alert_closes(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_where_all_are_removed_the_page_says_so_instead_of_showing_empty_tables(
+def test_the_alert_page_has_no_tables_once_all_signatures_are_removed(
     burst: Alert, mona: Client
 ) -> None:
     path = f"{ALERT}{burst.pk}/change/"
@@ -178,7 +178,9 @@ def test_where_all_are_removed_the_page_says_so_instead_of_showing_empty_tables(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("by", ["domains", "sign", "both"])
-def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> None:
+def test_an_alert_decision_can_be_narrowed_by_domain_and_signal(
+    burst: Alert, mona: Client, by: str
+) -> None:
     path = f"{ALERT}{burst.pk}/change/"
     page = mona.get(path).content.decode()
     domain = re.findall(r'value="(domain:[^"]+)"[^>]*>\s*20: email domain', page)
@@ -217,7 +219,7 @@ def test_chosen_alerts_that_are_not_bursts_are_left_out(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_domains_are_decided_by_one_decision_which_names_them_by_signatures(
+def test_one_alert_decision_about_several_domains_names_them_by_signatures(
     of_domain: Alert, mona: Client
 ) -> None:
     crowd(Petition.objects.get(), 3, "203.1.0.0/24", "robot.example")
@@ -235,7 +237,7 @@ def test_several_domains_are_decided_by_one_decision_which_names_them_by_signatu
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_attack_goes_on_the_ticked_domains_are_decided_all_the_same(
+def test_ticked_domains_are_decided_although_the_attack_continues(
     burst: Alert, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"{ALERT}{burst.pk}/change/"
@@ -249,7 +251,7 @@ def test_while_the_attack_goes_on_the_ticked_domains_are_decided_all_the_same(
     assert Signature.objects.filter(state=State.REMOVED).count() == alert_causes.BURST + 2
 
 
-def test_a_domain_that_the_page_does_not_offer_decides_nothing(burst: Alert, mona: Client) -> None:
+def test_an_alert_decision_about_an_unknown_domain_is_refused(burst: Alert, mona: Client) -> None:
     typed = {
         "kind": "hold",
         "reason_hold": "suspicious",
@@ -312,7 +314,7 @@ def of_domain(petition: Petition) -> Alert:
     ("choice", "left"),
     [("", {"203@gmail", "198@gmail"}), ("signal:name-digits", {"198@gmail"})],
 )
-def test_signatures_from_networks_that_use_a_domain_are_decided_by_warning_sign(
+def test_a_domain_alert_decision_by_signal_includes_other_domains_of_its_networks(
     of_domain: Alert, mona: Client, choice: str, left: set[str]
 ) -> None:
     path = f"{ALERT}{of_domain.pk}/change/"
@@ -327,7 +329,7 @@ def test_signatures_from_networks_that_use_a_domain_are_decided_by_warning_sign(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_form_of_the_domain_brings_no_other_network_into_what_was_previewed(
+def test_a_new_form_of_the_alert_domain_adds_no_network_to_a_previewed_decision(
     petition: Petition, of_domain: Alert, mona: Client
 ) -> None:
     path = f"{ALERT}{of_domain.pk}/change/"
@@ -343,7 +345,7 @@ def test_a_form_of_the_domain_brings_no_other_network_into_what_was_previewed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_attack_is_looked_at_together_from_the_home_until_it_is_over(
+def test_the_admin_home_links_to_one_page_for_all_open_alerts_of_a_petition(
     petition: Petition, of_domain: Alert, mona: Client
 ) -> None:
     crowd(petition, alert_causes.BURST)
@@ -371,7 +373,7 @@ def test_new_signatures_of_a_domain_are_held_or_blocked_by_a_rule_for_the_domain
     assert (rule.kind, rule.pattern, rule.action) == ("domain", "script.example", action)
 
 
-def test_a_rule_made_before_midnight_works_after_it(
+def test_a_network_rule_made_before_midnight_still_applies_after_it(
     petition: Petition, burst: Alert, moderator: User
 ) -> None:
     """The rule's index is of the attack's day; later signatures are compared by that day's key."""
@@ -388,7 +390,7 @@ def test_a_rule_made_before_midnight_works_after_it(
     assert rules.in_force().blocks(parsed("192.0.2.5"), "a@b.example", "b.example")
 
 
-def test_a_network_of_more_than_three_days_ago_is_not_known_any_more(
+def test_a_rule_for_a_network_last_seen_over_three_days_ago_is_refused(
     burst: Alert, moderator: User
 ) -> None:
     Signature.objects.update(created_at=timezone.now() - timedelta(days=4))
@@ -396,7 +398,7 @@ def test_a_network_of_more_than_three_days_ago_is_not_known_any_more(
         alerts.make_rule(alert=burst, action="block", hours=6, actor=moderator, screen="-")
 
 
-def test_after_it_closed_by_itself_any_burst_opens_it_again(
+def test_an_automatically_closed_alert_reopens_with_any_new_burst(
     petition: Petition, burst: Alert
 ) -> None:
     Signature.objects.filter(signer__network_ix=burst.network_ix).update(state=State.REMOVED)
@@ -415,7 +417,7 @@ def kinds() -> set[str]:
     return set(Alert.objects.values_list("kind", flat=True))
 
 
-def test_signatures_held_for_two_days_raise_an_alert_that_goes_with_them(
+def test_signatures_held_for_two_days_raise_an_alert_that_closes_with_them(
     petition: Petition,
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -435,7 +437,9 @@ def test_signatures_held_for_two_days_raise_an_alert_that_goes_with_them(
     assert "held" not in kinds()
 
 
-def test_an_alert_of_signatures_on_hold_leads_to_them(petition: Petition, mona: Client) -> None:
+def test_the_alert_about_held_signatures_links_to_their_list(
+    petition: Petition, mona: Client
+) -> None:
     alert = Alert.objects.create(petition=petition, kind="held", number=3)
     shown = mona.get(f"/admin/petitions/alert/{alert.pk}/change/").content.decode()
     assert "<h1>Signatures on hold for more than 48 hours</h1>" in shown
@@ -455,7 +459,7 @@ def test_mail_that_waits_for_ten_minutes_raises_an_alert(petition: Petition) -> 
     assert Alert.objects.get(kind="mail").number_in_words == "a few"
 
 
-def test_the_number_of_mails_that_wait_does_not_tell_what_an_address_has_done(
+def test_the_alert_about_waiting_mail_shows_no_exact_number(
     petition: Petition, mona: Client
 ) -> None:
     """Mails for other spellings of a mailbox exist only if it has signed."""
@@ -475,7 +479,7 @@ def test_the_number_of_mails_that_wait_does_not_tell_what_an_address_has_done(
     assert Alert.objects.get(kind="mail").number_in_words == "25 or more"
 
 
-def test_a_job_that_stands_still_raises_an_alert(db: None) -> None:
+def test_a_stalled_job_raises_an_alert_until_it_succeeds(db: None) -> None:
     long_ago = timezone.now() - timedelta(hours=37)
     Lease.objects.create(name="check-tallies", started_at=long_ago, succeeded_at=long_ago)
     alert_causes.raise_and_close()
@@ -485,7 +489,7 @@ def test_a_job_that_stands_still_raises_an_alert(db: None) -> None:
     assert not Alert.objects.filter(kind="still", about="check-tallies").exists()
 
 
-def test_a_count_that_was_wrong_raises_an_alert(petition: Petition) -> None:
+def test_a_wrong_tally_raises_an_alert(petition: Petition) -> None:
     sign_and_confirm(petition)
     Tally.objects.update(n=7)
     tasks.check_tallies()
@@ -501,7 +505,7 @@ def wants(moderator: User) -> Callable[..., None]:
     return lambda *kinds: alerts.subscribe(actor=moderator, kinds=kinds, screen="x")
 
 
-def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
+def test_alert_mail_goes_to_subscribers_at_most_once_an_hour_per_cause(
     petition: Petition, burst: Alert, wants: Callable[..., None]
 ) -> None:
     assert team.send_alerts() == 0
@@ -552,14 +556,16 @@ def test_moderators_choose_their_alerts_by_mail(mona: Client, moderator: User) -
     assert not AlertMail.objects.exists()
 
 
-def test_organisers_decide_nothing_here(burst: Alert, organiser: User, client: Client) -> None:
+def test_alert_pages_are_forbidden_to_organisers(
+    burst: Alert, organiser: User, client: Client
+) -> None:
     client.force_login(organiser)
     for path in (f"{ALERT}{burst.pk}/change/", f"{ALERT}mail/", f"{ALERT}together/?alert=1"):
         assert client.get(path).status_code == 403
         assert client.post(path, {"kind": "remove", "reason": "automated"}).status_code == 403
 
 
-def test_a_refused_address_does_not_keep_other_moderators_from_being_mailed(
+def test_a_refused_moderator_address_does_not_block_alert_mail_to_others(
     burst: Alert, wants: Callable[..., None], refuse_address: Callable[[str], None]
 ) -> None:
     wants("burst")

@@ -36,7 +36,7 @@ def crowd(petition: Petition, number: int, network: str = HERE) -> None:
         submit.store(petition=petition, attempt=attempt, screening=Screening(network=network))
 
 
-def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
+def test_a_burst_from_one_network_raises_a_single_alert(
     petition: Petition,
 ) -> None:
     crowd(petition, alert_causes.BURST)
@@ -57,7 +57,7 @@ def test_alerts_are_checked_twice_a_minute() -> None:
     assert entry["schedule"] <= 30
 
 
-def test_three_hundred_an_hour_raise_none(petition: Petition) -> None:
+def test_300_evenly_spread_signatures_an_hour_raise_no_burst_alert(petition: Petition) -> None:
     crowd(petition, 300)
     hour_ago = timezone.now() - timedelta(hours=1)
     for place, signature in enumerate(Signature.objects.order_by("id")):
@@ -66,13 +66,13 @@ def test_three_hundred_an_hour_raise_none(petition: Petition) -> None:
     assert alert_causes.raise_burst_alerts() == 0
 
 
-def test_refused_signings_raise_none(petition: Petition) -> None:
+def test_refused_attempts_raise_no_burst_alert(petition: Petition) -> None:
     crowd(petition, alert_causes.BURST)
     Signature.objects.update(state=Signature.State.REFUSED)
     assert alert_causes.raise_burst_alerts() == 0
 
 
-def test_an_alert_that_was_seen_comes_back_only_when_it_has_doubled(
+def test_a_dismissed_alert_reopens_only_when_its_number_has_doubled(
     petition: Petition, moderator: User
 ) -> None:
     crowd(petition, alert_causes.BURST)
@@ -90,7 +90,7 @@ def test_an_alert_that_was_seen_comes_back_only_when_it_has_doubled(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_never_look_at_once(petition: Petition) -> None:
+def test_alerts_are_raised_by_one_worker_at_a_time(petition: Petition) -> None:
     crowd(petition, alert_causes.BURST)
 
     def look() -> None:
@@ -110,7 +110,7 @@ def test_two_workers_never_look_at_once(petition: Petition) -> None:
     assert Alert.objects.exists()
 
 
-def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> None:
+def test_the_alert_queries_read_only_recent_signatures_by_index(petition: Petition) -> None:
     seeding.seed(petition=petition, total=5_000)
     Signer.objects.update(
         network_ix=sealing.network_index(HERE), domain_ix=sealing.domain_index("@gmail.com")
@@ -132,7 +132,7 @@ def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> No
 
 
 @pytest.mark.parametrize(("domain", "raised"), [("script.example", 1), ("gmail.com", 0)])
-def test_many_of_one_domain_within_an_hour_raise_one_unless_it_is_a_large_provider_s(
+def test_many_signatures_of_a_small_domain_within_an_hour_raise_an_alert(
     petition: Petition, domain: str, raised: int
 ) -> None:
     """A script signs from changing networks, too slowly for a burst from any of them."""
@@ -154,7 +154,7 @@ def test_many_of_one_domain_within_an_hour_raise_one_unless_it_is_a_large_provid
 @pytest.mark.parametrize(
     ("kind", "burst"), [("domain", alert_causes.DOMAIN_BURST), ("burst", alert_causes.BURST)]
 )
-def test_no_unrecorded_screen_reveals_by_an_alert_that_one_more_has_signed(
+def test_alerts_on_unaudited_pages_do_not_reveal_one_more_signature(
     petition: Petition, moderator: User, client: Client, kind: str, burst: int
 ) -> None:
     """Somebody who sent the other forms could see on the first page that one more had signed."""
@@ -202,7 +202,7 @@ def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) 
         assert (local.hour, local.minute, local.second, local.microsecond) == (0, 0, 0, 0)
 
 
-def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
+def test_a_moderator_opens_the_signatures_of_a_burst_alert_and_dismisses_it(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     crowd(petition, alert_causes.BURST)
@@ -226,7 +226,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     assert client.get("/admin/petitions/alert/").status_code == 200
 
 
-def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
+def test_an_organiser_can_neither_see_nor_dismiss_alerts(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     crowd(petition, alert_causes.BURST)
@@ -242,7 +242,7 @@ def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
 
 
 @pytest.mark.parametrize(("number", "of", "percent"), [(2, 3, 67), (1, 3, 33), (0, 0, 0)])
-def test_a_share_is_rounded_to_whole_per_cent(number: int, of: int, percent: int) -> None:
+def test_an_alert_share_is_rounded_to_whole_per_cent(number: int, of: int, percent: int) -> None:
     assert alerts.Likeness("", number, of).percent == percent
 
 
@@ -254,7 +254,7 @@ def test_a_share_is_rounded_to_whole_per_cent(number: int, of: int, percent: int
         ("tally", "A count that did not match its signatures: Protect people"),
     ],
 )
-def test_an_open_alert_of_mail_or_a_count_stands_on_the_home_until_it_is_checked(
+def test_the_admin_home_lists_mail_and_tally_alerts_until_they_are_dismissed(
     petition: Petition, moderator: User, client: Client, kind: str, words: str
 ) -> None:
     """Regression test: the home listed only bursts, and said "Nothing needs you"."""
@@ -268,7 +268,9 @@ def test_an_open_alert_of_mail_or_a_count_stands_on_the_home_until_it_is_checked
     assert "Nothing needs you" in client.get(HOME).content.decode()
 
 
-def test_mail_that_servers_refuse_raises_an_alert_until_it_is_over(petition: Petition) -> None:
+def test_bounced_mail_raises_an_alert_that_closes_when_delivery_recovers(
+    petition: Petition,
+) -> None:
     crowd(petition, 100)
     Mail.objects.update(state=Mail.State.SENT)
     fewest = alert_causes.MIN_REFUSED

@@ -82,7 +82,7 @@ def _by_clock() -> list[tuple[str, str]]:
     return list(records.values_list("action", "object_id"))
 
 
-def test_a_preview_tells_number_effect_and_sample_and_changes_nothing(
+def test_a_bulk_preview_shows_number_effect_and_sample_without_changes(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
     held, pending = hold_one(petition, AMINA), sign(petition, somebody(9))
@@ -96,7 +96,7 @@ def test_a_preview_tells_number_effect_and_sample_and_changes_nothing(
     assert (approval.number, approval.effect) == ((1, True), 1)
 
 
-def test_a_preview_of_very_many_counts_no_further_than_its_bound(
+def test_a_bulk_preview_stops_counting_at_its_limit(
     petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "MAX_COUNTED", 3)
@@ -108,7 +108,7 @@ def test_a_preview_of_very_many_counts_no_further_than_its_bound(
     assert bulk.needs_approval(preview.job)
 
 
-def test_whose_domain_was_previewed_is_decided_wherever_its_signature_moves(
+def test_a_bulk_decision_fails_if_the_domain_of_its_example_signature_has_changed(
     petition: Petition, moderator: User, second: User, settings: Any, signed: list[UUID]
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 1
@@ -125,7 +125,7 @@ def test_whose_domain_was_previewed_is_decided_wherever_its_signature_moves(
     assert _states(signed) == ["confirmed"] * 5
 
 
-def test_what_matches_nothing_is_refused_and_leaves_no_draft(
+def test_a_bulk_preview_without_matches_is_refused_and_stores_no_draft(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
     with pytest.raises(Refused, match="No signature matches that this decision could change"):
@@ -140,7 +140,7 @@ def test_people_are_not_erased_in_bulk(
         _preview(petition, moderator, kind="erase")
 
 
-def test_a_bulk_decision_moves_all_in_batches_with_the_count_and_is_one_decision(
+def test_a_bulk_decision_runs_in_batches_and_is_stored_as_one_decision(
     petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
 ) -> None:
     job = _run(_start(_preview(petition, moderator)))
@@ -159,7 +159,7 @@ def test_a_bulk_decision_moves_all_in_batches_with_the_count_and_is_one_decision
     ]
 
 
-def test_it_is_undone_as_one_by_a_decision_that_names_it_and_that_one_again(
+def test_a_bulk_decision_can_be_undone_and_redone_as_a_whole(
     petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
 ) -> None:
     done = _run(_start(_preview(petition, moderator)))
@@ -185,7 +185,7 @@ def test_it_is_undone_as_one_by_a_decision_that_names_it_and_that_one_again(
     assert not tallies.differences(petition.pk)
 
 
-def test_a_preview_of_a_restoration_tells_how_many_had_counted(
+def test_a_bulk_restore_preview_shows_how_many_signatures_will_count_again(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
     removed = [*signed[:2], sign(petition, somebody(9))]
@@ -196,7 +196,7 @@ def test_a_preview_of_a_restoration_tells_how_many_had_counted(
     assert (preview.number, preview.effect) == ((3, True), 2)
 
 
-def test_the_preview_of_a_large_restoration_has_no_effect_on_the_count(
+def test_a_large_bulk_restore_preview_predicts_no_effect_on_the_total(
     petition: Petition, moderator: User, signed: list[UUID], client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -211,7 +211,7 @@ def test_the_preview_of_a_large_restoration_has_no_effect_on_the_count(
     assert "depends on the earlier status of each" in page
 
 
-def test_what_changed_since_the_preview_is_left_alone_and_counted(
+def test_a_bulk_decision_skips_signatures_changed_since_its_preview(
     petition: Petition, moderator: User, second: User, signed: list[UUID]
 ) -> None:
     pending = sign(petition, somebody(8))
@@ -236,7 +236,7 @@ def test_what_changed_since_the_preview_is_left_alone_and_counted(
     assert not tallies.differences(petition.pk)
 
 
-def test_ticked_rows_that_a_colleague_decided_about_since_are_left_alone_and_told(
+def test_a_decision_skips_and_reports_rows_decided_by_a_colleague_meanwhile(
     petition: Petition, moderator: User, second: User, signed: list[UUID]
 ) -> None:
     seen = decisions.watermark()
@@ -255,7 +255,7 @@ def test_ticked_rows_that_a_colleague_decided_about_since_are_left_alone_and_tol
     )
 
 
-def test_approving_what_waits_for_its_signer_says_that_nothing_was_changed_and_why(
+def test_approving_a_pending_signature_changes_nothing_and_explains_why(
     petition: Petition, moderator: User
 ) -> None:
     ids = [sign(petition, somebody(1))]
@@ -270,7 +270,7 @@ def test_approving_what_waits_for_its_signer_says_that_nothing_was_changed_and_w
     assert not Decision.objects.exists()
 
 
-def test_everything_needs_its_number_typed(
+def test_a_bulk_decision_about_everything_requires_typing_its_number(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
     job = _preview(petition, moderator, is_everything=True).job
@@ -285,7 +285,7 @@ def test_everything_needs_its_number_typed(
     assert bulk.start(job=job, actor=moderator, screen="test", typed=5)
 
 
-def test_nobody_starts_the_preview_of_another_nor_one_of_yesterday_nor_twice(
+def test_a_bulk_preview_is_started_once_within_a_day_by_its_author_only(
     petition: Petition, moderator: User, second: User, signed: list[UUID]
 ) -> None:
     job = _preview(petition, moderator).job
@@ -300,7 +300,7 @@ def test_nobody_starts_the_preview_of_another_nor_one_of_yesterday_nor_twice(
         bulk.start(job=job, actor=moderator, screen="test")
 
 
-def test_a_large_one_waits_for_a_second_moderator(
+def test_a_large_bulk_decision_requires_the_approval_of_a_second_moderator(
     petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 5
@@ -322,7 +322,7 @@ def test_a_large_one_waits_for_a_second_moderator(
     assert _run(preview.job).state == State.DONE
 
 
-def test_where_nobody_else_could_approve_it_starts_after_half_an_hour_unless_cancelled(
+def test_a_large_bulk_decision_of_a_sole_moderator_starts_after_half_an_hour(
     petition: Petition, moderator: User, signed: list[UUID], settings: Any
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 2
@@ -341,7 +341,7 @@ def test_where_nobody_else_could_approve_it_starts_after_half_an_hour_unless_can
     assert _by_clock() == [("bulk-approved", str(one.pk))]
 
 
-def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_it_is_about(
+def test_a_waiting_bulk_decision_is_mailed_once_without_naming_the_petition(
     petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 5
@@ -361,7 +361,7 @@ def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_i
     assert "Protect" not in f"{message.subject} {message.body}"
 
 
-def test_old_drafts_are_deleted_and_what_waited_for_a_day_is_cancelled(
+def test_bulk_drafts_are_deleted_and_waiting_bulk_decisions_cancelled_after_a_day(
     petition: Petition, moderator: User, signed: list[UUID], settings: Any
 ) -> None:
     draft = _preview(petition, moderator).job
@@ -378,7 +378,7 @@ def test_old_drafts_are_deleted_and_what_waited_for_a_day_is_cancelled(
     assert _by_clock() == [("bulk-cancelled", str(waiting.pk))]
 
 
-def test_a_cancelled_one_stops_at_the_next_batch_and_what_it_did_can_be_undone(
+def test_a_cancelled_bulk_decision_stops_after_its_batch_and_can_be_undone(
     petition: Petition, moderator: User, second: User, signed: list[UUID], batches_of_two: None
 ) -> None:
     job = _start(_preview(petition, moderator))
@@ -395,7 +395,7 @@ def test_a_cancelled_one_stops_at_the_next_batch_and_what_it_did_can_be_undone(
         bulk.cancel(job=job, actor=second, screen="test")
 
 
-def test_a_moderator_whose_rights_end_while_it_runs_stops_it(
+def test_a_bulk_decision_fails_when_its_moderator_loses_permission(
     petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
 ) -> None:
     job = _start(_preview(petition, moderator))
@@ -409,7 +409,7 @@ def test_a_moderator_whose_rights_end_while_it_runs_stops_it(
     assert _states(signed) == [*["removed"] * 2, *["confirmed"] * 3]
 
 
-def test_what_a_condition_names_may_be_gone_when_it_runs(
+def test_a_bulk_decision_fails_if_its_example_signature_has_no_network_any_more(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
     Signer.objects.update(network_ix=b"n" * 16)
@@ -441,7 +441,7 @@ def test_database_errors_are_retried_and_other_errors_end_the_job(
 
 @pytest.mark.usefixtures("batches_of_two")
 @pytest.mark.parametrize("is_signing", [True, False])
-def test_while_people_sign_the_job_pauses_longer_than_it_works(
+def test_a_bulk_job_pauses_between_batches_while_people_sign(
     petition: Petition,
     moderator: User,
     signed: list[UUID],
@@ -466,7 +466,7 @@ def test_while_people_sign_the_job_pauses_longer_than_it_works(
     assert sum(rests) <= bulk.REST_FACTOR * took
 
 
-def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
+def test_a_bulk_run_out_of_time_leaves_the_rest_to_the_next_run(
     petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
 ) -> None:
     job = _start(_preview(petition, moderator))
@@ -478,7 +478,7 @@ def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
     assert (_run(job).state, job.done) == (State.DONE, 5)
 
 
-def test_a_refused_address_keeps_no_colleague_from_the_mail_and_mails_nobody_twice(
+def test_a_refused_staff_address_does_not_block_the_bulk_mail_to_colleagues(
     petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any,
     refuse_address: Callable[[str], None],
 ) -> None:  # fmt: skip

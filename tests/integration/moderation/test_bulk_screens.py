@@ -56,7 +56,7 @@ def text(client: Client, url: str, act: str = "", **typed: str) -> str:
     return page.content.decode()
 
 
-def test_a_preview_shows_conditions_number_effect_and_sample_and_changes_nothing(
+def test_the_bulk_preview_page_shows_conditions_effect_and_sample(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     page = text(mona, drafted(mona))
@@ -68,7 +68,7 @@ def test_a_preview_shows_conditions_number_effect_and_sample_and_changes_nothing
     assert tallies.total(petition.pk) == 4
 
 
-def test_a_preview_links_to_what_it_names(
+def test_the_bulk_preview_page_links_to_the_signatures_it_mentions(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     page = text(mona, drafted(mona, f"minute_of={signed[0]}"))
@@ -79,7 +79,7 @@ def test_a_preview_links_to_what_it_names(
 
 
 @pytest.mark.parametrize("lost", ["form", "petition"])
-def test_all_that_match_are_no_more_than_were_seen_if_a_condition_is_gone(
+def test_all_matching_is_refused_if_a_filter_of_the_list_no_longer_applies(
     petition: Petition, mona: Client, signed: list[UUID], lost: str
 ) -> None:
     """Whoever withdraws the form that names a domain would make it every waiting form."""
@@ -96,7 +96,7 @@ def test_all_that_match_are_no_more_than_were_seen_if_a_condition_is_gone(
     assert not BulkDecision.objects.exists()
 
 
-def test_what_a_colleague_did_meanwhile_is_told_and_stands(
+def test_the_bulk_decision_page_reports_and_keeps_a_concurrent_decision(
     petition: Petition, mona: Client, signed: list[UUID], second: Client
 ) -> None:
     url = drafted(mona)
@@ -112,7 +112,7 @@ def test_what_a_colleague_did_meanwhile_is_told_and_stands(
     assert states(signed[:1]) == {"held"}
 
 
-def test_all_that_match_stay_chosen_when_the_form_comes_back(
+def test_all_matching_stays_chosen_in_an_invalid_form(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     post = {"scope": "all", **button("remove", "")}
@@ -122,7 +122,7 @@ def test_all_that_match_stay_chosen_when_the_form_comes_back(
     assert 'name="scope" value="all" checked>' in page
 
 
-def test_it_runs_tells_its_progress_and_leads_to_its_undo(
+def test_the_bulk_decision_page_shows_progress_and_links_to_its_decision(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     url = drafted(mona)
@@ -140,7 +140,7 @@ def test_it_runs_tells_its_progress_and_leads_to_its_undo(
     assert "(4 signatures)" in text(mona, DECISIONS)
 
 
-def test_it_is_cancelled_before_it_begins(
+def test_a_second_moderator_cancels_a_bulk_decision_before_it_runs(
     petition: Petition, mona: Client, second: Client, signed: list[UUID]
 ) -> None:
     url = drafted(mona)
@@ -151,7 +151,7 @@ def test_it_is_cancelled_before_it_begins(
     assert "has already ended" in text(mona, url, "cancel")
 
 
-def test_a_large_one_waits_for_a_second_moderator_who_approves_it(
+def test_a_second_moderator_approves_a_large_bulk_decision_on_its_page(
     petition: Petition, mona: Client, second: Client, signed: list[UUID], settings: Any
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 2
@@ -171,7 +171,7 @@ def test_a_large_one_waits_for_a_second_moderator_who_approves_it(
     assert "Nothing needs you" in text(second, "/admin/")
 
 
-def test_all_that_counts_wants_its_number_typed(
+def test_a_bulk_decision_about_the_whole_count_requires_typing_its_number(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     url = drafted(mona, query="state=confirmed")
@@ -181,7 +181,7 @@ def test_all_that_counts_wants_its_number_typed(
     assert "It runs now." in text(mona, url, "start", typed="4")
 
 
-def test_nobody_starts_the_preview_of_another(
+def test_the_bulk_preview_page_offers_start_to_its_author_only(
     petition: Petition, mona: Client, second: Client, signed: list[UUID]
 ) -> None:
     url = drafted(mona)
@@ -189,7 +189,7 @@ def test_nobody_starts_the_preview_of_another(
     assert "Only the moderator who made this preview" in text(second, url, "start")
 
 
-def test_a_preview_of_nothing_is_refused_on_the_list(
+def test_a_bulk_preview_without_matches_shows_an_error_on_the_list(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
     post = {"scope": "all", **button("restore", "mistake")}
@@ -198,7 +198,7 @@ def test_a_preview_of_nothing_is_refused_on_the_list(
     assert not BulkDecision.objects.exists()
 
 
-def test_no_other_role_sees_a_bulk_decision(
+def test_bulk_decision_pages_are_forbidden_to_an_organiser(
     petition: Petition, mona: Client, organiser: User, signed: list[UUID]
 ) -> None:
     url = drafted(mona)
@@ -209,7 +209,7 @@ def test_no_other_role_sees_a_bulk_decision(
     assert client.post(url, {"act": "cancel"}).status_code == 403
 
 
-def test_an_undo_of_very_many_is_previewed_first_and_waits_for_a_second_moderator(
+def test_a_large_undo_is_previewed_and_requires_a_second_moderator(
     petition: Petition,
     mona: Client,
     moderator: User,
@@ -271,7 +271,7 @@ def test_ticking_more_rows_than_a_page_has_does_not_bypass_the_second_moderator(
     assert states(signed) == {"removed"}
 
 
-def test_a_decisions_page_says_when_why_and_which_and_what_undid_it(
+def test_a_decision_page_shows_time_reason_signatures_and_its_undo(
     petition: Petition, mona: Client, moderator: User, signed: list[UUID]
 ) -> None:
     done = decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)
@@ -293,7 +293,7 @@ def test_a_decisions_page_says_when_why_and_which_and_what_undid_it(
     assert "Undone: remove" in text(mona, f"{DECISIONS}{undone.decision.pk}/change/")
 
 
-def test_the_list_of_decisions_is_filtered_and_read_page_by_page(
+def test_the_decision_list_has_filters_and_keyset_pagination(
     petition: Petition,
     mona: Client,
     moderator: User,
@@ -316,7 +316,7 @@ def test_the_list_of_decisions_is_filtered_and_read_page_by_page(
         assert mona.get(f"{DECISIONS}?{query}").status_code == 200
 
 
-def test_an_undo_takes_no_address_in_its_note(
+def test_an_undo_note_with_an_email_address_is_refused(
     petition: Petition, mona: Client, moderator: User, signed: list[UUID]
 ) -> None:
     done = decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)

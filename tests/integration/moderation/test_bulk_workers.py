@@ -61,7 +61,7 @@ def _run_alone(pk: UUID) -> BulkDecision:
     return job
 
 
-def test_a_worker_killed_in_the_middle_of_a_batch_loses_that_batch_and_the_next_resumes(
+def test_a_killed_bulk_worker_rolls_back_its_batch_and_the_next_worker_resumes(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
     pk = _started(petition, moderator)
@@ -90,7 +90,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_that_batch_and_the_next_
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_two_workers_at_one_job_take_turns_and_count_each_signature_once(
+def test_the_lock_of_a_bulk_job_makes_two_workers_move_each_signature_once(
     petition: Petition,
     moderator: User,
     signed: list[UUID],
@@ -126,7 +126,7 @@ def test_two_bulk_decisions_over_the_same_rows_do_not_deadlock_and_move_each_onc
     assert not tallies.differences(petition.pk)
 
 
-def test_a_decision_in_flight_is_waited_for_before_a_page_may_show_its_rows(
+def test_the_decision_watermark_waits_for_uncommitted_decisions(
     petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise its items would count as seen, and the decision would be overruled silently."""

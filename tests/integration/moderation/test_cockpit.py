@@ -57,7 +57,9 @@ def mailed(*ids: UUID) -> None:
     Mail.objects.filter(signature__in=ids).update(state=Mail.State.SENT)
 
 
-def test_the_handbook_goes_through_the_page_in_its_order(petition: Petition, mona: Client) -> None:
+def test_the_handbook_describes_the_cockpit_sections_in_page_order(
+    petition: Petition, mona: Client
+) -> None:
     handbook = (settings.BASE_DIR / "docs" / "moderators.md").read_text()
     attack = handbook.partition("## We are under attack")[2].lower()
     page = text(mona).partition("<h2")[2].lower()
@@ -70,7 +72,7 @@ def test_the_handbook_goes_through_the_page_in_its_order(petition: Petition, mon
         assert places == sorted(places)
 
 
-def test_series_are_charts_with_the_same_figures_in_tables(
+def test_every_cockpit_chart_has_a_table_with_the_same_figures(
     petition: Petition, mona: Client
 ) -> None:
     minute(petition, 3, signed=40, confirmed=7, held=2)
@@ -86,7 +88,7 @@ def test_series_are_charts_with_the_same_figures_in_tables(
     assert 'Signed">1000</td><td data-label="Confirmed">0<' in page
 
 
-def test_the_petition_that_is_signed_most_is_shown_and_others_are_offered(
+def test_the_cockpit_shows_the_most_signed_petition_and_links_to_the_others(
     petition: Petition, mona: Client
 ) -> None:
     other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
@@ -98,7 +100,7 @@ def test_the_petition_that_is_signed_most_is_shown_and_others_are_offered(
     assert ": 5 signed, 0 confirmed" in text(mona, petition="nowhere")
 
 
-def test_a_signature_on_hold_does_not_decide_which_petition_is_shown(
+def test_a_held_signature_does_not_affect_which_petition_the_cockpit_shows(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     """With a rule that blocks a domain, an organiser would see when somebody there confirms."""
@@ -113,7 +115,7 @@ def test_a_signature_on_hold_does_not_decide_which_petition_is_shown(
     assert re.findall(r'<a href="\?petition=[^>]*>', text(client)) == offered
 
 
-def test_busy_networks_and_domains_lead_to_their_lists_and_name_none_but_large_providers(
+def test_busiest_networks_and_domains_link_to_lists_and_name_only_large_providers(
     petition: Petition, mona: Client
 ) -> None:
     for number in range(6):
@@ -150,7 +152,7 @@ def test_pending_forms_do_not_reveal_the_domain_of_one_signer(
     assert "_of=" not in text(mona)
 
 
-def test_mail_is_told_by_mailboxes_in_steps_of_25_of_large_providers_alone(
+def test_mail_figures_count_mailboxes_of_large_providers_in_steps_of_25(
     petition: Petition,
 ) -> None:
     ids = [sign(petition, of("gmail.com", number)) for number in range(27)]
@@ -166,7 +168,7 @@ def test_mail_is_told_by_mailboxes_in_steps_of_25_of_large_providers_alone(
     ]
 
 
-def test_no_figure_of_mail_tells_that_a_mailbox_confirmed_for_which_staff_sent_a_form(
+def test_mail_figures_do_not_reveal_whether_one_mailbox_confirmed(
     petition: Petition,
 ) -> None:
     for number in range(23):
@@ -180,7 +182,7 @@ def test_no_figure_of_mail_tells_that_a_mailbox_confirmed_for_which_staff_sent_a
     assert cockpit.by_provider(cockpit.newest(petition)) == before == [("all others", 0, 0, 0)]
 
 
-def test_a_withdrawal_that_takes_many_forms_along_changes_no_figure_of_mail(
+def test_a_withdrawal_that_deletes_many_pending_forms_changes_no_mail_figure(
     petition: Petition,
 ) -> None:
     for number in range(50):
@@ -197,14 +199,14 @@ def test_a_withdrawal_that_takes_many_forms_along_changes_no_figure_of_mail(
     assert before == [("gmail.com", 50, 0, 0), ("all others", 0, 0, 0)]
 
 
-def test_a_single_form_and_none_look_alike_in_the_figures_of_mail(petition: Petition) -> None:
+def test_mail_figures_are_equal_for_one_form_and_for_none(petition: Petition) -> None:
     """A withdrawal deletes the form that staff have sent in its signer's name."""
     nobody = cockpit.by_provider(cockpit.newest(petition))
     sign(petition, of("own.example", 0))
     assert cockpit.by_provider(cockpit.newest(petition)) == nobody == [("all others", 0, 0, 0)]
 
 
-def test_the_order_of_providers_does_not_tell_which_had_the_newest_form(
+def test_the_order_of_mail_providers_does_not_reveal_the_newest_form(
     petition: Petition,
 ) -> None:
     """Otherwise staff could see when a form ends because its address has chosen another."""
@@ -218,9 +220,7 @@ def test_the_order_of_providers_does_not_tell_which_had_the_newest_form(
     assert cockpit.by_provider(cockpit.newest(petition)) == before
 
 
-def test_rules_that_met_few_are_not_told_from_those_that_met_nobody(
-    petition: Petition, mona: Client
-) -> None:
+def test_rules_with_few_hits_look_like_rules_without_hits(petition: Petition, mona: Client) -> None:
     Rule.objects.create(kind="domain", action="hold", pattern="own.example", note="x")
     nobody = text(mona)
     minute(petition, 3, held_domain=4, refused_network=12)
@@ -232,7 +232,7 @@ def test_rules_that_met_few_are_not_told_from_those_that_met_nobody(
     assert nobody.count("fewer than 5") == page.count("fewer than 5") + 2 == 8
 
 
-def test_queues_have_their_age_and_small_ones_of_mail_no_number(
+def test_queues_show_their_age_and_small_mail_queues_no_exact_size(
     petition: Petition, mona: Client
 ) -> None:
     hold_one(petition)
@@ -245,7 +245,7 @@ def test_queues_have_their_age_and_small_ones_of_mail_no_number(
     assert "fewer than 25, the oldest for 20 minutes" in page
 
 
-def test_an_organiser_sees_no_holds_no_origins_and_no_way_to_a_list(
+def test_an_organiser_sees_no_holds_networks_domains_or_list_links_in_the_cockpit(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     for number in range(6):
@@ -270,7 +270,9 @@ def test_an_organiser_sees_no_holds_no_origins_and_no_way_to_a_list(
     assert '<a href="/admin/petitions/activityminute/">' in client.get("/admin/").content.decode()
 
 
-def test_users_without_the_permission_read_who_has_it(petition: Petition, client: Client) -> None:
+def test_a_403_of_the_cockpit_names_the_roles_with_permission(
+    petition: Petition, client: Client
+) -> None:
     client.force_login(User.objects.create_user("ada", is_staff=True))
     page = client.get(PAGE)
     assert page.status_code == 403
@@ -278,16 +280,14 @@ def test_users_without_the_permission_read_who_has_it(petition: Petition, client
     assert client.post(PAGE).status_code == 405
 
 
-def test_without_a_petition_the_page_shows_the_parts_of_the_site(mona: Client) -> None:
+def test_the_cockpit_shows_the_health_of_the_site_without_any_petition(mona: Client) -> None:
     page = text(mona)
     assert "There is no petition yet." in page
     assert "Redis: ok" in page
     assert "Worker: deliver-mail: last done" in page
 
 
-def test_the_cockpit_takes_as_many_queries_however_much_it_shows(
-    petition: Petition, mona: Client
-) -> None:
+def test_the_cockpit_has_a_constant_query_count(petition: Petition, mona: Client) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
             text(mona)
@@ -306,7 +306,7 @@ def test_the_cockpit_takes_as_many_queries_however_much_it_shows(
     assert before <= 17
 
 
-def test_it_reads_few_rows_of_very_many(
+def test_the_cockpit_reads_a_bounded_number_of_rows(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cockpit, "MAX_FORMS", 50)

@@ -32,7 +32,7 @@ def cost(client: Client, path: str) -> int:
     return len(queries)
 
 
-def test_each_screen_costs_the_same_however_much_it_shows(
+def test_each_moderation_page_has_a_constant_query_count(
     petition: Petition, moderator: User, mona: Client, settings: Settings
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 1
@@ -69,7 +69,7 @@ def test_each_screen_costs_the_same_however_much_it_shows(
     assert max(before) <= 24, before
 
 
-def test_names_and_notes_are_text_on_every_screen(
+def test_names_and_notes_are_escaped_on_every_moderation_page(
     petition: Petition, moderator: User, mona: Client
 ) -> None:
     one = sign_and_confirm(petition, replace(AMINA, name=MARKUP))

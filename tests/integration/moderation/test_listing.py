@@ -36,7 +36,9 @@ def read(path: str = PAGE) -> str:
     return Client().get(path).content.decode().partition("<main")[2].partition("</main>")[0]
 
 
-def test_open_ones_come_first_then_announced_ones_then_closed_ones(petition: Petition) -> None:
+def test_the_petition_list_shows_open_then_announced_then_closed_petitions(
+    petition: Petition,
+) -> None:
     now = timezone.now()
     add("closed", state=Petition.State.CLOSED)
     add("over", opens_at=now - 9 * DAY, closes_at=now - DAY)
@@ -55,7 +57,9 @@ def test_open_ones_come_first_then_announced_ones_then_closed_ones(petition: Pet
     assert page.count("count-number") == 4, "of what has not opened nothing is counted"
 
 
-def test_only_what_the_public_may_read_is_listed(petition: Petition) -> None:
+def test_the_petition_list_omits_draft_removed_and_unpublished_petitions(
+    petition: Petition,
+) -> None:
     add("draft", state=Petition.State.DRAFT)
     add("removed", state=Petition.State.REMOVED)
     add("wordless").texts.update(published_at=None)
@@ -67,7 +71,9 @@ def test_only_what_the_public_may_read_is_listed(petition: Petition) -> None:
         assert hidden not in page
 
 
-def test_a_text_that_is_not_translated_is_marked_as_what_it_is(petition: Petition) -> None:
+def test_an_untranslated_title_in_the_petition_list_has_its_own_lang_and_dir(
+    petition: Petition,
+) -> None:
     add("welsh", language="cy")
 
     page = read("/ar/petitions/")
@@ -76,7 +82,7 @@ def test_a_text_that_is_not_translated_is_marked_as_what_it_is(petition: Petitio
     assert '<h3 lang="ar" dir="rtl"><a href="/ar/petitions/protect/">' in page
 
 
-def test_it_costs_the_same_however_many_there_are(petition: Petition) -> None:
+def test_the_petition_list_has_a_constant_query_count(petition: Petition) -> None:
     read()  # reads the organisation, once for all pages
     costs = []
     for slug in ("second", "third"):
@@ -87,7 +93,7 @@ def test_it_costs_the_same_however_many_there_are(petition: Petition) -> None:
     assert costs == [2, 2]
 
 
-def test_no_copy_of_it_outlives_the_first_opening_that_it_announces(petition: Petition) -> None:
+def test_the_petition_list_expires_at_the_next_announced_opening(petition: Petition) -> None:
     assert "Expires" not in Client().get(PAGE)
     opening = timezone.now().replace(microsecond=0) + DAY
     add("later", opens_at=opening + DAY)
@@ -96,7 +102,7 @@ def test_no_copy_of_it_outlives_the_first_opening_that_it_announces(petition: Pe
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_the_front_page_leads_to_it_where_there_is_more_than_one(
+def test_the_front_page_links_to_the_petition_list_if_there_are_several_petitions(
     petition: Petition, home: str
 ) -> None:
     Visitor(petition, "en").publish_statement()

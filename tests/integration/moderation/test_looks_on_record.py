@@ -45,7 +45,7 @@ def looks() -> list[str]:
 @pytest.mark.parametrize(
     "cursor", ["", "&after=nonsense", "&after=2099-01-01T00:00:00%2B00:00_" + "f" * 32]
 )
-def test_a_list_of_what_is_like_one_form_is_on_record_whatever_cursor_it_has(
+def test_a_list_of_signatures_like_one_form_is_audited_for_every_cursor(
     own: UUID, mona: Client, condition: str, cursor: str
 ) -> None:
     page = mona.get(f"{LIST}?petition=protect&{condition}={own}{cursor}")
@@ -53,9 +53,7 @@ def test_a_list_of_what_is_like_one_form_is_on_record_whatever_cursor_it_has(
     assert looks() == [LIKE_HER[condition]]
 
 
-def test_the_list_of_an_address_that_was_searched_for_is_on_record_each_time(
-    own: UUID, mona: Client
-) -> None:
+def test_the_list_of_a_searched_address_is_audited_on_every_view(own: UUID, mona: Client) -> None:
     url = mona.post(LIST, {"sought": VERA.email})["Location"]
     for _time in range(2):
         assert mona.get(url).status_code == 200
@@ -63,7 +61,7 @@ def test_the_list_of_an_address_that_was_searched_for_is_on_record_each_time(
 
 
 @pytest.mark.parametrize("condition", LIKE_HER)
-def test_the_page_of_a_form_leads_to_no_neighbour_in_a_list_of_what_is_like_it(
+def test_a_signature_page_has_no_previous_or_next_link_in_an_audited_list(
     own: UUID, mona: Client, condition: str
 ) -> None:
     came_from = quote(f"petition=protect&{condition}={own}")
@@ -72,7 +70,7 @@ def test_the_page_of_a_form_leads_to_no_neighbour_in_a_list_of_what_is_like_it(
     assert f"{condition}={own}" in context["list_url"]
 
 
-def test_the_preview_of_a_decision_about_a_domain_is_on_record(own: UUID, mona: Client) -> None:
+def test_the_bulk_preview_about_a_domain_is_audited(own: UUID, mona: Client) -> None:
     asked = button("remove", "automated") | {"scope": "all"}
     answer = mona.post(f"{LIST}?petition=protect&domain_of={own}", asked)
     assert looks() == ["domain"]
@@ -82,7 +80,7 @@ def test_the_preview_of_a_decision_about_a_domain_is_on_record(own: UUID, mona: 
     assert looks() == ["domain"] * 2
 
 
-def test_the_page_of_an_alert_about_one_domain_is_on_record(
+def test_the_page_of_a_domain_alert_is_audited(
     own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Staff can raise an alert about a domain by sending forms, unless it is a large provider's."""
@@ -96,7 +94,7 @@ def test_the_page_of_an_alert_about_one_domain_is_on_record(
 
 
 @pytest.mark.parametrize("has_signed", [True, False])
-def test_where_the_link_of_an_alert_leads_is_on_record_for_any_petition(
+def test_following_the_link_of_a_domain_alert_is_audited_even_without_signatures(
     petition: Petition, mona: Client, has_signed: bool
 ) -> None:
     """An alert about forms that staff sent themselves has the domain's blind index of the day."""
@@ -108,7 +106,7 @@ def test_where_the_link_of_an_alert_leads_is_on_record_for_any_petition(
     assert looks() == ["domain"]
 
 
-def test_the_preview_of_a_decision_about_an_alert_is_on_record_each_time(
+def test_the_bulk_preview_about_a_domain_alert_is_audited_on_every_view(
     own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alert_causes, "DOMAIN_BURST", 2)

@@ -23,7 +23,7 @@ LIST = "/admin/petitions/signature/"
 REASON: dict[str, Any] = {"reason": "false-name", "note": ""}
 
 
-def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_back(
+def test_removing_signatures_lowers_the_total_and_restoring_raises_it_again(
     petition: Petition, moderator: User
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
@@ -40,7 +40,9 @@ def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_b
     assert not tallies.differences(petition.pk)
 
 
-def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: User) -> None:
+def test_restoring_a_removed_pending_signature_makes_it_pending_again(
+    petition: Petition, moderator: User
+) -> None:
     pending = sign(petition)
     decisions.decide(kind="remove", petition=petition, ids=[pending], actor=moderator, **REASON)
     assert confirm.confirm(signature_id=pending, epoch=0).outcome is confirm.Outcome.REMOVED
@@ -51,7 +53,7 @@ def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: 
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_removed_person_who_signs_again_is_not_counted_and_told_why(
+def test_signing_again_after_a_removal_is_not_counted_and_answered_with_409(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -67,7 +69,7 @@ def test_a_removed_person_who_signs_again_is_not_counted_and_told_why(
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_decision_is_kept_with_reason_actor_and_previous_states(
+def test_a_decision_records_reason_actor_and_previous_states(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -81,7 +83,9 @@ def test_a_decision_is_kept_with_reason_actor_and_previous_states(
     assert (item.signature_id, item.previous_state) == (signature.pk, "confirmed")
 
 
-def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: User) -> None:
+def test_a_decision_ignores_signatures_of_another_petition(
+    petition: Petition, moderator: User
+) -> None:
     other = Petition.objects.create(slug="other")
     signature = sign_and_confirm(petition)
     done = decisions.decide(
@@ -91,7 +95,7 @@ def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: Use
     assert tallies.total(petition.pk) == 1
 
 
-def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
+def test_erasing_deletes_the_signer_and_anonymises_their_mail(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
 
     assert withdraw.withdraw(signature_id=signature.pk)
@@ -103,7 +107,7 @@ def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
     assert not Mail.objects.exclude(signature=None, sealed=None).exists()
 
 
-def test_an_address_that_signed_another_petition_is_found_there(
+def test_an_address_search_finds_signatures_of_another_petition(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     mine = sign_and_confirm(petition)
@@ -113,7 +117,7 @@ def test_an_address_that_signed_another_petition_is_found_there(
     assert mine.spoken_reference in page
 
 
-def test_a_signature_is_found_by_its_reference_however_it_is_written(
+def test_a_reference_search_redirects_to_the_signature_page(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     mine = sign_and_confirm(petition)
@@ -125,7 +129,7 @@ def test_a_signature_is_found_by_its_reference_however_it_is_written(
     assert "No signature has that reference." in nobody.content.decode()
 
 
-def test_a_decision_that_was_not_right_keeps_what_was_chosen(
+def test_an_invalid_decision_form_keeps_the_ticked_signatures(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     mine = sign_and_confirm(petition)
@@ -137,7 +141,7 @@ def test_a_decision_that_was_not_right_keeps_what_was_chosen(
     assert "Nothing was changed. Say in the note what the reason is." in page
 
 
-def test_erasing_somebody_who_never_confirmed_leads_back_to_the_list(
+def test_erasing_a_pending_signature_redirects_to_the_list(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     pending = sign(petition)
@@ -168,7 +172,7 @@ def test_a_moderator_erases_a_person_only_after_typing_the_reference(
     assert "mona" in client.get(page).content.decode()
 
 
-def test_one_moderator_erases_no_more_than_so_many_people_in_an_hour(
+def test_erasures_have_an_hourly_limit_per_moderator(
     petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An erasure cannot be undone, and needs no second moderator."""
@@ -190,7 +194,7 @@ def test_one_moderator_erases_no_more_than_so_many_people_in_an_hour(
 
 
 @pytest.mark.parametrize("has_signed", [True, False])
-def test_erasing_a_form_that_waits_neither_erases_nor_tells_what_is_confirmed(
+def test_erasing_a_pending_form_neither_erases_nor_reveals_a_confirmed_signature(
     petition: Petition, moderator: User, client: Client, has_signed: bool
 ) -> None:
     """Anybody, moderators included, can send a form in somebody else's name."""
@@ -208,7 +212,7 @@ def test_erasing_a_form_that_waits_neither_erases_nor_tells_what_is_confirmed(
     assert Signer.objects.count() == int(has_signed)
 
 
-def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
+def test_an_address_search_keeps_the_address_out_of_the_url(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     mine, other = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, DAVID)
@@ -225,7 +229,7 @@ def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
     assert "a•••@•••" in page
 
 
-def test_the_list_reads_page_by_page_without_counting(
+def test_the_signature_list_uses_keyset_pagination(
     petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.admin.keyset.PER_PAGE", 2)
@@ -247,7 +251,7 @@ def test_the_list_reads_page_by_page_without_counting(
     assert second.context["next_url"] == ""
 
 
-def test_the_list_of_all_states_reads_none_but_the_newest(
+def test_the_signature_list_of_all_states_reads_only_the_newest_rows(
     petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.admin.keyset.PER_PAGE", 5)
@@ -285,7 +289,7 @@ def _rows_read(plan: dict[str, Any], table: str) -> float:
     return float(read)
 
 
-def test_a_moderator_removes_and_restores_in_the_list(
+def test_a_moderator_removes_in_the_list_and_restores_on_the_signature_page(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -323,7 +327,7 @@ def test_an_organiser_may_neither_see_nor_decide_about_signatures(
     assert tallies.total(petition.pk) == 1
 
 
-def test_nonsense_in_the_lists_address_is_left_out(
+def test_invalid_query_parameters_of_the_signature_list_are_ignored(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     client.force_login(moderator)

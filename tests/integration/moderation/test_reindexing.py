@@ -58,7 +58,7 @@ def confirmed_days_ago(signature: Signature, days: int) -> None:
     Signature.objects.filter(pk=signature.pk).update(confirmed_at=moment)
 
 
-def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counted(
+def test_reindexing_holds_the_later_of_two_signatures_of_one_mailbox(
     petition: Petition, release: Release
 ) -> None:
     later, earlier = (
@@ -81,7 +81,7 @@ def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counte
     assert Signer.objects.count() == 3
 
 
-def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
+def test_undoing_the_holds_of_a_reindexing_survives_the_next_reindexing(
     petition: Petition, release: Release, moderator: User
 ) -> None:
     for name in ("a.mina", "amina", "am.ina"):
@@ -100,7 +100,9 @@ def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
     assert confirm(sign(petition, who("amina"))) is Outcome.ALREADY
 
 
-def test_two_people_of_one_home_stand_both(petition: Petition, release: Release) -> None:
+def test_reindexing_gives_two_people_of_one_household_a_slot_each(
+    petition: Petition, release: Release
+) -> None:
     sign_and_confirm(petition, who("a.mina"))
     sign_and_confirm(petition, who("amina", name="Bashir Example"))
 
@@ -112,7 +114,7 @@ def test_two_people_of_one_home_stand_both(petition: Petition, release: Release)
 
 
 @pytest.mark.parametrize("postcode", ["M145RX", "CF101AA"])
-def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
+def test_reindexing_merges_two_couples_into_one_mailbox_without_constraint_errors(
     petition: Petition, release: Release, postcode: str
 ) -> None:
     for address, home, names in (
@@ -130,7 +132,7 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
     assert len({bytes(row.petition_mailbox_ix) for row in Signer.objects.all()}) == 1
 
 
-def test_a_removed_signature_takes_no_slot_from_one_that_counts(
+def test_reindexing_lets_no_removed_signature_displace_a_confirmed_one(
     petition: Petition, release: Release, moderator: User
 ) -> None:
     removed = sign_and_confirm(petition, who("a.mina"))
@@ -151,7 +153,7 @@ def test_a_removed_signature_takes_no_slot_from_one_that_counts(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_pending_signature_and_its_mail_follow_their_mailbox(
+def test_reindexing_updates_a_pending_signature_and_its_mail(
     petition: Petition, release: Release
 ) -> None:
     sign_and_confirm(petition, who("amina"))
@@ -166,7 +168,9 @@ def test_a_pending_signature_and_its_mail_follow_their_mailbox(
     assert tallies.total(petition.pk) == 1
 
 
-def test_signers_at_other_domains_are_left_alone(petition: Petition, release: Release) -> None:
+def test_reindexing_leaves_signers_at_other_domains_unchanged(
+    petition: Petition, release: Release
+) -> None:
     elsewhere = Attempt(
         name="Amina", email="a.mina@example.org", postcode="M145RX", name_use="government"
     )
@@ -181,7 +185,7 @@ def test_signers_at_other_domains_are_left_alone(petition: Petition, release: Re
     assert bytes(after.petition_mailbox_ix) == bytes(before.petition_mailbox_ix)
 
 
-def test_who_signed_by_the_old_rules_is_found_and_who_signs_meanwhile_is_right(
+def test_new_alias_rules_apply_at_once_to_new_and_by_reindexing_to_old_signatures(
     petition: Petition, release: Release
 ) -> None:
     confirmed_days_ago(sign_and_confirm(petition, who("amina")), 2)
@@ -196,7 +200,7 @@ def test_who_signed_by_the_old_rules_is_found_and_who_signs_meanwhile_is_right(
     assert tallies.total(petition.pk) == 1
 
 
-def test_after_a_crash_it_goes_on_where_it_was(
+def test_reindexing_resumes_after_a_crash(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.mina", "amina", "b.ashir", "bashir", "c.arys"):
@@ -226,7 +230,7 @@ def interrupt_after(signers: int) -> None:
         reindex.reindex_all(crash)
 
 
-def test_a_run_interrupted_under_other_rules_starts_again(
+def test_reindexing_interrupted_under_older_rules_starts_again(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signers behind its cursor were reindexed under outdated rules."""
@@ -243,7 +247,7 @@ def test_a_run_interrupted_under_other_rules_starts_again(
     assert tallies.total(petition.pk) == 2
 
 
-def test_a_release_that_changes_the_rules_asks_to_compare_until_it_is_done(
+def test_health_and_migrate_ask_for_reindexing_after_the_alias_rules_change(
     petition: Petition, release: Release, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sign_and_confirm(petition, who("a.mina"))
@@ -265,7 +269,7 @@ def asked_to_compare(capsys: pytest.CaptureFixture[str]) -> tuple[bool, bool]:
     return part["state"] == "compare", "manage.py reindex_mailboxes" in said
 
 
-def test_where_nobody_has_signed_there_is_nothing_to_compare(
+def test_a_site_without_signatures_needs_no_reindexing(
     db: None, release: Release, capsys: pytest.CaptureFixture[str]
 ) -> None:
     release()
@@ -328,7 +332,7 @@ def _while_it_moves(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_confirmation_while_the_mailbox_moves_uses_its_new_indexes(
+def test_a_confirmation_during_reindexing_uses_the_new_mailbox_index(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_and_confirm(petition, who("amina"))
@@ -343,7 +347,7 @@ def test_a_confirmation_while_the_mailbox_moves_uses_its_new_indexes(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
+def test_a_withdrawal_while_reindexing_moves_the_mailbox_erases_the_signer(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature = sign_and_confirm(petition, who("a.mina"))
@@ -358,7 +362,7 @@ def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_withdraws_while_they_are_compared_is_not_brought_back(
+def test_reindexing_does_not_restore_a_signer_who_withdraws_meanwhile(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = sign_and_confirm(petition, who("a.mina"))
@@ -382,7 +386,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_running_the_command_again_changes_nothing(
+def test_running_reindex_mailboxes_again_changes_nothing(
     petition: Petition, release: Release, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sign_and_confirm(petition, who("a.mina"))
@@ -397,7 +401,7 @@ def test_running_the_command_again_changes_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
+def test_a_second_concurrent_run_of_reindex_mailboxes_is_refused(petition: Petition) -> None:
     refused = []
 
     def command() -> None:
@@ -412,7 +416,7 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
     assert refused
 
 
-def test_a_moderator_reads_who_held_it_and_why(
+def test_the_signature_page_shows_why_reindexing_held_it(
     petition: Petition, release: Release, moderator: User, client: Client
 ) -> None:
     confirmed_days_ago(sign_and_confirm(petition, who("a.mina")), 1)
@@ -427,7 +431,7 @@ def test_a_moderator_reads_who_held_it_and_why(
     assert "Other people have signed with the same mailbox." in page
 
 
-def test_a_collision_that_does_not_pass_ends_the_job_and_not_in_an_endless_loop(
+def test_a_persistent_integrity_error_fails_the_reindexing_after_limited_retries(
     petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_and_confirm(petition, who("a.mina"))

@@ -31,7 +31,7 @@ def let_in(petition: Petition, attempt: Attempt) -> Signature:
     return sign_and_confirm(petition, attempt)
 
 
-def test_confirmed_ones_that_reach_hold_today_are_held_by_one_decision_and_undone_as_one(
+def test_a_rescan_holds_suspicious_signatures_by_one_reversible_decision(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rescan, "BATCH", 2)
@@ -55,7 +55,7 @@ def test_confirmed_ones_that_reach_hold_today_are_held_by_one_decision_and_undon
     assert (undone.signatures, tallies.total(petition.pk)) == (6, 8)
 
 
-def test_running_it_again_changes_nothing_nor_what_a_moderator_approved(
+def test_a_second_rescan_changes_nothing_and_keeps_a_moderators_approval(
     petition: Petition, moderator: User
 ) -> None:
     bad = [let_in(petition, person) for person in (FAKE, THROWN_AWAY)]
@@ -76,7 +76,7 @@ def test_running_it_again_changes_nothing_nor_what_a_moderator_approved(
     assert Decision.objects.count() == 2
 
 
-def test_a_run_that_was_interrupted_is_finished_by_the_next(
+def test_an_interrupted_rescan_is_finished_by_the_next_one(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rescan, "BATCH", 1)
@@ -95,7 +95,9 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(
     assert tallies.total(petition.pk) == 0
 
 
-def test_pending_ones_get_todays_verdict_either_way(petition: Petition, moderator: User) -> None:
+def test_a_rescan_updates_the_verdict_of_pending_signatures_both_ways(
+    petition: Petition, moderator: User
+) -> None:
     worse = sign(petition, FAKE)
     # Held for its name by a rule that is gone.
     better = submit.store(
@@ -112,7 +114,7 @@ def test_pending_ones_get_todays_verdict_either_way(petition: Petition, moderato
     assert (row(worse).state, tallies.total(petition.pk)) == (State.HELD, 0)
 
 
-def test_signals_of_the_request_are_kept_and_weighed_with_the_others(
+def test_a_rescan_keeps_request_signals_and_weighs_them_with_new_ones(
     petition: Petition, moderator: User
 ) -> None:
     noted = Screening(signals=("burst:9", "no-origin"))
@@ -129,7 +131,9 @@ def test_signals_of_the_request_are_kept_and_weighed_with_the_others(
     assert row(signature_id).state == State.HELD
 
 
-def test_held_ones_stay_for_a_moderator(petition: Petition, moderator: User) -> None:
+def test_a_rescan_leaves_held_signatures_to_a_moderator(
+    petition: Petition, moderator: User
+) -> None:
     held = let_in(petition, AMINA)
     decisions.decide(
         kind="hold", petition=petition, ids=[held.pk], reason="suspicious", note="", actor=moderator
@@ -139,7 +143,9 @@ def test_held_ones_stay_for_a_moderator(petition: Petition, moderator: User) -> 
     assert row(held.pk).state == State.HELD
 
 
-def test_one_whose_key_is_gone_is_left_alone(petition: Petition, moderator: User) -> None:
+def test_a_rescan_skips_a_signer_that_cannot_be_unsealed(
+    petition: Petition, moderator: User
+) -> None:
     signature = let_in(petition, FAKE)
     signature.signer.sealed = b"\x01\xff" + bytes(signature.signer.sealed)[2:]
     signature.signer.save()
@@ -148,7 +154,7 @@ def test_one_whose_key_is_gone_is_left_alone(petition: Petition, moderator: User
     assert row(signature.pk).state == State.CONFIRMED
 
 
-def test_the_command_tells_what_it_found_and_a_dry_run_changes_nothing(
+def test_rescan_signals_reports_its_findings_and_a_dry_run_changes_nothing(
     petition: Petition, moderator: User
 ) -> None:
     bad, pending = let_in(petition, FAKE), sign(petition, THROWN_AWAY)
@@ -183,7 +189,7 @@ def test_the_command_tells_what_it_found_and_a_dry_run_changes_nothing(
         ("protect", "omar", "is no moderator"),
     ],
 )
-def test_the_command_needs_a_petition_and_a_moderator(
+def test_rescan_signals_requires_a_petition_and_a_moderator(
     petition: Petition, moderator: User, organiser: User, slug: str, actor: str, said: str
 ) -> None:
     with pytest.raises(CommandError, match=said):

@@ -54,7 +54,9 @@ def refusal(client: Client, **changes: str) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["address", "domain", "network"])
-def test_an_organiser_makes_no_rule_that_holds(organiser: User, moderator: User, kind: str) -> None:
+def test_an_organiser_can_neither_make_nor_change_a_hold_rule(
+    organiser: User, moderator: User, kind: str
+) -> None:
     """When a held signature is approved, the public total rises but the minute's confirmations do
     not. From that, organisers could see whether the one person of a rule had signed.
     """
@@ -108,14 +110,14 @@ def test_moderators_and_organisers_make_change_and_delete_rules(
     assert not Rule.objects.exists()
 
 
-def test_nobody_else_sees_rules(db: None) -> None:
+def test_rules_are_forbidden_to_other_staff(db: None) -> None:
     User.objects.create_user("nemo", is_staff=True)
     client = staff(User.objects.get(username="nemo"))
     assert client.get(ADMIN).status_code == 403
     assert client.post(f"{ADMIN}add/", form()).status_code == 403
 
 
-def test_an_address_is_kept_as_its_index_alone(
+def test_a_rule_about_an_address_stores_only_its_blind_index(
     moderator: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = staff(moderator)
@@ -141,7 +143,7 @@ def test_a_rule_about_an_address_is_changed_without_typing_it_again(moderator: U
     assert rule.note == "Asked for it."
 
 
-def test_what_is_mistyped_is_explained(moderator: User) -> None:
+def test_an_invalid_rule_form_explains_each_error(moderator: User) -> None:
     client = staff(moderator)
     assert "Did you mean 192.0.2.0/24?" in refusal(client, whom="192.0.2.77/24")
     assert "should look like 192.0.2.0/24" in refusal(client, whom="192.0.2.0/99")
@@ -159,11 +161,11 @@ def test_what_is_mistyped_is_explained(moderator: User) -> None:
 
 @pytest.mark.parametrize("whom", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "2001::/16"])
 @pytest.mark.parametrize("action", ["block", "allow"])
-def test_no_rule_covers_the_whole_world(moderator: User, whom: str, action: str) -> None:
+def test_a_rule_for_a_too_large_network_is_refused(moderator: User, whom: str, action: str) -> None:
     assert "too large" in refusal(staff(moderator), whom=whom, action=action)
 
 
-def test_who_blocks_their_own_network_is_warned(moderator: User) -> None:
+def test_blocking_the_network_of_the_current_user_shows_a_warning(moderator: User) -> None:
     client = staff(moderator)
     answer = save(client, whom="192.0.2.0/24")
     assert "You are on this network yourself" in answer.content.decode()
@@ -178,7 +180,7 @@ def test_the_same_rule_cannot_be_made_twice(moderator: User) -> None:
     assert f"Rule {Rule.objects.get().pk} already does this." in answer.content.decode()
 
 
-def test_whoever_is_told_that_a_rule_names_an_address_is_on_record(moderator: User) -> None:
+def test_the_error_about_a_duplicate_address_rule_is_audited_as_a_search(moderator: User) -> None:
     client = staff(moderator)
     save(client, kind="address", whom="amina@example.org")
     looks = AuditRecord.objects.filter(action=AuditRecord.Action.SEARCHED, actor=moderator)
@@ -230,7 +232,7 @@ def test_a_rule_is_saved_only_after_its_preview_was_seen(
     assert Rule.objects.get().pattern == "192.0.2.0/24"
 
 
-def test_the_preview_tells_no_organiser_what_became_of_anybody(
+def test_the_rule_preview_shows_an_organiser_no_states_and_no_exact_number(
     petition: Petition, organiser: User
 ) -> None:
     """Else five forms for made-up addresses of one person's domain show what that person did."""
@@ -250,7 +252,9 @@ def test_the_preview_tells_no_organiser_what_became_of_anybody(
     assert "fewer than 25" in elsewhere
 
 
-def test_the_preview_tells_nothing_of_one_address(petition: Petition, moderator: User) -> None:
+def test_the_rule_preview_shows_no_number_for_an_address(
+    petition: Petition, moderator: User
+) -> None:
     post()
     answer = staff(moderator).post(f"{ADMIN}add/", form(kind="address", whom="amina@example.org"))
     page = answer.content.decode()
@@ -268,7 +272,7 @@ def test_the_preview_tells_nothing_of_one_address(petition: Petition, moderator:
         ("address", "amina@example.org", []),
     ],
 )
-def test_a_preview_that_tells_a_number_is_on_record_like_a_search(
+def test_a_rule_preview_with_a_number_is_audited_as_a_search(
     petition: Petition, moderator: User, kind: str, whom: str, searched: list[str]
 ) -> None:
     """After four forms for one person's domain, a count of five reveals that person."""
@@ -279,18 +283,18 @@ def test_a_preview_that_tells_a_number_is_on_record_like_a_search(
 
 
 @pytest.mark.parametrize("whom", ["gmail.com", "*.co.uk"])
-def test_large_providers_are_warned_of(moderator: User, whom: str) -> None:
+def test_a_rule_about_a_large_mail_provider_shows_a_warning(moderator: User, whom: str) -> None:
     answer = staff(moderator).post(f"{ADMIN}add/", form(kind="domain", whom=whom))
     assert "a large mail provider" in answer.content.decode()
 
 
-def test_a_rule_ends_in_seven_days_unless_said_otherwise(moderator: User) -> None:
+def test_a_new_rule_expires_after_seven_days_by_default(moderator: User) -> None:
     page = staff(moderator).get(f"{ADMIN}add/")
     until = page.context["adminform"].form["expires_at"].initial
     assert timedelta(days=6, hours=23) < until - timezone.now() <= timedelta(days=7)
 
 
-def test_the_list_of_signatures_shows_refused_ones_with_their_rule(
+def test_the_signature_list_shows_refused_attempts_with_the_reason(
     petition: Petition, moderator: User
 ) -> None:
     block_address("amina@example.org")
@@ -303,9 +307,7 @@ def test_the_list_of_signatures_shows_refused_ones_with_their_rule(
     assert "its key is gone" not in one.content.decode()
 
 
-def test_deleting_a_rule_is_on_record_and_several_at_once_are_not_deleted(
-    moderator: User, client: Client
-) -> None:
+def test_deleting_a_rule_is_audited_and_has_no_bulk_action(moderator: User, client: Client) -> None:
     """A deleted rule can be looked up nowhere else."""
     client.force_login(moderator)
     one, *others = (

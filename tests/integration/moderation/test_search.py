@@ -39,11 +39,11 @@ def found(client: Client, sought: str) -> tuple[str, str]:
     "written",
     ["737O-lIAB-41ZT", "reference: 737o 1iab 41zt", "Reference 7370-11AB-41ZT.", "737011AB41ZT"],
 )
-def test_a_reference_is_read_however_it_is_written(written: str) -> None:
+def test_references_are_normalised_from_every_spelling(written: str) -> None:
     assert as_reference(written) == "737011AB41ZT"
 
 
-def test_a_reference_with_letters_like_digits_finds_its_signature(
+def test_a_reference_search_corrects_letters_that_look_like_digits(
     petition: Petition, mona: Client
 ) -> None:
     one = sign_and_confirm(petition)
@@ -51,7 +51,9 @@ def test_a_reference_with_letters_like_digits_finds_its_signature(
     assert found(mona, "reference: 737O-IIAB-41ZT")[0] == f"{LIST}{one.pk}/change/"
 
 
-def test_a_domain_leads_to_the_lists_of_its_days(petition: Petition, mona: Client) -> None:
+def test_searching_a_domain_links_to_its_signatures_of_each_day(
+    petition: Petition, mona: Client
+) -> None:
     today = sign_and_confirm(petition, DAVID)
     for written in ("example.net", "@EXAMPLE.net"):
         url, page = found(mona, written)
@@ -67,7 +69,9 @@ def test_a_domain_leads_to_the_lists_of_its_days(petition: Petition, mona: Clien
         assert f"domain_of={one.pk}" in page
 
 
-def test_a_place_leads_to_its_list(petition: Petition, mona: Client) -> None:
+def test_searching_a_constituency_redirects_to_its_signatures(
+    petition: Petition, mona: Client
+) -> None:
     Place.objects.create(code="E14000001", name="Ynys Test", name_cy="Ynys Prawf")
     assert "place=E14000001" in found(mona, "ynys prawf")[0]
 
@@ -88,7 +92,7 @@ def test_a_place_leads_to_its_list(petition: Petition, mona: Client) -> None:
         ("👍", "Nothing was found."),
     ],
 )
-def test_what_finds_nothing_says_what_can_be_searched_for(
+def test_a_search_without_results_explains_what_can_be_searched_for(
     petition: Petition, mona: Client, sought: str, said: str
 ) -> None:
     _url, page = found(mona, sought)
@@ -97,7 +101,7 @@ def test_what_finds_nothing_says_what_can_be_searched_for(
 
 
 @pytest.mark.parametrize("sought", ["", "   ", "\u200b"])
-def test_an_empty_search_finds_no_place_that_has_no_welsh_name(
+def test_an_empty_search_does_not_match_a_place_without_a_welsh_name(
     petition: Petition, mona: Client, sought: str
 ) -> None:
     Place.objects.create(code="E14000001", name="Aldertest")
@@ -113,7 +117,7 @@ def test_an_empty_search_finds_no_place_that_has_no_welsh_name(
         "ａｍｉｎａ＠example.org", "(Amina@Example.ORG),",
     ],
 )  # fmt: skip
-def test_an_address_is_found_as_it_is_pasted(
+def test_a_pasted_email_address_is_normalised_before_the_search(
     petition: Petition, mona: Client, written: str
 ) -> None:
     hers = sign_and_confirm(petition)
@@ -134,7 +138,7 @@ LEILA = Attempt(
     "written",
     ["Amina Example", "amina example", "  AMINA   EXAMPLE ", "Ámina Éxample", "Amina-Example"],
 )
-def test_a_name_finds_its_signatures_however_it_is_written(
+def test_a_name_search_ignores_case_accents_spaces_and_hyphens(
     petition: Petition, mona: Client, written: str
 ) -> None:
     hers = sign_and_confirm(petition)
@@ -157,7 +161,7 @@ def test_an_arabic_name_is_found_with_and_without_vowel_points(
 
 
 @pytest.mark.parametrize("written", ["M14 5RX", "m14 5rx", "m145rx", " M14  5rx", "M١٤ ٥RX"])
-def test_a_postcode_finds_its_signatures_however_it_is_written(
+def test_a_postcode_search_ignores_case_spaces_and_the_script_of_digits(
     petition: Petition, mona: Client, written: str
 ) -> None:
     hers = sign_and_confirm(petition)
@@ -169,7 +173,7 @@ def test_a_postcode_finds_its_signatures_however_it_is_written(
     assert theirs.spoken_reference not in page
 
 
-def test_a_name_is_found_before_it_is_confirmed_after_it_is_corrected_and_not_once_it_is_gone(
+def test_a_name_search_follows_confirmation_correction_and_withdrawal(
     petition: Petition, mona: Client
 ) -> None:
     pending = sign(petition)
@@ -196,14 +200,14 @@ def test_a_name_that_looks_like_a_domain_or_a_reference_is_found(
     assert "name_of=" in found(mona, name)[0]
 
 
-def test_a_name_is_found_in_another_petition(petition: Petition, mona: Client) -> None:
+def test_a_name_search_covers_every_petition(petition: Petition, mona: Client) -> None:
     hers = sign_and_confirm(petition)
     Petition.objects.create(slug="newer", state=Petition.State.OPEN)
     answer = mona.post(f"{LIST}?petition=newer", {"sought": AMINA.name}, follow=True)
     assert hers.spoken_reference in answer.content.decode()
 
 
-def test_the_list_of_a_name_is_bounded_and_says_so(
+def test_the_results_of_a_name_search_are_limited_and_the_page_says_so(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "MAX_ALIKE", 2)
@@ -217,13 +221,15 @@ def test_the_list_of_a_name_is_bounded_and_says_so(
     assert page.count('name="chosen"') == 2
 
 
-def test_a_refused_attempt_is_found_by_nothing(petition: Petition, mona: Client) -> None:
+def test_a_refused_attempt_is_not_found_by_name_or_postcode(
+    petition: Petition, mona: Client
+) -> None:
     submit.store(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
     for sought in (AMINA.name, "M14 5RX"):
         assert "_of=" not in found(mona, sought)[0]
 
 
-def test_what_a_search_for_a_person_found_is_no_condition_of_a_bulk_decision(
+def test_the_results_of_a_person_search_cannot_be_selected_for_a_bulk_decision(
     petition: Petition, mona: Client
 ) -> None:
     hers = sign_and_confirm(petition)
@@ -237,7 +243,7 @@ def test_what_a_search_for_a_person_found_is_no_condition_of_a_bulk_decision(
     }
 
 
-def test_a_search_takes_as_many_queries_however_many_have_signed(
+def test_a_name_search_has_a_constant_query_count(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All groups at once: a name is found in the first ones, or later, by chance.
@@ -251,7 +257,7 @@ def test_a_search_takes_as_many_queries_however_many_have_signed(
     assert len(set(costs)) == 1, costs
 
 
-def test_who_searches_is_on_record_and_what_for_is_not(
+def test_searches_are_audited_with_actor_and_kind_but_without_the_search_text(
     petition: Petition, mona: Client, moderator: User
 ) -> None:
     sign_and_confirm(petition)
@@ -266,7 +272,7 @@ def test_who_searches_is_on_record_and_what_for_is_not(
     assert kinds == [*typed, "postcode, typed", "postcode"]
 
 
-def test_nobody_tests_a_list_of_addresses_by_the_search(
+def test_searches_for_addresses_and_domains_have_an_hourly_limit(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reveals have a budget, which guessing addresses by search must not bypass."""
@@ -287,7 +293,9 @@ def test_nobody_tests_a_list_of_addresses_by_the_search(
     assert "mailbox" in found(mona, AMINA.email)[0]
 
 
-def test_words_that_find_nothing_stay_in_the_box(petition: Petition, mona: Client) -> None:
+def test_a_search_text_without_results_stays_in_the_search_box(
+    petition: Petition, mona: Client
+) -> None:
     """To be corrected; of a signature the page shows nothing."""
     hers = sign_and_confirm(petition)
     _url, page = found(mona, 'Aminah "Example"')

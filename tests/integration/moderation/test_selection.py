@@ -58,7 +58,7 @@ def test_more_ids_than_a_form_can_tick_are_refused(petition: Petition) -> None:
         ({"is_everything": True, "signal": "burst"}, False),
     ],
 )
-def test_all_that_counts_is_told_from_a_part_of_it(
+def test_a_selection_knows_whether_it_covers_the_whole_count(
     petition: Petition, conditions: dict[str, Any], is_total: bool
 ) -> None:
     assert Selection(petition_id=petition.pk, **conditions).is_total is is_total
@@ -80,7 +80,7 @@ def test_state_place_time_and_ids_narrow_a_selection(petition: Petition) -> None
     assert _matched(petition, created_to=hour_ago) == {other}
 
 
-def test_a_signal_is_matched_by_its_code_whatever_its_number(petition: Petition) -> None:
+def test_a_selection_by_signal_matches_its_code_and_ignores_its_number(petition: Petition) -> None:
     burst = _from_network(petition, 1, "192.0.2.0/24", "burst:12")
     both = _from_network(petition, 2, "192.0.2.0/24", "honeypot", "burst")
     _from_network(petition, 3, "192.0.2.0/24", "burst-of-others:3")
@@ -88,7 +88,7 @@ def test_a_signal_is_matched_by_its_code_whatever_its_number(petition: Petition)
     assert _matched(petition, signal="burst") == {burst, both}
 
 
-def test_network_and_domain_of_another_are_found_and_not_stored(petition: Petition) -> None:
+def test_a_selection_by_network_or_domain_stores_only_a_signature_id(petition: Petition) -> None:
     one = _from_network(petition, 1, "192.0.2.0/24")
     same = _from_network(petition, 2, "192.0.2.0/24")
     other = _from_network(petition, 3, "198.51.100.0/24")
@@ -100,7 +100,7 @@ def test_network_and_domain_of_another_are_found_and_not_stored(petition: Petiti
     assert stored == {"petition_id": petition.pk, "same_network_as": str(one.pk)}
 
 
-def test_where_one_came_from_is_no_condition_once_it_is_erased(petition: Petition) -> None:
+def test_a_selection_by_an_erased_network_or_domain_is_refused(petition: Petition) -> None:
     one = _from_network(petition, 1, "192.0.2.0/24")
     Signer.objects.update(network_ix=None, domain_ix=None)
 
@@ -110,7 +110,7 @@ def test_where_one_came_from_is_no_condition_once_it_is_erased(petition: Petitio
             Selection(petition_id=petition.pk, **condition).queryset()
 
 
-def test_any_of_several_domains_is_a_condition_and_a_forgotten_one_is_left_out(
+def test_a_selection_by_several_domains_ignores_erased_ones(
     petition: Petition,
 ) -> None:
     one, two, three = (_from_network(petition, n, "192.0.2.0/24") for n in (1, 2, 3))
@@ -120,7 +120,7 @@ def test_any_of_several_domains_is_a_condition_and_a_forgotten_one_is_left_out(
     assert _matched(petition, same_domain_as=(one.pk, two.pk)) == {two}
 
 
-def test_the_minute_of_another_is_a_condition_until_only_its_day_is_known(
+def test_a_selection_by_minute_is_refused_once_only_the_day_is_known(
     petition: Petition,
 ) -> None:
     one, same, other = (sign_and_confirm(petition, somebody(n)) for n in (1, 2, 3))
@@ -135,7 +135,9 @@ def test_the_minute_of_another_is_a_condition_until_only_its_day_is_known(
         Selection(petition_id=petition.pk, same_minute_as=one.pk).queryset()
 
 
-def test_a_decision_selects_those_whose_latest_it_is(petition: Petition, moderator: User) -> None:
+def test_a_selection_by_decision_matches_only_signatures_not_decided_since(
+    petition: Petition, moderator: User
+) -> None:
     one, other = (sign_and_confirm(petition, somebody(n)) for n in (1, 2))
     why: dict[str, Any] = {"reason": "automated", "note": "", "actor": moderator}
     held = decisions.decide(kind="hold", petition=petition, ids=[one.pk, other.pk], **why)
@@ -145,7 +147,7 @@ def test_a_decision_selects_those_whose_latest_it_is(petition: Petition, moderat
     assert _matched(petition, decision=held.decision.pk) == {one}
 
 
-def test_a_count_is_bounded_and_says_so(petition: Petition) -> None:
+def test_the_count_of_a_selection_has_an_upper_limit(petition: Petition) -> None:
     for number in range(3):
         sign_and_confirm(petition, somebody(number))
     chosen = Selection(petition_id=petition.pk, state="confirmed")
@@ -155,7 +157,7 @@ def test_a_count_is_bounded_and_says_so(petition: Petition) -> None:
     assert (str(chosen.count(3)), str(chosen.count(2))) == ("3", "more than 2")
 
 
-def test_right_after_a_decision_its_signatures_are_found_without_its_other_records(
+def test_a_selection_by_a_new_decision_reads_no_decision_items(
     petition: Petition,
 ) -> None:
     """The statistics do not have it yet, so a join would be planned as if for single rows."""

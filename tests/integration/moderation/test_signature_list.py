@@ -37,7 +37,7 @@ def shown(client: Client, query: str) -> list[UUID]:
     return [line.signature.pk for line, _url in page.context["lines"]]
 
 
-def test_it_opens_at_the_oldest_that_waits_though_a_draft_is_newer(
+def test_the_signature_list_opens_at_the_oldest_held_signature(
     petition: Petition, mona: Client
 ) -> None:
     held = hold_one(petition)
@@ -49,7 +49,7 @@ def test_it_opens_at_the_oldest_that_waits_though_a_draft_is_newer(
     assert [line.signature for line, _url in page.context["lines"]] == [held]
 
 
-def test_where_nothing_waits_it_opens_at_the_open_petition(
+def test_the_signature_list_opens_at_the_open_petition_if_nothing_is_held(
     petition: Petition, mona: Client
 ) -> None:
     mine = sign_and_confirm(petition)
@@ -58,7 +58,7 @@ def test_where_nothing_waits_it_opens_at_the_open_petition(
     assert [line.signature for line, _url in page.context["lines"]] == [mine]
 
 
-def test_a_large_network_or_domain_is_listed_in_order_of_time(
+def test_a_large_network_or_domain_is_listed_in_the_same_order_as_a_small_one(
     petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = [hold_one(petition, somebody(n)).pk for n in range(3)]
@@ -81,7 +81,9 @@ def test_a_large_network_or_domain_is_listed_in_order_of_time(
     assert str(page.context["number"]) == "more than 3"
 
 
-def test_each_filter_shows_what_it_says(petition: Petition, mona: Client) -> None:
+def test_each_filter_of_the_signature_list_shows_its_matches(
+    petition: Petition, mona: Client
+) -> None:
     abroad, home = sign_and_confirm(petition, DAVID), sign_and_confirm(petition, AMINA)
     held, waiting = hold_one(petition, somebody(1)), suspect(petition, somebody(2))
     Signature.objects.filter(pk=home.pk).update(created_at=timezone.now() - timedelta(days=2))
@@ -109,7 +111,7 @@ def test_each_filter_shows_what_it_says(petition: Petition, mona: Client) -> Non
     assert shown(mona, f"decision={done.decision.pk}") == [held.pk]
 
 
-def test_a_link_by_a_networks_blind_index_leads_to_its_list(
+def test_a_link_with_the_blind_index_of_a_network_redirects_to_its_list(
     petition: Petition, mona: Client
 ) -> None:
     held = hold_one(petition)
@@ -120,7 +122,7 @@ def test_a_link_by_a_networks_blind_index_leads_to_its_list(
     assert "no longer known" in page.content.decode()
 
 
-def test_a_network_that_is_forgotten_is_said_to_be(petition: Petition, mona: Client) -> None:
+def test_filtering_by_an_erased_network_shows_an_error(petition: Petition, mona: Client) -> None:
     held = hold_one(petition)
     Signer.objects.update(network_ix=None)
     page = mona.get(f"{LIST}?petition=protect&network_of={held.pk}")
@@ -128,12 +130,12 @@ def test_a_network_that_is_forgotten_is_said_to_be(petition: Petition, mona: Cli
     assert page.context["lines"] == []
 
 
-def test_a_place_that_nobody_knows_is_said_to_be(petition: Petition, mona: Client) -> None:
+def test_filtering_by_an_unknown_place_shows_an_error(petition: Petition, mona: Client) -> None:
     page = mona.get(f"{LIST}?petition=protect&place=Atlantis").content.decode()
     assert "No place has this name." in page
 
 
-def test_days_in_the_wrong_order_are_said_to_be_and_widen_nothing(
+def test_filtering_by_days_in_the_wrong_order_shows_an_error_and_no_rows(
     petition: Petition, mona: Client
 ) -> None:
     hold_one(petition)
@@ -142,7 +144,7 @@ def test_days_in_the_wrong_order_are_said_to_be_and_widen_nothing(
     assert page.context["lines"] == []
 
 
-def test_a_filter_that_meets_nothing_does_not_say_that_nothing_is_on_hold(
+def test_a_filter_without_matches_does_not_say_that_nothing_is_on_hold(
     petition: Petition, mona: Client
 ) -> None:
     hold_one(petition)
@@ -152,7 +154,7 @@ def test_a_filter_that_meets_nothing_does_not_say_that_nothing_is_on_hold(
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-def test_both_orders_are_read_page_by_page_to_the_end(
+def test_both_orders_of_the_signature_list_paginate_to_the_end(
     petition: Petition, mona: Client, order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.admin.keyset.PER_PAGE", 2)
@@ -169,7 +171,9 @@ def test_both_orders_are_read_page_by_page_to_the_end(
     assert times == sorted(times, reverse=order == "newest")
 
 
-def test_rows_older_than_their_time_show_the_day(petition: Petition, mona: Client) -> None:
+def test_rows_with_a_truncated_timestamp_show_only_the_day(
+    petition: Petition, mona: Client
+) -> None:
     sign_and_confirm(petition)
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     Signature.objects.update(created_at=midnight - timedelta(days=5))
@@ -178,7 +182,7 @@ def test_rows_older_than_their_time_show_the_day(petition: Petition, mona: Clien
     assert "00:00" not in page
 
 
-def test_who_saw_the_page_before_a_colleague_decided_is_told_and_overrules_nothing(
+def test_the_signature_list_reports_and_keeps_a_concurrent_decision(
     petition: Petition, mona: Client, moderator: User
 ) -> None:
     one, other = hold_one(petition, AMINA), hold_one(petition, DAVID)
@@ -196,7 +200,7 @@ def test_who_saw_the_page_before_a_colleague_decided_is_told_and_overrules_nothi
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_form_that_does_not_say_what_was_seen_decides_nothing(
+def test_a_decision_form_without_a_valid_watermark_is_refused(
     petition: Petition, mona: Client
 ) -> None:
     held = hold_one(petition)
@@ -206,14 +210,16 @@ def test_a_form_that_does_not_say_what_was_seen_decides_nothing(
     assert states([held.pk]) == {State.HELD}
 
 
-def test_a_note_takes_no_address(petition: Petition, mona: Client) -> None:
+def test_a_decision_note_with_an_email_address_is_refused(petition: Petition, mona: Client) -> None:
     held = hold_one(petition)
     post = {"chosen": [str(held.pk)], **button("approve", "checked", note="it is a@example.org")}
     assert "Do not write an email address here." in mona.post(LIST, post).content.decode()
     assert states([held.pk]) == {State.HELD}
 
 
-def test_the_message_about_a_decision_offers_its_undo(petition: Petition, mona: Client) -> None:
+def test_the_success_message_of_a_decision_links_to_its_undo(
+    petition: Petition, mona: Client
+) -> None:
     held = hold_one(petition)
     post = {"chosen": [str(held.pk)], **button("approve", "checked")}
     page = mona.post(f"{LIST}?petition=protect", post, follow=True).content.decode()
@@ -221,7 +227,7 @@ def test_the_message_about_a_decision_offers_its_undo(petition: Petition, mona: 
     assert f'<a href="/admin/petitions/decision/{decision.pk}/change/#undo">Undo</a>' in page
 
 
-def test_who_may_not_remove_is_offered_no_removal_and_refused_it(
+def test_a_user_without_the_remove_permission_is_neither_offered_nor_allowed_it(
     petition: Petition, client: Client
 ) -> None:
     held = hold_one(petition)
@@ -246,7 +252,7 @@ def test_rows_that_no_decision_can_move_have_no_checkbox(petition: Petition, mon
     assert "no personal data was kept" in page
 
 
-def test_all_that_match_is_exactly_what_the_list_shows(
+def test_all_matching_selects_exactly_the_rows_of_the_list(
     petition: Petition, mona: Client, moderator: User
 ) -> None:
     wanted = {hold_one(petition, somebody(n)).pk for n in range(3)}
@@ -271,7 +277,7 @@ def test_all_that_match_is_exactly_what_the_list_shows(
         f"after={'9' * 90}", "after=2026-01-01_x",
     ],
 )  # fmt: skip
-def test_nonsense_in_any_part_of_the_address_is_left_out(
+def test_any_invalid_query_parameter_of_the_signature_list_is_ignored(
     petition: Petition, mona: Client, query: str
 ) -> None:
     assert mona.get(f"{LIST}?order=newest&{query}", follow=True).status_code == 200
@@ -297,7 +303,7 @@ def many(petition: Petition) -> Petition:
     return petition
 
 
-def test_every_filter_and_search_reads_few_rows_among_many(
+def test_every_filter_and_search_reads_a_bounded_number_of_rows(
     petition: Petition, many: Any, moderator: User
 ) -> None:
     middle = Signature.objects.filter(petition=petition).order_by("created_at")[MANY // 2]

@@ -33,7 +33,7 @@ def page_of(client: Client, pk: UUID, query: str = "") -> str:
     return answer.content.decode()
 
 
-def test_its_life_is_told_from_signing_to_the_undo(
+def test_the_signature_page_shows_a_timeline_from_signing_to_undo(
     petition: Petition, moderator: User, mona: Client
 ) -> None:
     one = sign_and_confirm(petition)
@@ -60,7 +60,9 @@ def test_its_life_is_told_from_signing_to_the_undo(
 
 
 @pytest.mark.parametrize("state", [Mail.State.REFUSED, Mail.State.FAILED])
-def test_the_page_never_says_why_a_mail_was_not_sent(petition: Petition, state: Mail.State) -> None:
+def test_the_timeline_does_not_show_why_a_mail_was_not_sent(
+    petition: Petition, state: Mail.State
+) -> None:
     one = sign(petition)
     Mail.objects.update(state=state, code="limit")
     texts = [event.text for event in timeline(Signature.objects.get(pk=one))]
@@ -68,7 +70,7 @@ def test_the_page_never_says_why_a_mail_was_not_sent(petition: Petition, state: 
 
 
 @pytest.mark.parametrize("state", [Mail.State.SENT, Mail.State.WITHHELD, Mail.State.CANCELLED])
-def test_the_page_never_says_whether_a_mailbox_kept_a_mail_back(
+def test_the_timeline_shows_sent_withheld_and_cancelled_mail_alike(
     petition: Petition, state: Mail.State
 ) -> None:
     """Confirming makes room under the limit of a mailbox, so that the next form there is mailed."""
@@ -79,7 +81,9 @@ def test_the_page_never_says_whether_a_mailbox_kept_a_mail_back(
 
 
 @pytest.mark.parametrize("state", Mail.State.values)
-def test_a_refused_attempt_is_not_said_to_be_mailed(petition: Petition, state: Mail.State) -> None:
+def test_the_timeline_of_a_refused_attempt_mentions_no_sent_mail(
+    petition: Petition, state: Mail.State
+) -> None:
     one = sign(petition)
     Signature.objects.filter(pk=one).update(state=Signature.State.REFUSED)
     Mail.objects.update(state=state)
@@ -87,7 +91,7 @@ def test_a_refused_attempt_is_not_said_to_be_mailed(petition: Petition, state: M
     assert texts == ["Refused when it was signed: nobody gets an email"]
 
 
-def test_no_form_shows_by_a_reminder_that_it_was_mailed(petition: Petition) -> None:
+def test_the_timeline_of_a_pending_form_omits_reminders(petition: Petition) -> None:
     form = sign(petition)
     Mail.objects.create(
         kind=Mail.Kind.REMIND, signature_id=form, global_mailbox_ix=b"", due_at=timezone.now(),
@@ -99,7 +103,9 @@ def test_no_form_shows_by_a_reminder_that_it_was_mailed(petition: Petition) -> N
     assert told == ["Signed", "Email to confirm: waits to be sent"]
 
 
-def test_neighbours_are_counted_and_lead_to_their_lists(petition: Petition, mona: Client) -> None:
+def test_the_signature_page_counts_similar_signatures_and_links_to_their_lists(
+    petition: Petition, mona: Client
+) -> None:
     one = hold_one(petition, somebody(1))
     for n in (2, 3):
         hold_one(petition, somebody(n))
@@ -112,7 +118,7 @@ def test_neighbours_are_counted_and_lead_to_their_lists(petition: Petition, mona
         assert len(mona.get(like["url"]).context["lines"]) == number
 
 
-def test_ones_own_form_does_not_reveal_unrecorded_how_many_signed_from_a_domain(
+def test_a_pending_form_shows_similar_signatures_only_after_an_audited_click(
     petition: Petition, mona: Client
 ) -> None:
     """Anybody can type any domain. If it is one person's, a count of two reveals that person."""
@@ -135,7 +141,7 @@ def test_ones_own_form_does_not_reveal_unrecorded_how_many_signed_from_a_domain(
     assert record.screen == "admin:petitions_signature_changelist"
 
 
-def test_previous_and_next_are_those_of_the_list_one_came_from(
+def test_previous_and_next_links_follow_the_list_of_origin(
     petition: Petition, mona: Client
 ) -> None:
     held = [hold_one(petition, somebody(n)) for n in range(3)]
@@ -155,7 +161,7 @@ def test_previous_and_next_are_those_of_the_list_one_came_from(
     assert str(last.pk) in mona.get(link).context["after"]
 
 
-def test_a_colleagues_decision_meanwhile_is_told_and_stands(
+def test_the_signature_page_reports_and_keeps_a_concurrent_decision(
     petition: Petition, mona: Client
 ) -> None:
     one = hold_one(petition)
@@ -167,7 +173,7 @@ def test_a_colleagues_decision_meanwhile_is_told_and_stands(
     assert states([one.pk]) == {"confirmed"}
 
 
-def test_an_address_is_revealed_with_a_reason_on_record_and_kept_nowhere(
+def test_revealing_an_address_is_audited_with_a_reason_and_never_cached(
     petition: Petition, mona: Client
 ) -> None:
     one = sign_and_confirm(petition)
@@ -188,7 +194,7 @@ def test_an_address_is_revealed_with_a_reason_on_record_and_kept_nowhere(
     assert AMINA.email not in str(mona.session.items())
 
 
-def test_a_reveal_wants_the_password_again(petition: Petition, mona: Client) -> None:
+def test_revealing_an_address_requires_the_password_again(petition: Petition, mona: Client) -> None:
     one = sign_and_confirm(petition)
     session = mona.session
     session[acting.TYPED_AT] = 0
@@ -199,7 +205,7 @@ def test_a_reveal_wants_the_password_again(petition: Petition, mona: Client) -> 
     assert not AuditRecord.objects.filter(action="address-revealed").exists()
 
 
-def test_after_the_hours_budget_the_page_says_when_to_try_again(
+def test_reveals_beyond_the_hourly_limit_say_when_to_try_again(
     petition: Petition, mona: Client, settings: Any
 ) -> None:
     settings.REVEALS_PER_HOUR = 1
@@ -211,7 +217,9 @@ def test_after_the_hours_budget_the_page_says_when_to_try_again(
     assert AMINA.email not in page
 
 
-def test_an_organiser_reveals_nothing(petition: Petition, organiser: User, client: Client) -> None:
+def test_an_organiser_cannot_reveal_an_address(
+    petition: Petition, organiser: User, client: Client
+) -> None:
     one = sign_and_confirm(petition)
     client.force_login(organiser)
     assert client.post(f"{LIST}{one.pk}/reveal/", {"reason": "x"}).status_code == 403

@@ -39,7 +39,7 @@ def post(browser: Client) -> Any:
     return browser.post(PAGE, typed())
 
 
-def test_signing_is_paused_with_a_reason_in_the_languages_of_the_site(
+def test_pausing_shows_the_public_reason_in_every_language_and_stops_signing(
     petition: Petition, mona: Client, browser: Client, path: str
 ) -> None:
     turn(mona, path, "pause", **REASONS)
@@ -55,7 +55,7 @@ def test_signing_is_paused_with_a_reason_in_the_languages_of_the_site(
     assert post(browser).status_code == 303
 
 
-def test_a_reason_in_every_language_is_ready_and_none_may_be_empty(
+def test_pause_reasons_are_prefilled_and_required_in_every_language(
     petition: Petition, mona: Client, path: str
 ) -> None:
     page = mona.get(path).content.decode()
@@ -66,7 +66,7 @@ def test_a_reason_in_every_language_is_ready_and_none_may_be_empty(
     assert not petition.is_paused
 
 
-def test_everybody_is_asked_for_a_proof_of_work(
+def test_the_challenge_switch_requires_a_proof_of_work_from_everybody(
     petition: Petition, mona: Client, browser: Client, path: str
 ) -> None:
     assert post(browser).status_code == 303
@@ -76,7 +76,7 @@ def test_everybody_is_asked_for_a_proof_of_work(
     assert post(browser).status_code == 303
 
 
-def test_everything_new_is_held_also_what_waits_and_signers_see_no_difference(
+def test_the_hold_switch_holds_new_and_pending_signatures_without_visible_change(
     petition: Petition, mona: Client, browser: Client, path: str
 ) -> None:
     before, waiting = sign(petition, somebody(1)), sign(petition, somebody(2))
@@ -101,7 +101,7 @@ def test_everything_new_is_held_also_what_waits_and_signers_see_no_difference(
 
 
 @pytest.mark.parametrize("switch", list(switches.Switch))
-def test_each_switch_is_on_record_and_organisers_are_mailed(
+def test_each_switch_is_audited_and_mailed_to_organisers(
     petition: Petition, mona: Client, moderator: User, organiser: User, path: str, switch: str
 ) -> None:
     User.objects.filter(pk=organiser.pk).update(email="omar@example.org")
@@ -121,13 +121,13 @@ def test_each_switch_is_on_record_and_organisers_are_mailed(
     assert kept.count() == 2
 
 
-def test_a_reason_with_an_email_address_turns_nothing(mona: Client, path: str) -> None:
+def test_a_switch_reason_with_an_email_address_is_refused(mona: Client, path: str) -> None:
     form = {"switch": "hold", "on": "yes", "why": "amina@example.org wrote"}
     assert "Do not write an email address here." in mona.post(path, form).content.decode()
     assert not Petition.objects.get().is_holding
 
 
-def test_others_turn_nothing(
+def test_an_organiser_cannot_use_the_switches(
     petition: Petition, organiser: User, client: Client, path: str
 ) -> None:
     client.force_login(organiser)
@@ -135,7 +135,7 @@ def test_others_turn_nothing(
     assert client.post(path, {"switch": "hold", "on": "yes", "why": "x"}).status_code == 403
 
 
-def test_the_reason_of_one_pause_is_not_told_at_the_next(
+def test_the_reason_of_a_pause_is_not_shown_at_the_next_pause(
     petition: Petition, mona: Client, path: str
 ) -> None:
     turn(mona, path, "pause", **REASONS)
@@ -146,7 +146,7 @@ def test_the_reason_of_one_pause_is_not_told_at_the_next(
     assert petition.pause_reasons == {}
 
 
-def test_what_is_switched_on_stands_on_the_first_page_of_who_decides_about_it(
+def test_the_admin_home_shows_active_switches_to_moderators_and_organisers(
     petition: Petition, mona: Client, organiser: User, path: str
 ) -> None:
     """Otherwise signing stays paused or held until somebody remembers it."""

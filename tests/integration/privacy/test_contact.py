@@ -56,7 +56,7 @@ def set_limits(settings: Any) -> Callable[..., None]:
     return change
 
 
-def test_a_message_is_kept_with_the_day_by_which_it_must_be_answered(enquiry: Enquiry) -> None:
+def test_an_enquiry_stores_the_day_by_which_it_must_be_answered(enquiry: Enquiry) -> None:
     today = timezone.localdate()
     assert enquiry.kind == Enquiry.Kind.COMPLAINT
     assert enquiry.state == Enquiry.State.NEW
@@ -79,7 +79,7 @@ def test_a_message_is_kept_with_the_day_by_which_it_must_be_answered(enquiry: En
         ("/cy/contact/", "o fewn 30 diwrnod"),
     ],
 )
-def test_the_page_after_sending_says_what_happens_and_when(
+def test_the_page_after_an_enquiry_says_when_it_will_be_answered(
     organisation: Organisation, browser: Client, path: str, words: str
 ) -> None:
     response = browser.post(path, written(), follow=True)
@@ -94,7 +94,7 @@ def test_the_page_after_sending_says_what_happens_and_when(
     assert mail.outbox == []
 
 
-def test_nothing_that_was_written_lies_readable(enquiry: Enquiry) -> None:
+def test_an_enquiry_is_stored_encrypted_and_without_a_time(enquiry: Enquiry) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_jsonb(e)::text, e.sealed FROM petitions_enquiry e")
         row, sealed = cursor.fetchone()
@@ -107,9 +107,7 @@ def test_nothing_that_was_written_lies_readable(enquiry: Enquiry) -> None:
     assert json.loads(row)["id"] == str(enquiry.pk)
 
 
-def test_a_short_and_a_long_message_have_the_same_length(
-    organisation: Organisation, browser: Client
-) -> None:
+def test_sealed_enquiries_have_the_same_length(organisation: Organisation, browser: Client) -> None:
     browser.post(PAGE, written(message="Hello", name=""))
     browser.post(PAGE, written(message="Hello " * 400))
     first, second = Enquiry.objects.all()
@@ -127,7 +125,7 @@ def test_sealed_messages_swapped_between_rows_cannot_be_unsealed(
         enquiries.read(first)
 
 
-def test_the_name_may_be_left_out(organisation: Organisation, browser: Client) -> None:
+def test_an_enquiry_requires_no_name(organisation: Organisation, browser: Client) -> None:
     assert browser.post(PAGE, written(name="")).status_code == 303
     assert enquiries.read(Enquiry.objects.get()).name == ""
 
@@ -141,7 +139,7 @@ def test_the_name_may_be_left_out(organisation: Organisation, browser: Client) -
         {"name": "x" * 201},
     ],
 )  # fmt: skip
-def test_a_refused_message_keeps_everything_typed(
+def test_an_invalid_enquiry_is_refused_with_the_filled_form(
     organisation: Organisation, browser: Client, change: dict[str, str]
 ) -> None:
     form = written(**change)
@@ -162,22 +160,22 @@ def test_a_refused_message_keeps_everything_typed(
     assert not Enquiry.objects.exists()
 
 
-def test_no_maxlength_cuts_off_the_end_of_a_message(
-    organisation: Organisation, browser: Client
-) -> None:
+def test_the_message_field_has_no_maxlength(organisation: Organisation, browser: Client) -> None:
     """Without a word, at a `maxlength`; so the form has none, and refuses what is too long."""
     (message,) = re.findall(r"<textarea[^>]*>", browser.get(PAGE).content.decode())
     assert "maxlength" not in message
 
 
-def test_markup_in_a_message_is_shown_as_typed(organisation: Organisation, browser: Client) -> None:
+def test_markup_in_an_enquiry_is_escaped_in_the_form(
+    organisation: Organisation, browser: Client
+) -> None:
     attack = "</textarea><script>alert(1)</script>"
     page = browser.post(PAGE, written(message=attack, email="")).content.decode()
     assert "<script>alert" not in page
     assert escape(attack) in page
 
 
-def test_another_site_sends_nothing_for_its_visitors(organisation: Organisation) -> None:
+def test_a_cross_site_enquiry_is_refused_with_the_filled_form(organisation: Organisation) -> None:
     elsewhere = Client(headers={"Sec-Fetch-Site": "cross-site"})
     response = elsewhere.post(PAGE, written())
     assert response.status_code == 403
@@ -186,7 +184,7 @@ def test_another_site_sends_nothing_for_its_visitors(organisation: Organisation)
     assert not Enquiry.objects.exists()
 
 
-def test_a_filled_honeypot_is_a_signal_and_no_refusal(
+def test_a_filled_honeypot_marks_an_enquiry_without_refusing_it(
     organisation: Organisation, browser: Client
 ) -> None:
     answers = [browser.post(PAGE, written(feedback=text)) for text in ("", "https://spam.example")]
@@ -195,7 +193,7 @@ def test_a_filled_honeypot_is_a_signal_and_no_refusal(
     assert sorted(Enquiry.objects.values_list("looks_automatic", flat=True)) == [False, True]
 
 
-def test_messages_over_the_limit_are_refused_alike_and_nothing_typed_is_lost(
+def test_enquiries_over_any_limit_get_the_same_429_with_the_filled_form(
     organisation: Organisation, browser: Client, set_limits: Callable[..., None]
 ) -> None:
     answers = []
@@ -211,7 +209,7 @@ def test_messages_over_the_limit_are_refused_alike_and_nothing_typed_is_lost(
     assert Enquiry.objects.count() == 3
 
 
-def test_a_flood_of_messages_brings_a_challenge_and_closes_the_form_to_nobody(
+def test_a_flood_of_enquiries_leads_to_a_challenge_and_not_to_a_429(
     organisation: Organisation, settings: Any
 ) -> None:
     """By the limits that ship: three hundred messages from twenty networks, then a complaint."""
@@ -234,7 +232,7 @@ def test_a_flood_of_messages_brings_a_challenge_and_closes_the_form_to_nobody(
     assert Enquiry.objects.count() == 301
 
 
-def test_a_message_with_errors_keeps_the_wait_of_its_challenge(
+def test_an_invalid_enquiry_keeps_its_wait_token(
     organisation: Organisation, browser: Client, set_limits: Callable[..., None]
 ) -> None:
     set_limits(CONTACT_PETITION_CHALLENGE="0/hour")
@@ -277,9 +275,7 @@ def test_reseal_covers_messages_as_well_as_signers(
     assert enquiries.read(enquiry).name == "Amina Example"
 
 
-def test_a_message_that_no_key_unseals_is_left_and_reported(
-    enquiry: Enquiry, settings: Any
-) -> None:
+def test_reseal_reports_enquiries_that_no_key_unseals(enquiry: Enquiry, settings: Any) -> None:
     settings.SEALING_KEYS = {2: b"n" * 32}
     with pytest.raises(CommandError, match="1 are left under another key"):
         call_command("reseal")
@@ -304,7 +300,7 @@ def act(client: Client, action: str, enquiry: Enquiry) -> str:
     return answer.content.decode()
 
 
-def test_an_organiser_reads_it_and_a_moderator_may_not(
+def test_an_organiser_can_read_an_enquiry_and_a_moderator_cannot(
     enquiry: Enquiry, organiser: User, moderator: User
 ) -> None:
     path = f"/admin/petitions/enquiry/{enquiry.pk}/change/"
@@ -316,7 +312,7 @@ def test_an_organiser_reads_it_and_a_moderator_may_not(
     assert "amina" not in log_in(organiser).get("/admin/petitions/enquiry/").content.decode()
 
 
-def test_markup_in_a_message_is_harmless_in_the_admin(
+def test_markup_in_an_enquiry_is_escaped_in_the_admin(
     organisation: Organisation, browser: Client, organiser: User
 ) -> None:
     browser.post(PAGE, written(message="<script>alert(1)</script>", name="<b>x</b>"))
@@ -327,7 +323,9 @@ def test_markup_in_a_message_is_harmless_in_the_admin(
     assert "<b>x</b>" not in page
 
 
-def test_what_was_done_elsewhere_is_kept_with_its_day(enquiry: Enquiry, organiser: User) -> None:
+def test_the_enquiry_actions_record_the_state_and_its_day(
+    enquiry: Enquiry, organiser: User
+) -> None:
     client = log_in(organiser)
     said = act(client, "acknowledge", enquiry)
     assert "1 changed: Mark as being answered. Nobody gets an email." in said
@@ -344,12 +342,12 @@ def test_what_was_done_elsewhere_is_kept_with_its_day(enquiry: Enquiry, organise
     assert mail.outbox == []
 
 
-def test_an_answer_acknowledges_too(enquiry: Enquiry, organiser: User) -> None:
+def test_answering_an_enquiry_acknowledges_it(enquiry: Enquiry, organiser: User) -> None:
     act(log_in(organiser), "answered", enquiry)
     assert enquiry.acknowledged_on == timezone.localdate()
 
 
-def test_spam_is_closed_and_opened_again_as_new(enquiry: Enquiry, organiser: User) -> None:
+def test_a_closed_enquiry_is_reopened_as_new(enquiry: Enquiry, organiser: User) -> None:
     client = log_in(organiser)
     act(client, "close", enquiry)
     assert enquiry.state == Enquiry.State.CLOSED
@@ -359,7 +357,7 @@ def test_spam_is_closed_and_opened_again_as_new(enquiry: Enquiry, organiser: Use
     assert Enquiry.objects.get().state == Enquiry.State.NEW
 
 
-def test_the_outcome_may_contain_no_address_because_it_is_not_sealed(
+def test_an_enquiry_outcome_with_an_email_address_is_refused(
     organiser: User, enquiry: Enquiry
 ) -> None:
     path = f"/admin/petitions/enquiry/{enquiry.pk}/change/"
@@ -380,7 +378,9 @@ def test_an_organiser_writes_the_outcome_and_can_change_nothing_else(
     assert enquiry.due_on == due
 
 
-def test_what_was_done_is_on_the_audit_record_once(enquiry: Enquiry, organiser: User) -> None:
+def test_saving_the_same_enquiry_outcome_twice_is_audited_once(
+    enquiry: Enquiry, organiser: User
+) -> None:
     client = log_in(organiser)
     for _press in range(2):
         client.post(f"/admin/petitions/enquiry/{enquiry.pk}/change/", {"outcome": "Told."})
@@ -388,7 +388,7 @@ def test_what_was_done_is_on_the_audit_record_once(enquiry: Enquiry, organiser: 
     assert (record.actor, record.screen) == (organiser, "admin:petitions_enquiry_change")
 
 
-def test_the_admins_home_says_what_waits_and_what_is_overdue(
+def test_the_admin_home_shows_open_and_overdue_enquiries(
     enquiry: Enquiry, organiser: User, moderator: User
 ) -> None:
     home = log_in(organiser).get("/admin/").content.decode()
@@ -407,7 +407,7 @@ def test_the_admins_home_says_what_waits_and_what_is_overdue(
     assert "to answer" not in log_in(organiser).get("/admin/").content.decode()
 
 
-def test_a_person_with_both_roles_is_not_told_that_nothing_needs_them(
+def test_a_user_with_both_roles_sees_open_enquiries_on_the_admin_home(
     enquiry: Enquiry, organiser: User, moderator: User
 ) -> None:
     organiser.groups.add(*moderator.groups.all())
@@ -416,7 +416,7 @@ def test_a_person_with_both_roles_is_not_told_that_nothing_needs_them(
     assert "Nothing needs you" not in home
 
 
-def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:
+def test_an_enquiry_is_overdue_from_the_day_after_its_due_date(enquiry: Enquiry) -> None:
     today = timezone.localdate()
     Enquiry.objects.update(due_on=today)
     assert needs.enquiries()["overdue"] == 0
@@ -429,7 +429,7 @@ def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(183, True), (184, False)])
 @pytest.mark.parametrize("state", [Enquiry.State.ANSWERED, Enquiry.State.CLOSED])
-def test_what_was_answered_or_closed_is_deleted_half_a_year_later(
+def test_answered_and_closed_enquiries_are_deleted_after_half_a_year(
     enquiry: Enquiry, days: int, is_kept: bool, state: str
 ) -> None:
     answered: date = timezone.localdate() - timedelta(days=days)
@@ -439,7 +439,7 @@ def test_what_was_answered_or_closed_is_deleted_half_a_year_later(
 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(365, True), (366, False)])
-def test_what_nobody_answered_is_deleted_after_a_year(
+def test_unanswered_enquiries_are_deleted_after_a_year(
     enquiry: Enquiry, days: int, is_kept: bool
 ) -> None:
     Enquiry.objects.update(received_on=timezone.localdate() - timedelta(days=days))

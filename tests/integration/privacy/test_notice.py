@@ -41,7 +41,7 @@ def home(client: Client, user: User) -> str:
 # --- The schedule ----------------------------------------------------------------------------
 
 
-def test_the_first_sweep_erases_nobody_and_schedules_it_in_seven_days(petition: Petition) -> None:
+def test_the_first_sweep_schedules_the_erasure_in_seven_days(petition: Petition) -> None:
     sign_and_confirm(petition)
     close(petition, days_ago=184)
 
@@ -53,7 +53,7 @@ def test_the_first_sweep_erases_nobody_and_schedules_it_in_seven_days(petition: 
     assert timedelta(days=6, hours=23) < left <= 7 * DAY
 
 
-def test_notice_is_given_within_the_time_that_signers_were_promised(petition: Petition) -> None:
+def test_an_erasure_is_due_when_the_promised_retention_period_ends(petition: Petition) -> None:
     sign_and_confirm(petition)
     close(petition, days_ago=175)
     retention.apply()
@@ -63,14 +63,16 @@ def test_notice_is_given_within_the_time_that_signers_were_promised(petition: Pe
 
 
 @pytest.mark.parametrize("days_ago", [0, 174])
-def test_nothing_is_scheduled_before(petition: Petition, days_ago: int) -> None:
+def test_no_erasure_is_scheduled_before_the_notice_period(
+    petition: Petition, days_ago: int
+) -> None:
     sign_and_confirm(petition)
     close(petition, days_ago=days_ago)
     retention.apply()
     assert not Erasure.objects.exists()
 
 
-def test_after_seven_days_people_are_erased_totals_stay_and_the_schedule_is_done(
+def test_signers_are_erased_after_seven_days_of_notice_and_totals_stay(
     petition: Petition,
 ) -> None:
     sign_and_confirm(petition)
@@ -87,7 +89,7 @@ def test_after_seven_days_people_are_erased_totals_stay_and_the_schedule_is_done
     assert not Erasure.objects.exists()
 
 
-def test_only_the_petition_that_closed_is_erased(petition: Petition) -> None:
+def test_only_signers_of_the_closed_petition_are_erased(petition: Petition) -> None:
     sign_and_confirm(petition)
     open_one = Petition.objects.create(slug="other", state=Petition.State.OPEN)
     sign_and_confirm(open_one, DAVID)
@@ -96,7 +98,7 @@ def test_only_the_petition_that_closed_is_erased(petition: Petition) -> None:
     assert list(Signer.objects.values_list("petition", flat=True)) == [open_one.pk]
 
 
-def test_a_petition_without_people_is_not_scheduled(petition: Petition) -> None:
+def test_no_erasure_is_scheduled_for_a_petition_without_signers(petition: Petition) -> None:
     close(petition, days_ago=400)
     retention.apply()
     assert not Erasure.objects.exists()
@@ -163,7 +165,7 @@ def test_a_clock_that_jumps_a_year_ahead_erases_nobody(petition: Petition, clock
     assert not Erasure.objects.exists(), "it is right again: nothing is due"
 
 
-def test_a_close_that_only_a_wrong_clock_saw_is_forgotten(petition: Petition, clock: Clock) -> None:
+def test_a_close_recorded_by_a_wrong_clock_is_reset(petition: Petition, clock: Clock) -> None:
     Petition.objects.update(closes_at=timezone.now() + 90 * DAY)
     clock.ahead = 365 * DAY
     sweep()
@@ -173,7 +175,7 @@ def test_a_close_that_only_a_wrong_clock_saw_is_forgotten(petition: Petition, cl
     assert Petition.objects.get().closed_at is None
 
 
-def test_sweeps_of_one_day_count_once(petition: Petition) -> None:
+def test_several_sweeps_of_one_day_count_as_one_day_of_notice(petition: Petition) -> None:
     sign_and_confirm(petition)
     schedule(petition)
     for _ in range(30):
@@ -186,7 +188,7 @@ def test_sweeps_of_one_day_count_once(petition: Petition) -> None:
 # --- Stopping --------------------------------------------------------------------------------
 
 
-def test_an_organiser_stops_it_until_an_organiser_lets_it_go_on(
+def test_an_organiser_stops_an_erasure_and_releases_it_with_new_notice(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -226,7 +228,7 @@ def test_stopping_requires_a_reason_and_a_tick(
     assert "Say why, and tick the box" in client.get(HOME).text
 
 
-def test_opening_the_address_of_a_stop_stops_nothing(
+def test_a_get_request_does_not_stop_an_erasure(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -249,7 +251,7 @@ def test_a_url_without_an_erasure_redirects_to_the_admins_home(
     ("role", "status"),
     [("nobody", 302), ("staff", 403), ("moderator", 403), ("organiser", 302), ("admin", 302)],
 )
-def test_only_organisers_stop_and_release(
+def test_only_organisers_and_superusers_stop_or_release_an_erasure(
     petition: Petition,
     request: pytest.FixtureRequest,
     client: Client,
@@ -331,7 +333,7 @@ def test_stops_and_releases_are_in_the_audit_record(
     ]
 
 
-def test_stopping_twice_is_one_stop(petition: Petition, organiser: User) -> None:
+def test_stopping_an_erasure_twice_stores_one_stop(petition: Petition, organiser: User) -> None:
     sign_and_confirm(petition)
     erasure = schedule(petition)
     outcomes = [
@@ -345,7 +347,7 @@ def test_stopping_twice_is_one_stop(petition: Petition, organiser: User) -> None
 
 @pytest.mark.parametrize("is_locked", [True, False])
 @pytest.mark.django_db(transaction=True)
-def test_a_stop_at_the_moment_of_erasing_keeps_everybody(
+def test_a_stop_concurrent_with_the_erasure_keeps_the_signers(
     petition: Petition, organiser: User, monkeypatch: pytest.MonkeyPatch, *, is_locked: bool
 ) -> None:
     sign_and_confirm(petition)
@@ -398,7 +400,7 @@ def test_the_admins_home_says_that_the_mail_was_sent_until_the_petition_is_reope
     assert "to be erased" not in home(client, organiser)
 
 
-def test_home_goes_on_telling_that_data_is_kept_past_its_date(
+def test_the_admin_home_keeps_showing_a_stopped_erasure(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -411,7 +413,9 @@ def test_home_goes_on_telling_that_data_is_kept_past_its_date(
     assert "let it go on" in told
 
 
-def test_the_organisation_is_mailed_once_a_schedule(petition: Petition, organiser: User) -> None:
+def test_the_organisation_is_mailed_once_per_scheduled_erasure(
+    petition: Petition, organiser: User
+) -> None:
     sign_and_confirm(petition)
     erasure = schedule(petition)
     tasks.give_notice()

@@ -228,7 +228,7 @@ def _tried(petition: Petition, fate: Fate, stranger: Stranger) -> Stranger:
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_every_answer_and_every_mail_is_the_same_whatever_an_address_has_done(
+def test_every_response_is_identical_for_every_history_of_an_address(
     petition: Petition, home: str
 ) -> None:
     seen = tried_by_fate(petition, home)
@@ -245,7 +245,7 @@ def test_every_answer_and_every_mail_is_the_same_whatever_an_address_has_done(
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_who_may_be_mailed_gets_the_same_mail_whatever_their_address_has_done(
+def test_an_address_that_may_be_mailed_gets_the_same_mail_for_every_history(
     petition: Petition, home: str
 ) -> None:
     inboxes = {}
@@ -268,7 +268,7 @@ def test_who_may_be_mailed_gets_the_same_mail_whatever_their_address_has_done(
 
 
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
-def test_a_strangers_own_inbox_tells_nothing_of_the_address_they_corrected(
+def test_mail_to_a_strangers_own_address_does_not_depend_on_the_corrected_one(
     petition: Petition, home: str
 ) -> None:
     inboxes = [stranger.received for stranger in tried_by_fate(petition, home).values()]

@@ -211,7 +211,9 @@ def addresses_with_a_past(petition: Petition) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("n", HOW_MANY)
-def test_the_time_of_signing_tells_nothing_of_the_address(petition: Petition, n: int) -> None:
+def test_the_response_time_of_signing_does_not_depend_on_the_address(
+    petition: Petition, n: int
+) -> None:
     past, visitor, fresh = addresses_with_a_past(petition), Visitor(), iter(range(10**6))
 
     def address(label: str, number: int) -> str:
@@ -231,7 +233,7 @@ def test_the_time_of_signing_tells_nothing_of_the_address(petition: Petition, n:
 
 
 @pytest.mark.parametrize("n", HOW_MANY)
-def test_the_time_of_asking_for_a_mailboxs_signatures_tells_nothing_of_it(
+def test_the_response_time_of_find_does_not_depend_on_the_mailbox(
     petition: Petition, n: int
 ) -> None:
     past, visitor, fresh = addresses_with_a_past(petition), Visitor(), iter(range(10**6))
@@ -298,7 +300,7 @@ class Stranger:
 
 
 @pytest.mark.parametrize("n", HOW_MANY)
-def test_the_time_of_what_the_page_offers_tells_nothing_of_what_became_of_the_attempt(
+def test_the_response_times_of_the_check_page_do_not_depend_on_the_attempts_state(
     petition: Petition, n: int
 ) -> None:
     made, stranger = Attempts(petition), Stranger()

@@ -66,7 +66,7 @@ def promised(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("promised")
-def test_pages_and_mails_promise_what_the_settings_say_and_nothing_else(
+def test_periods_and_limits_on_pages_and_in_mails_come_from_the_settings(
     petition: Petition,
 ) -> None:
     visitor = Visitor(petition, "en")
@@ -83,7 +83,7 @@ def test_pages_and_mails_promise_what_the_settings_say_and_nothing_else(
         assert not [typed for typed in TYPED_IN if typed in words], words
 
 
-def test_a_reminder_promises_a_day_less(petition: Petition) -> None:
+def test_the_reminder_mail_states_one_day_less(petition: Petition) -> None:
     said = " ".join(words for kind, words in Visitor(petition, "en").mails() if kind == "text")
     assert "It works for 14 days; after that" in said
     assert "It works for 13 days; after that" in said

@@ -67,7 +67,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def test_a_run_reads_no_more_rows_if_twice_as_many_are_stored(petition: Petition) -> None:
+def test_a_retention_run_reads_a_constant_number_of_rows(petition: Petition) -> None:
     store_old(petition, seed=1)
     once = rows_read()
     store_old(petition, seed=2)
@@ -77,7 +77,7 @@ def test_a_run_reads_no_more_rows_if_twice_as_many_are_stored(petition: Petition
     assert rows_read() <= once < 100
 
 
-def test_a_run_reads_what_is_new_once_and_not_for_each_batch(
+def test_a_retention_run_reads_new_rows_once_and_not_per_batch(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_old(petition, seed=1)
@@ -110,7 +110,7 @@ def test_times_are_truncated_to_days_in_london_in_summer_too(petition: Petition)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_a_moderator_has_locked_is_left_to_the_next_run(petition: Petition) -> None:
+def test_a_retention_run_skips_locked_rows(petition: Petition) -> None:
     locked, free = (sign_and_confirm(petition, somebody(number)) for number in range(2))
     ago = timezone.now() - timedelta(hours=80)
     Signature.objects.update(created_at=ago)

@@ -62,7 +62,7 @@ def stored(petition: Petition) -> Petition:
     return Petition.objects.get(pk=petition.pk)
 
 
-def test_a_wrong_year_in_closes_is_refused_and_erases_nobody(
+def test_the_form_refuses_a_past_closing_time_and_nobody_is_erased(
     petition: Petition, omar: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -79,7 +79,7 @@ def test_a_wrong_year_in_closes_is_refused_and_erases_nobody(
     assert Signer.objects.count() == 1
 
 
-def test_a_wrong_year_that_came_past_the_form_erases_nobody_for_half_a_year(
+def test_a_past_closing_time_set_outside_the_form_counts_from_now(
     petition: Petition,
 ) -> None:
     sign_and_confirm(petition)
@@ -129,7 +129,7 @@ def test_an_unrelated_edit_saves_after_the_close_and_moves_nothing(
 
 
 @pytest.mark.parametrize("days", [1, 40, -9])
-def test_the_form_moves_no_close_that_has_passed(
+def test_the_form_cannot_change_a_past_closing_time(
     petition: Petition, omar: Client, days: int
 ) -> None:
     close(petition, days_ago=20)
@@ -140,7 +140,7 @@ def test_the_form_moves_no_close_that_has_passed(
 
 @pytest.mark.parametrize("later", [None, timezone.now() + 9 * DAY])
 @pytest.mark.parametrize("state", [State.OPEN, State.CLOSED, State.REMOVED])
-def test_open_again_opens_with_a_later_close_or_none(
+def test_reopening_accepts_a_future_closing_time_or_none(
     petition: Petition, omar: Client, state: str, later: datetime | None
 ) -> None:
     close(petition, days_ago=20)
@@ -150,14 +150,14 @@ def test_open_again_opens_with_a_later_close_or_none(
     assert stored(petition).is_accepting()
 
 
-def test_open_again_refuses_a_close_that_has_passed(petition: Petition, omar: Client) -> None:
+def test_reopening_refuses_a_past_closing_time(petition: Petition, omar: Client) -> None:
     close(petition, days_ago=20)
     said = press(omar, petition, "reopen", **moment(timezone.now() - DAY))
     assert "That closing time has passed in London" in said
     assert not stored(petition).is_accepting()
 
 
-def test_what_was_removed_before_it_opened_is_opened_again_no_earlier_than_planned(
+def test_a_petition_removed_before_its_opening_reopens_at_the_planned_time(
     petition: Petition, omar: Client
 ) -> None:
     Petition.objects.update(state=State.OPEN, opens_at=timezone.now() + 9 * DAY, closes_at=None)
@@ -190,13 +190,13 @@ def test_a_draft_whose_close_has_passed_is_not_published(petition: Petition, oma
     assert stored(petition).state == State.DRAFT
 
 
-def test_code_that_validates_refuses_a_past_close_as_well(petition: Petition) -> None:
+def test_full_clean_refuses_a_past_closing_time(petition: Petition) -> None:
     petition.closes_at = timezone.now() - timedelta(seconds=1)
     with pytest.raises(ValidationError, match="has passed in London"):
         petition.full_clean()
 
 
-def test_nobody_types_when_it_was_seen_to_close(petition: Petition, omar: Client) -> None:
+def test_closed_at_cannot_be_set_in_the_form(petition: Petition, omar: Client) -> None:
     typed = {"closed_at": "2020-01-01", "closed_at_0": "2020-01-01", "closed_at_1": "12:00"}
     assert "was changed successfully" in sent(omar, petition, **typed)
     assert stored(petition).closed_at is None
@@ -208,7 +208,7 @@ def test_nobody_types_when_it_was_seen_to_close(petition: Petition, omar: Client
 
 @pytest.mark.parametrize("state", [State.CLOSED, State.REMOVED])
 @pytest.mark.parametrize("way", ["button", "save", "some fields", "queryset"])
-def test_whichever_way_it_closes_the_close_is_seen(
+def test_closed_at_is_recorded_however_a_petition_closes(
     petition: Petition, omar: Client, state: str, way: str
 ) -> None:
     before = timezone.now()
@@ -235,7 +235,7 @@ def test_whichever_way_it_closes_the_close_is_seen(
         assert before <= after.closes_at <= timezone.now()
 
 
-def test_a_close_by_the_clock_is_seen_and_only_the_first_time_counts(petition: Petition) -> None:
+def test_closed_at_is_recorded_once_when_the_closing_time_passes(petition: Petition) -> None:
     Petition.objects.update(closes_at=timezone.now() - timedelta(seconds=1))
     tasks.record_closes()
     seen = stored(petition).closed_at
@@ -244,13 +244,13 @@ def test_a_close_by_the_clock_is_seen_and_only_the_first_time_counts(petition: P
     assert stored(petition).closed_at == seen
 
 
-def test_a_close_to_come_is_not_seen_yet(petition: Petition) -> None:
+def test_closed_at_is_not_recorded_before_the_closing_time(petition: Petition) -> None:
     Petition.objects.update(closes_at=timezone.now() + DAY)
     tasks.record_closes()
     assert stored(petition).closed_at is None
 
 
-def test_a_petition_that_was_opened_past_the_form_is_not_closed_any_more(
+def test_closed_at_is_cleared_if_a_petition_is_reopened_outside_the_form(
     petition: Petition,
 ) -> None:
     close(petition, days_ago=20)
@@ -261,7 +261,7 @@ def test_a_petition_that_was_opened_past_the_form_is_not_closed_any_more(
 
 @pytest.mark.parametrize("hours", [None, -1, 1])
 @pytest.mark.parametrize("state", Petition.State)
-def test_the_queries_of_what_is_over_and_what_runs_agree_with_the_model(
+def test_the_over_and_running_querysets_agree_with_the_model(
     petition: Petition, state: str, hours: int | None
 ) -> None:
     now = timezone.now()

@@ -121,7 +121,7 @@ def read(path: str) -> tuple[int, str]:
     return response.status_code, response.content.decode(errors="replace") + repr(response.headers)
 
 
-def test_nothing_public_tells_of_a_text_before_its_time_and_all_does_from_then_on(
+def test_an_embargoed_text_is_on_no_public_url_before_its_time_and_on_all_after(
     embargoed: Petition, clock: Clock
 ) -> None:
     paths = addresses()
@@ -159,7 +159,7 @@ def test_nothing_public_tells_of_a_text_before_its_time_and_all_does_from_then_o
     assert "/statements/news/" in sitemap, "its lasting address, though it stands on the front page"
 
 
-def test_nobody_signs_what_is_not_published_yet(embargoed: Petition, clock: Clock) -> None:
+def test_an_embargoed_petition_cannot_be_signed(embargoed: Petition, clock: Clock) -> None:
     browser = Client(headers=SAME_ORIGIN)
     assert browser.post("/petitions/waiting/", typed()).status_code == HTTPStatus.NOT_FOUND
     assert not Signature.objects.exists()
@@ -198,7 +198,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize("path", KEPT)
-def test_a_page_that_was_kept_before_the_hour_turns_at_the_hour(
+def test_a_cached_page_changes_when_the_embargo_ends(
     embargoed: Petition, clock: Clock, settings: Settings, path: str
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 600
@@ -217,7 +217,7 @@ def test_a_page_that_was_kept_before_the_hour_turns_at_the_hour(
     assert SECRET in client.get(path).content.decode()
 
 
-def test_the_way_to_the_statement_behind_a_petition_opens_at_the_hour(
+def test_the_link_to_an_embargoed_statement_appears_when_the_embargo_ends(
     embargoed: Petition, petition: Petition, clock: Clock
 ) -> None:
     Statement.objects.filter(slug="old").update(petition=None)
@@ -227,7 +227,7 @@ def test_the_way_to_the_statement_behind_a_petition_opens_at_the_hour(
     assert "/statements/news/" in Client().get("/petitions/protect/").content.decode()
 
 
-def test_a_statement_whose_petition_waits_stands_without_it(
+def test_a_statement_has_no_link_to_an_embargoed_petition(
     embargoed: Petition, clock: Clock
 ) -> None:
     page = Client().get("/statements/old/").content.decode()
@@ -275,7 +275,7 @@ def statement_form(statement: Statement, day: str, hour: str = "00:00") -> dict[
         ("2031-07-04", datetime(2031, 7, 3, 23, tzinfo=UTC), "on 4 July 2031 at 00:00, London"),
     ],
 )
-def test_the_time_is_typed_and_said_as_london_has_it(
+def test_embargo_times_are_entered_and_shown_in_london_time(
     post: Post, day: str, at: datetime, says: str
 ) -> None:
     statement = Statement.objects.create(slug="news")
@@ -291,7 +291,7 @@ def test_the_time_is_typed_and_said_as_london_has_it(
     assert f"appears {says}" in post(path), "so does the form"
 
 
-def test_publishing_by_the_list_keeps_an_embargo(post: Post, clock: Clock, db: None) -> None:
+def test_the_publish_action_keeps_an_embargo(post: Post, clock: Clock, db: None) -> None:
     statement = Statement.objects.create(slug="news")
     statement.texts.create(language="en", title="News", body="Words.", published_at=HOUR)
     chosen = {"action": "publish", "_selected_action": str(statement.pk)}
@@ -306,7 +306,7 @@ def test_publishing_by_the_list_keeps_an_embargo(post: Post, clock: Clock, db: N
     assert "Words." in Client().get("/").content.decode()
 
 
-def test_a_petition_with_nothing_but_an_embargoed_text_opens_with_it(
+def test_a_petition_with_only_an_embargoed_text_opens_when_it_appears(
     embargoed: Petition, post: Post, clock: Clock
 ) -> None:
     Petition.objects.filter(pk=embargoed.pk).update(state=Petition.State.DRAFT)
@@ -346,7 +346,7 @@ def test_a_petition_that_has_another_text_opens_at_once(petition: Petition, cloc
     assert PetitionText.objects.get(version=2).published_at == HOUR
 
 
-def test_the_command_says_when_what_it_loads_appears(
+def test_the_load_command_reports_the_embargo_of_a_text(
     db: None, clock: Clock, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "news.md"

@@ -101,7 +101,7 @@ def ticked(page: str) -> str:
 
 @pytest.mark.parametrize("name", life.ACTS)
 @pytest.mark.parametrize("phase", Phase)
-def test_every_act_is_done_in_the_phases_of_the_table_and_refused_in_all_others(
+def test_every_act_is_possible_exactly_in_its_allowed_phases(
     petition: Petition, omar: Client, phase: Phase, name: str
 ) -> None:
     put(petition, phase)
@@ -123,7 +123,7 @@ def test_every_act_is_done_in_the_phases_of_the_table_and_refused_in_all_others(
 
 @pytest.mark.parametrize("name", sorted(life.ACTS.keys() - {life.OPEN}))
 @pytest.mark.parametrize("phase", Phase)
-def test_code_that_asks_for_an_act_is_refused_as_the_button_is(
+def test_perform_refuses_an_act_outside_its_allowed_phases(
     petition: Petition, phase: Phase, name: str
 ) -> None:
     put(petition, phase)
@@ -135,7 +135,7 @@ def test_code_that_asks_for_an_act_is_refused_as_the_button_is(
             life.perform(petition=petition, name=name, actor=None, screen="-", reason="x")
 
 
-def test_its_history_has_every_act_and_nothing_of_its_signatures(
+def test_the_history_of_a_petition_lists_acts_but_no_signature_searches(
     petition: Petition, omar: Client
 ) -> None:
     path = f"{LIST}{petition.pk}/history/"
@@ -155,7 +155,7 @@ def test_its_history_has_every_act_and_nothing_of_its_signatures(
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_list_and_form_say_how_it_stands_by_clock_and_pause_as_well(
+def test_list_and_form_show_the_phase_of_a_petition(
     petition: Petition, omar: Client, phase: Phase
 ) -> None:
     put(petition, phase)
@@ -165,7 +165,9 @@ def test_list_and_form_say_how_it_stands_by_clock_and_pause_as_well(
     assert f'<div class="readonly">{phase.label}</div>' in form
 
 
-def test_no_form_sets_a_state_a_pause_or_a_reason(petition: Petition, omar: Client) -> None:
+def test_the_form_cannot_set_state_pause_or_removal_reason(
+    petition: Petition, omar: Client
+) -> None:
     path = f"{LIST}{petition.pk}/change/"
     sent(omar, path, state="removed", is_paused="on", removed_reason="x", goal="4711")
     row = Petition.objects.get()
@@ -187,7 +189,9 @@ def test_removing_needs_a_reason_and_a_tick_and_shows_the_reason(
     assert "A court." in page.content.decode()
 
 
-def test_moderators_and_strangers_move_no_petition(petition: Petition, moderator: User) -> None:
+def test_moderators_and_anonymous_users_cannot_change_a_petitions_state(
+    petition: Petition, moderator: User
+) -> None:
     mona = Client()
     mona.force_login(moderator)
     for client in (mona, Client()):
@@ -198,15 +202,13 @@ def test_moderators_and_strangers_move_no_petition(petition: Petition, moderator
     assert not ReadinessTick.objects.exists()
 
 
-def test_a_form_that_was_overtaken_by_a_button_saves_nothing(
-    petition: Petition, omar: Client
-) -> None:
+def test_a_stale_petition_form_saves_nothing(petition: Petition, omar: Client) -> None:
     path = f"{LIST}{petition.pk}/change/"
     assert "Somebody else changed it in the meantime" in sent(omar, path, seen="draft", goal="4711")
     assert Petition.objects.get().goal is None
 
 
-def test_what_is_erased_is_not_opened_again(petition: Petition, omar: Client) -> None:
+def test_an_erased_petition_cannot_be_reopened(petition: Petition, omar: Client) -> None:
     """Otherwise signers could sign a second time."""
     sign_and_confirm(petition)
     put(petition, Phase.CLOSED)
@@ -217,7 +219,7 @@ def test_what_is_erased_is_not_opened_again(petition: Petition, omar: Client) ->
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("guarded", [False, True])
-def test_of_two_who_press_at_once_the_second_is_refused(
+def test_the_second_of_two_concurrent_acts_is_refused(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     if not guarded:
@@ -242,7 +244,7 @@ def draft(petition: Petition, **values: Any) -> Petition:
 
 
 @pytest.mark.parametrize("days", [None, 5])
-def test_opening_writes_when_and_figures_by_day_begin_there(
+def test_opening_sets_opens_at_to_now_and_earlier_days_get_no_snapshot(
     petition: Petition, omar: Client, days: int | None
 ) -> None:
     opens_at = timezone.now() - timedelta(days=days) if days else None
@@ -258,7 +260,7 @@ def test_opening_writes_when_and_figures_by_day_begin_there(
 
 
 @pytest.mark.parametrize(("day", "is_refused"), [("2025-12-05", True), ("2099-12-05", False)])
-def test_an_opening_that_has_passed_is_refused_when_it_is_typed(
+def test_the_form_refuses_a_past_opening_time(
     petition: Petition, omar: Client, day: str, is_refused: bool
 ) -> None:
     """The year is easily wrong, and the petition would then open at once."""
@@ -269,7 +271,7 @@ def test_an_opening_that_has_passed_is_refused_when_it_is_typed(
     assert (Petition.objects.get().opens_at is None) is is_refused
 
 
-def test_nothing_that_blocks_is_opened_over(petition: Petition, omar: Client) -> None:
+def test_blocking_checklist_items_cannot_be_overridden(petition: Petition, omar: Client) -> None:
     Organisation.objects.update(privacy_email="")
     assert "privacy contact" in press(omar, draft(petition), "open", reason="Hurry.")
     with pytest.raises(Refused, match="privacy contact"):
@@ -277,7 +279,7 @@ def test_nothing_that_blocks_is_opened_over(petition: Petition, omar: Client) ->
     assert Petition.objects.get().state == State.DRAFT
 
 
-def test_what_is_not_ready_wants_a_reason_and_both_are_on_record(
+def test_opening_an_unready_petition_requires_an_audited_reason(
     petition: Petition, omar: Client
 ) -> None:
     petition.texts.filter(language="cy").delete()
@@ -294,7 +296,7 @@ def test_what_is_not_ready_wants_a_reason_and_both_are_on_record(
     assert why.startswith("The vote is tomorrow. [Organisation, Texts, Constituencies")
 
 
-def test_ticks_are_on_record_and_can_be_taken_back(petition: Petition, omar: Client) -> None:
+def test_checklist_ticks_are_audited_and_can_be_undone(petition: Petition, omar: Client) -> None:
     Organisation.objects.update(logo_hash="0" * 16, sender_name="SBC")
     SenderCheck.objects.create(domain=DOMAIN, is_right=True, checked_at=timezone.now())
     path = f"{LIST}{draft(petition).pk}/"
@@ -320,9 +322,7 @@ def item_of(petition: Petition, label: str) -> readiness.Item:
     return next(one for one in readiness.checklist(petition) if one.label == label)
 
 
-def test_that_the_text_is_true_today_is_asked_again_after_a_week(
-    petition: Petition, omar: Client
-) -> None:
+def test_the_true_today_tick_expires_after_a_week(petition: Petition, omar: Client) -> None:
     path = f"{LIST}{petition.pk}/tick/"
     omar.post(path, {"item": "true-today", "done": "1"})
     long_ago = timezone.localdate() - readiness.TEXTS_VALID_FOR
@@ -345,7 +345,9 @@ def test_that_the_text_is_true_today_is_asked_again_after_a_week(
     assert item_of(petition, "True today").is_ready
 
 
-def test_mail_is_ready_by_the_tick_and_by_dns_together(petition: Petition, omar: Client) -> None:
+def test_mail_is_ready_only_with_both_a_tick_and_a_dns_check(
+    petition: Petition, omar: Client
+) -> None:
     omar.post(f"{LIST}{petition.pk}/tick/", {"item": "mail", "done": "1"})
     assert "Check the DNS records" in str(item_of(petition, "Mail").todo)
     check = SenderCheck.objects.create(domain=DOMAIN, is_right=False, checked_at=timezone.now())
@@ -360,7 +362,7 @@ def test_mail_is_ready_by_the_tick_and_by_dns_together(petition: Petition, omar:
     assert len(item_of(petition, "Mail").todo) == 2
 
 
-def test_the_check_of_another_domain_says_nothing(petition: Petition) -> None:
+def test_a_dns_check_of_another_domain_does_not_count(petition: Petition) -> None:
     SenderCheck.objects.create(domain="other.org", is_right=True, checked_at=timezone.now())
     assert "Check the DNS records" in str(item_of(petition, "Mail").todo)
 
@@ -373,7 +375,7 @@ def test_an_organisation_is_ready_with_logo_and_sender(petition: Petition) -> No
     assert item_of(petition, "Organisation").is_ready
 
 
-def test_the_checklist_leads_to_where_each_thing_is_done(petition: Petition, omar: Client) -> None:
+def test_the_checklist_links_to_the_pages_for_its_items(petition: Petition, omar: Client) -> None:
     page = omar.get(f"{LIST}{draft(petition).pk}/ready/").content.decode()
     for link in ("/admin/petitions/organisation/", "/admin/petitions/sendercheck/"):
         assert f'href="{link}"' in page
@@ -393,7 +395,7 @@ def test_a_petition_that_has_all_ready_opens_without_a_reason(
 # --- Addresses -------------------------------------------------------------------------------
 
 
-def test_another_address_is_asked_about_and_the_old_one_redirects_for_ever(
+def test_a_changed_slug_needs_confirmation_and_the_old_url_redirects(
     petition: Petition, omar: Client, browser: Client
 ) -> None:
     path = f"{LIST}{petition.pk}/change/"
@@ -416,7 +418,7 @@ def test_another_address_is_asked_about_and_the_old_one_redirects_for_ever(
     assert browser.get("/petitions/nothing/").status_code == HTTPStatus.NOT_FOUND
 
 
-def test_addresses_that_redirect_are_nobody_elses_and_may_be_taken_back(
+def test_a_former_slug_is_reserved_and_can_be_reused_by_its_own_petition(
     petition: Petition, omar: Client, browser: Client
 ) -> None:
     petition.slug = "shield"
@@ -433,7 +435,7 @@ def test_addresses_that_redirect_are_nobody_elses_and_may_be_taken_back(
 
 
 @pytest.mark.parametrize("hide", ["draft", "embargo"])
-def test_an_old_address_does_not_tell_the_new_one_of_a_petition_that_is_hidden(
+def test_an_old_url_does_not_reveal_the_new_slug_of_a_hidden_petition(
     petition: Petition, browser: Client, hide: str
 ) -> None:
     petition.slug = "shield"
@@ -449,7 +451,7 @@ def test_an_old_address_does_not_tell_the_new_one_of_a_petition_that_is_hidden(
         assert b"shield" not in answer.content
 
 
-def test_an_old_address_leads_to_the_page_that_says_why_a_petition_was_removed(
+def test_an_old_url_redirects_to_the_page_of_a_removed_petition(
     petition: Petition, browser: Client
 ) -> None:
     petition.slug = "shield"
@@ -458,7 +460,7 @@ def test_an_old_address_leads_to_the_page_that_says_why_a_petition_was_removed(
     assert browser.get("/petitions/protect/", follow=True).status_code == HTTPStatus.GONE
 
 
-def test_an_old_address_does_not_tell_the_new_one_of_a_statement_that_is_hidden(
+def test_an_old_url_does_not_reveal_the_new_slug_of_a_hidden_statement(
     petition: Petition, browser: Client
 ) -> None:
     statement = Statement.objects.create(slug="new")
@@ -471,14 +473,14 @@ def test_an_old_address_does_not_tell_the_new_one_of_a_statement_that_is_hidden(
     assert browser.get("/statements/old/").status_code == HTTPStatus.NOT_FOUND
 
 
-def test_a_draft_that_nobody_knew_moves_without_a_trace(petition: Petition, omar: Client) -> None:
+def test_changing_the_slug_of_a_draft_leaves_no_redirect(petition: Petition, omar: Client) -> None:
     petition.texts.update(published_at=None)
     sent(omar, f"{LIST}{draft(petition).pk}/change/", slug="shield")
     assert Petition.objects.get().slug == "shield"
     assert not FormerAddress.objects.exists()
 
 
-def test_a_statement_that_moves_is_asked_about_and_redirects(omar: Client) -> None:
+def test_a_changed_statement_slug_needs_confirmation_and_redirects(omar: Client) -> None:
     statement = Statement.objects.create(slug="old")
     statement.texts.create(language="en", title="T", body="B", published_at=timezone.now())
     path = f"/admin/campaign/statement/{statement.pk}/change/"
@@ -495,7 +497,7 @@ def test_a_statement_that_moves_is_asked_about_and_redirects(omar: Client) -> No
 # --- Texts and the organisation --------------------------------------------------------------
 
 
-def test_the_last_public_text_of_a_public_petition_is_not_hidden(
+def test_the_last_public_text_of_a_public_petition_cannot_be_hidden(
     petition: Petition, omar: Client
 ) -> None:
     path = f"{LIST}{petition.pk}/change/"
@@ -511,7 +513,7 @@ def test_the_last_public_text_of_a_public_petition_is_not_hidden(
     assert petition.texts.published().count() == 1
 
 
-def test_a_name_that_people_consented_to_changes_with_a_reason_asked_twice_and_on_record(
+def test_renaming_the_organisation_of_signers_needs_an_audited_reason(
     petition: Petition, omar: Client
 ) -> None:
     path = "/admin/petitions/organisation/1/change/"
@@ -532,7 +534,7 @@ def test_a_name_that_people_consented_to_changes_with_a_reason_asked_twice_and_o
     assert "SBC UK" in notice
 
 
-def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organisers(
+def test_a_changed_privacy_contact_is_mailed_to_the_old_one_and_other_organisers(
     petition: Petition, organiser: User, omar: Client
 ) -> None:
     """Signers write to this address."""
@@ -555,7 +557,7 @@ def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organiser
     assert not StaffMail.objects.exists()
 
 
-def test_what_a_use_case_refuses_while_a_form_is_saved_is_said_and_nothing_is_saved(
+def test_a_refusal_by_a_use_case_is_shown_and_saves_nothing(
     petition: Petition, omar: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The form was valid, but somebody else acted first. What was saved by then is undone."""
@@ -581,7 +583,9 @@ def test_what_a_use_case_refuses_while_a_form_is_saved_is_said_and_nothing_is_sa
         assert [list(model.objects.values()) for model in models] == before
 
 
-def test_signers_do_not_lose_their_contact(petition: Petition, omar: Client) -> None:
+def test_the_privacy_contact_of_a_public_petition_cannot_be_emptied(
+    petition: Petition, omar: Client
+) -> None:
     page = sent(omar, "/admin/petitions/organisation/1/change/", privacy_email="")
     assert "its signers have a right to one" in page
     assert Organisation.objects.get().privacy_email

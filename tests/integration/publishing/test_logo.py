@@ -63,7 +63,7 @@ def test_each_kind_of_picture_becomes_a_small_png(kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16"])
-def test_pictures_of_every_colour_mode_are_taken(mode: str) -> None:
+def test_pictures_in_every_colour_mode_are_accepted(mode: str) -> None:
     out = io.BytesIO()
     Image.new(mode, (100, 100)).save(out, "JPEG" if mode == "CMYK" else "PNG")
     assert logo.read(out.getvalue()).height == 100
@@ -88,12 +88,12 @@ def test_pictures_of_every_colour_mode_are_taken(mode: str) -> None:
         (header_alone(2999, 2999), "damaged"),
     ],
 )
-def test_what_is_no_sensible_picture_is_refused_in_words(content: bytes, words: str) -> None:
+def test_an_invalid_picture_is_refused_with_an_explanation(content: bytes, words: str) -> None:
     with pytest.raises(Refused, match=words):
         logo.read(content)
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
     # 8 KB that unpack to 8 MB of text, and a header that claims 36 GB of pixels.
     text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(8_000_000)))
     bomb = picture((100, 100))
@@ -106,7 +106,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     tracemalloc.stop()
 
 
-def test_nothing_of_what_was_beside_the_pixels_is_kept() -> None:
+def test_image_metadata_is_removed() -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "made by Amina in Idlib", 6
     content = picture((300, 150), "JPEG", exif=exif, comment=b"secret place") + b"<script>tail"
@@ -136,7 +136,7 @@ def upload(client: Client, content: bytes | None = None, **changed: str) -> str:
     return answer.content.decode()
 
 
-def test_a_logo_is_uploaded_shown_with_the_name_and_taken_away(
+def test_a_logo_can_be_uploaded_is_shown_and_can_be_removed(
     omar: Client, petition: Petition, browser: Client
 ) -> None:
     assert "img/favicon.svg" in header(browser)
@@ -178,7 +178,7 @@ def test_a_form_without_a_file_keeps_the_logo(omar: Client) -> None:
     assert stored.logo_hash
 
 
-def test_its_address_is_kept_for_a_year_and_is_another_for_another_logo(
+def test_the_logo_url_is_cached_for_a_year_and_changes_with_the_logo(
     omar: Client, browser: Client
 ) -> None:
     upload(omar, picture())
@@ -193,12 +193,12 @@ def test_its_address_is_kept_for_a_year_and_is_another_for_another_logo(
     assert browser.post(first).status_code == HTTPStatus.METHOD_NOT_ALLOWED
 
 
-def test_pages_read_no_bytes_of_the_logo(omar: Client) -> None:
+def test_loading_the_organisation_defers_the_logo(omar: Client) -> None:
     upload(omar, picture())
     assert "logo" in Organisation.load().get_deferred_fields()
 
 
-def test_the_share_image_has_it(omar: Client, petition: Petition) -> None:
+def test_the_share_image_contains_the_logo(omar: Client, petition: Petition) -> None:
     text = petition.texts.get(language="en")
     plain = cards.card(text, count=5, organisation="SBC")
     upload(omar, picture())

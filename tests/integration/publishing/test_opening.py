@@ -47,7 +47,7 @@ def keep(response: Any) -> str:
         ("/cy/", ["1 Gorffennaf 2099 am 09:30, amser Llundain"]),
     ],
 )
-def test_the_page_says_what_is_asked_and_when_it_opens_and_has_no_form(
+def test_an_announced_petition_shows_its_opening_time_and_no_form(
     announced: Petition, client: Client, home: str, words: list[str]
 ) -> None:
     response = client.get(f"{home}petitions/protect/")
@@ -65,7 +65,7 @@ def test_the_page_says_what_is_asked_and_when_it_opens_and_has_no_form(
 
 
 @pytest.mark.parametrize("changed", [{}, {"email": "not an address"}])
-def test_a_form_that_is_sent_early_comes_back_with_all_that_was_typed(
+def test_an_early_submission_is_refused_and_keeps_its_input(
     announced: Petition, browser: Client, changed: dict[str, str]
 ) -> None:
     sent = {**typed(), **changed}
@@ -88,7 +88,7 @@ def test_a_draft_with_an_opening_stays_invisible(announced: Petition, client: Cl
     assert "protect" not in client.get("/sitemap.xml").content.decode()
 
 
-def test_one_that_is_taken_down_before_it_opened_says_why(
+def test_a_petition_removed_before_its_opening_shows_the_reason(
     announced: Petition, client: Client
 ) -> None:
     Petition.objects.update(state=Petition.State.REMOVED, removed_reason="A court told us to.")
@@ -97,7 +97,7 @@ def test_one_that_is_taken_down_before_it_opened_says_why(
     assert "A court told us to." in response.content.decode()
 
 
-def test_at_its_opening_it_can_be_signed_without_anybody_doing_anything(
+def test_a_petition_opens_by_itself_at_its_opening_time(
     announced: Petition, browser: Client
 ) -> None:
     Petition.objects.update(opens_at=timezone.now() - timedelta(seconds=1))
@@ -110,7 +110,7 @@ def test_at_its_opening_it_can_be_signed_without_anybody_doing_anything(
     assert browser.post(PAGE, typed()).status_code == HTTPStatus.SEE_OTHER
 
 
-def test_the_statement_says_when_it_opens_and_counts_nothing(
+def test_the_statement_shows_the_opening_time_and_no_count(
     announced: Petition, client: Client
 ) -> None:
     Visitor(announced, "en").publish_statement()
@@ -121,7 +121,9 @@ def test_the_statement_says_when_it_opens_and_counts_nothing(
     assert "count-number" not in page
 
 
-def test_the_api_says_announced_and_when(announced: Petition, client: Client) -> None:
+def test_the_api_returns_announced_and_the_opening_time(
+    announced: Petition, client: Client
+) -> None:
     told: dict[str, Any] = client.get("/api/v1/petitions/protect.json").json()
     assert told["state"] == "announced"
     assert told["opens_at"] == "2099-07-01T08:30:00Z"
@@ -145,7 +147,7 @@ def test_the_sitemap_lists_the_page_and_the_feed_waits_for_the_opening(
     assert "<entry" not in client.get("/feed.atom").content.decode()
 
 
-def test_the_share_image_says_the_day(
+def test_the_share_image_shows_the_opening_date(
     announced: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[dict[str, str]] = []
@@ -170,7 +172,7 @@ def test_frames_and_badges_say_that_it_is_not_open_yet(announced: Petition, clie
     assert "No petition can be signed" in client.get("/share/partner/mosque/").content.decode()
 
 
-def test_the_course_announces_the_opening(announced: Petition, client: Client) -> None:
+def test_the_timeline_announces_the_opening(announced: Petition, client: Client) -> None:
     page = client.get(PAGE).content.decode()
     assert "Opens for signatures</p>" in page
     assert "Opened for signatures" not in page
@@ -190,7 +192,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize("path", KEPT)
-def test_what_says_that_it_is_not_open_may_be_kept_until_the_opening_and_no_longer(
+def test_announcement_pages_may_be_cached_only_until_the_opening(
     announced: Petition, path: str, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -222,7 +224,7 @@ def test_what_says_that_it_is_not_open_may_be_kept_until_the_opening_and_no_long
     assert "s-maxage=60, stale-while-revalidate=10, stale-if-error=86400" in keep(after)
 
 
-def test_a_page_that_is_drawn_while_it_opens_is_not_kept_past_the_moment(
+def test_a_page_rendered_during_the_opening_is_not_cached_beyond_it(
     announced: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cached page still says "not open yet" although the opening passes while it is drawn."""

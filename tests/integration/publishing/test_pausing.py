@@ -31,7 +31,7 @@ def test_the_page_says_that_signing_is_paused_and_has_no_form(
 
 
 @pytest.mark.parametrize("changed", [{}, {"email": "not an address"}])
-def test_a_form_that_was_being_filled_in_comes_back_with_all_that_was_typed(
+def test_a_submission_during_a_pause_is_refused_and_keeps_its_input(
     paused: Petition, client: Client, changed: dict[str, str]
 ) -> None:
     sent = {**typed(), **changed}
@@ -46,7 +46,7 @@ def test_a_form_that_was_being_filled_in_comes_back_with_all_that_was_typed(
     assert not Signature.objects.exists()
 
 
-def test_links_that_were_mailed_before_go_on_working(petition: Petition) -> None:
+def test_confirmation_links_keep_working_during_a_pause(petition: Petition) -> None:
     signature_id = sign(petition)
     Petition.objects.update(is_paused=True)
 
@@ -54,7 +54,7 @@ def test_links_that_were_mailed_before_go_on_working(petition: Petition) -> None
     assert tallies.total(petition.pk) == 1
 
 
-def test_what_is_closed_is_not_called_paused(paused: Petition, client: Client) -> None:
+def test_a_closed_petition_is_not_shown_as_paused(paused: Petition, client: Client) -> None:
     paused.closes_at = timezone.now()
     paused.save()
 
@@ -62,7 +62,9 @@ def test_what_is_closed_is_not_called_paused(paused: Petition, client: Client) -
 
 
 @pytest.mark.parametrize("is_paused", [True, False])
-def test_the_api_says_so(petition: Petition, client: Client, is_paused: bool) -> None:
+def test_the_api_returns_the_paused_state(
+    petition: Petition, client: Client, is_paused: bool
+) -> None:
     Petition.objects.update(is_paused=is_paused)
 
     told: dict[str, Any] = client.get(f"/api/v1/petitions/{petition.slug}.json").json()

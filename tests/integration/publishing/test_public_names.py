@@ -61,9 +61,7 @@ def listed(browser: Client, path: str = PAGE) -> list[str]:
 # --- The form ---------------------------------------------------------------------------------
 
 
-def test_by_default_no_form_offers_to_show_a_name_and_there_is_no_list(
-    petition: Petition, browser: Client
-) -> None:
+def test_public_names_are_off_by_default(petition: Petition, browser: Client) -> None:
     page = browser.get("/petitions/protect/").content.decode()
     assert 'value="government"' in page
     assert 'value="public"' not in page
@@ -82,7 +80,7 @@ def test_by_default_no_form_offers_to_show_a_name_and_there_is_no_list(
         ("/cy", "na’i ddangos i bawb ar y wefan hon"),
     ],
 )
-def test_a_petition_that_publishes_names_offers_it_and_its_consent_says_so(
+def test_a_petition_that_publishes_names_says_so_in_its_form_and_consent(
     showing: Petition, browser: Client, language: str, said: str
 ) -> None:
     page = browser.get(f"{language}/petitions/protect/").content.decode()
@@ -105,7 +103,7 @@ def test_a_signature_stores_the_consent_that_its_page_showed(
     assert stored == [consent.CURRENT, consent.PUBLISHING, consent.CURRENT]
 
 
-def test_a_refused_form_shows_the_wording_of_now_and_says_so(
+def test_a_refused_form_shows_the_current_consent_wording(
     petition: Petition, browser: Client
 ) -> None:
     """The page was opened while names were published, which has ended since."""
@@ -120,7 +118,7 @@ def test_a_refused_form_shows_the_wording_of_now_and_says_so(
 # --- Who is listed ----------------------------------------------------------------------------
 
 
-def test_names_are_listed_from_the_next_day_on_in_order_of_the_alphabet(
+def test_names_are_listed_alphabetically_from_the_next_day(
     showing: Petition, browser: Client
 ) -> None:
     for number, name in enumerate(["Zoë Last", "ليلى مثال", "bilal Early", "Émile Early"]):
@@ -131,7 +129,9 @@ def test_names_are_listed_from_the_next_day_on_in_order_of_the_alphabet(
     assert listed(browser) == ["bilal Early", "Émile Early", "Zoë Last", "ليلى مثال"]
 
 
-def test_only_who_chose_it_and_counts_is_listed(showing: Petition, browser: Client) -> None:
+def test_only_counted_signers_who_chose_a_public_name_are_listed(
+    showing: Petition, browser: Client
+) -> None:
     sign_and_confirm(showing, public("Shown Example"))
     sign(showing, public("Pending Example", 1))
     sign_and_confirm(showing, AMINA)
@@ -142,7 +142,7 @@ def test_only_who_chose_it_and_counts_is_listed(showing: Petition, browser: Clie
     assert listed(browser) == ["Shown Example"]
 
 
-def test_who_signed_while_it_was_off_is_never_listed_unless_they_choose_it_themselves(
+def test_earlier_signers_are_listed_only_if_they_choose_it_themselves(
     petition: Petition, browser: Client
 ) -> None:
     before = sign_and_confirm(petition, DAVID)
@@ -160,7 +160,7 @@ def test_who_signed_while_it_was_off_is_never_listed_unless_they_choose_it_thems
     assert listed(browser) == [DAVID.name]
 
 
-def test_of_several_forms_of_one_mailbox_one_that_keeps_the_name_back_wins(
+def test_a_name_withheld_in_another_form_of_the_mailbox_is_not_listed(
     showing: Petition, browser: Client
 ) -> None:
     kept_back = replace(public("Shy Example"), name_use=NameUse.WITHHELD)
@@ -171,7 +171,7 @@ def test_of_several_forms_of_one_mailbox_one_that_keeps_the_name_back_wins(
 
 
 @pytest.mark.parametrize("way", ["withdrawn", "narrowed", "removed", "erased", "renamed"])
-def test_a_name_is_gone_at_once(
+def test_a_listed_name_disappears_at_once(
     showing: Petition, browser: Client, moderator: User, way: str
 ) -> None:
     hers = sign_and_confirm(showing, public("Rana Example"))
@@ -198,7 +198,7 @@ def test_a_name_is_gone_at_once(
     assert listed(browser) == (["Rania Example"] if way == "renamed" else [])
 
 
-def test_turning_it_off_hides_all_at_once_and_is_on_record(
+def test_turning_public_names_off_hides_them_at_once_and_is_audited(
     petition: Petition, browser: Client, client: Client, organiser: User
 ) -> None:
     client.force_login(organiser)
@@ -218,7 +218,7 @@ def test_turning_it_off_hides_all_at_once_and_is_on_record(
         life.perform(petition=petition, name=life.HIDE_NAMES, actor=None, screen="-")
 
 
-def test_a_list_that_is_made_while_it_is_turned_off_is_not_stored(
+def test_a_name_list_built_while_names_are_turned_off_is_not_stored(
     showing: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_and_confirm(showing, public("Rana Example"))
@@ -236,7 +236,7 @@ def test_a_list_that_is_made_while_it_is_turned_off_is_not_stored(
 # --- The page ---------------------------------------------------------------------------------
 
 
-def test_the_page_says_nothing_of_place_or_time_and_no_search_engine_keeps_it(
+def test_the_name_page_is_noindex_and_reveals_no_place_or_identifier(
     showing: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(showing, public("Rana Example"))
@@ -254,7 +254,7 @@ def test_the_page_says_nothing_of_place_or_time_and_no_search_engine_keeps_it(
         assert moment not in page
 
 
-def test_a_copy_of_the_page_is_never_served_stale(
+def test_the_name_page_allows_no_stale_copies(
     showing: Petition, browser: Client, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 5
@@ -263,7 +263,7 @@ def test_a_copy_of_the_page_is_never_served_stale(
     assert "stale" not in said
 
 
-def test_hostile_names_are_inert(showing: Petition, browser: Client) -> None:
+def test_hostile_names_are_escaped(showing: Petition, browser: Client) -> None:
     hostile = "<script>alert(1)</script>{{ 7|add:7 }}"
     sign_and_confirm(showing, public(hostile))
     next_day()
@@ -272,7 +272,7 @@ def test_hostile_names_are_inert(showing: Petition, browser: Client) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7|add:7 }}" in page
 
 
-def test_pages_cost_the_same_queries_however_many_names_there_are(
+def test_name_pages_have_a_constant_query_count(
     showing: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(name_list, "PER_PAGE", 2)
@@ -292,7 +292,7 @@ def test_pages_cost_the_same_queries_however_many_names_there_are(
         assert browser.get(f"{PAGE}{none}/").status_code == HTTPStatus.NOT_FOUND
 
 
-def test_a_stored_page_tells_without_the_key_neither_names_nor_rows(showing: Petition) -> None:
+def test_a_stored_name_page_reveals_no_names_or_ids_without_the_key(showing: Petition) -> None:
     signature = sign_and_confirm(showing, public("Rana Example"))
     next_day()
     (stored,) = NamePage.objects.values_list("sealed", flat=True)

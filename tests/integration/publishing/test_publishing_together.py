@@ -67,7 +67,7 @@ HIDDEN = [HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND]
 SHOWN = [HTTPStatus.OK, HTTPStatus.OK]
 
 
-def test_both_are_public_in_the_same_moment(statement: Statement) -> None:
+def test_statement_and_petition_become_public_at_the_same_moment(statement: Statement) -> None:
     assert pages() == HIDDEN
     together(statement)
     assert pages() == SHOWN
@@ -78,7 +78,7 @@ def test_both_are_public_in_the_same_moment(statement: Statement) -> None:
     assert life.phase_of(petition) is Phase.OPEN
 
 
-def test_at_a_time_to_come_the_clock_opens_both_and_nothing_has_to_run(
+def test_a_planned_publication_takes_effect_without_a_task(
     statement: Statement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together(statement, TO_COME + timedelta(seconds=20))
@@ -92,13 +92,13 @@ def test_at_a_time_to_come_the_clock_opens_both_and_nothing_has_to_run(
     assert publishing.planned_for(statement) is None
 
 
-def test_a_time_that_the_petition_had_before_does_not_open_it_apart(statement: Statement) -> None:
+def test_publishing_together_replaces_the_petitions_own_opening_time(statement: Statement) -> None:
     Petition.objects.update(opens_at=TO_COME + timedelta(days=1))
     together(statement)
     assert life.phase_of(Petition.objects.get()) is Phase.OPEN
 
 
-def test_a_time_that_has_passed_is_refused(statement: Statement) -> None:
+def test_a_past_publication_time_is_refused(statement: Statement) -> None:
     with pytest.raises(Refused, match="has passed in London"):
         together(statement, timezone.now() - timedelta(minutes=1))
     assert pages() == HIDDEN
@@ -111,7 +111,7 @@ def test_an_opening_after_the_close_is_refused(statement: Statement) -> None:
         together(statement, TO_COME)
 
 
-def test_a_statement_that_would_not_be_there_is_refused_and_nothing_opens(
+def test_publishing_together_is_refused_if_no_statement_text_would_be_public(
     statement: Statement,
 ) -> None:
     statement.texts.update(published_at=TO_COME + timedelta(hours=1))
@@ -120,7 +120,7 @@ def test_a_statement_that_would_not_be_there_is_refused_and_nothing_opens(
     assert life.phase_of(Petition.objects.get()) is Phase.DRAFT
 
 
-def test_a_text_with_a_time_of_its_own_keeps_it(statement: Statement) -> None:
+def test_a_text_with_its_own_publication_time_keeps_it(statement: Statement) -> None:
     later = TO_COME + timedelta(days=2)
     statement.texts.filter(language="ar").update(published_at=later)
     together(statement, TO_COME)
@@ -129,7 +129,7 @@ def test_a_text_with_a_time_of_its_own_keeps_it(statement: Statement) -> None:
     assert statement.texts.get(language="ar").published_at == later
 
 
-def test_without_a_petition_or_with_one_that_is_open_it_is_refused(statement: Statement) -> None:
+def test_publishing_together_requires_a_petition_that_is_not_open(statement: Statement) -> None:
     together(statement)
     with pytest.raises(Refused, match="“open”"):
         together(statement)
@@ -138,7 +138,7 @@ def test_without_a_petition_or_with_one_that_is_open_it_is_refused(statement: St
         together(statement)
 
 
-def test_it_is_taken_back_as_if_it_had_never_been_planned(statement: Statement) -> None:
+def test_taking_back_a_planned_publication_restores_both_drafts(statement: Statement) -> None:
     together(statement, TO_COME)
     take_back(statement)
     petition = Petition.objects.get()
@@ -149,7 +149,7 @@ def test_it_is_taken_back_as_if_it_had_never_been_planned(statement: Statement) 
     assert said >= {Action.PETITION_RECALLED, Action.STATEMENT_RECALLED}
 
 
-def test_once_it_is_public_or_never_planned_nothing_is_taken_back(statement: Statement) -> None:
+def test_only_a_pending_planned_publication_can_be_taken_back(statement: Statement) -> None:
     with pytest.raises(Refused):
         take_back(statement)
     together(statement)
@@ -158,13 +158,13 @@ def test_once_it_is_public_or_never_planned_nothing_is_taken_back(statement: Sta
     assert pages() == SHOWN
 
 
-def test_the_record_says_when_both_appear(statement: Statement) -> None:
+def test_the_audit_records_contain_the_planned_time(statement: Statement) -> None:
     together(statement, TO_COME)
     for action in (Action.PETITION_PUBLISHED, Action.STATEMENT_PUBLISHED):
         assert SPOKEN in AuditRecord.objects.get(action=action).why
 
 
-def test_what_is_planned_does_not_come_apart_by_another_opening_time(statement: Statement) -> None:
+def test_changing_the_opening_time_of_a_planned_petition_is_refused(statement: Statement) -> None:
     together(statement, TO_COME)
     petition = Petition.objects.get()
     petition.opens_at = TO_COME - timedelta(days=1)
@@ -176,7 +176,7 @@ def test_what_is_planned_does_not_come_apart_by_another_opening_time(statement: 
 # --- The page ------------------------------------------------------------------------------------
 
 
-def test_an_organiser_plans_it_sees_it_on_the_home_and_takes_it_back(
+def test_an_organiser_can_plan_see_and_take_back_a_publication(
     omar: Client, statement: Statement
 ) -> None:
     page = asked(omar, statement, when="at", at_0="2031-12-04", at_1="09:00")
@@ -198,7 +198,7 @@ def test_an_organiser_plans_it_sees_it_on_the_home_and_takes_it_back(
         ("2021-12-04", "09:00", "has passed in London"),
     ],
 )
-def test_a_time_that_is_none_gets_its_own_words(
+def test_an_invalid_publication_time_gets_a_specific_error(
     omar: Client, statement: Statement, day: str, time: str, words: str
 ) -> None:
     assert words in asked(omar, statement, when="at", at_0=day, at_1=time)
@@ -206,7 +206,7 @@ def test_a_time_that_is_none_gets_its_own_words(
 
 
 @pytest.mark.parametrize("missing", ["reason", "sure", "when"])
-def test_nothing_happens_before_all_is_said(
+def test_publishing_together_requires_every_field(
     omar: Client, statement: Statement, missing: str
 ) -> None:
     assert "This field is required" in asked(omar, statement, **{missing: ""})
@@ -214,7 +214,7 @@ def test_nothing_happens_before_all_is_said(
 
 
 @pytest.mark.parametrize("at", [None, TO_COME])
-def test_of_two_who_publish_at_once_the_second_is_told(
+def test_the_second_of_two_publications_is_refused_with_a_message(
     omar: Client, statement: Statement, at: datetime | None
 ) -> None:
     """The first leaves the second without a form, but the page must still say why."""
@@ -225,9 +225,7 @@ def test_of_two_who_publish_at_once_the_second_is_told(
 @pytest.mark.parametrize(
     "page", ["campaign/statement/{}/together/", "petitions/petition/{}/act/open/"]
 )
-def test_no_browser_cuts_off_the_end_of_a_reason(
-    omar: Client, statement: Statement, page: str
-) -> None:
+def test_the_reason_field_has_no_maxlength(omar: Client, statement: Statement, page: str) -> None:
     of = statement.pk if "statement" in page else statement.petition_id
     (reason,) = re.findall(
         r"<textarea[^>]*>", omar.get(f"/admin/{page.format(of)}").content.decode()
@@ -235,7 +233,9 @@ def test_no_browser_cuts_off_the_end_of_a_reason(
     assert "maxlength" not in reason
 
 
-def test_what_the_law_asks_is_named_and_has_no_button(omar: Client, statement: Statement) -> None:
+def test_a_blocking_checklist_item_is_named_and_the_form_hidden(
+    omar: Client, statement: Statement
+) -> None:
     PetitionText.objects.all().delete()
     path = f"/admin/campaign/statement/{statement.pk}/together/"
     page = omar.get(path).content.decode()
@@ -243,14 +243,16 @@ def test_what_the_law_asks_is_named_and_has_no_button(omar: Client, statement: S
     assert 'name="when"' not in page
 
 
-def test_moderators_are_told_who_may(moderator: User, client: Client, statement: Statement) -> None:
+def test_moderators_get_403_with_the_role_that_may_publish(
+    moderator: User, client: Client, statement: Statement
+) -> None:
     client.force_login(moderator)
     answer = client.get(f"/admin/campaign/statement/{statement.pk}/together/")
     assert answer.status_code == HTTPStatus.FORBIDDEN
     assert "Only organisers publish statements." in answer.content.decode()
 
 
-def test_a_public_statement_that_leads_to_a_draft_says_so_to_readers_and_organisers(
+def test_a_public_statement_of_a_draft_petition_warns_readers_and_organisers(
     omar: Client, statement: Statement
 ) -> None:
     form = {"action": "publish", "_selected_action": str(statement.pk)}
@@ -264,14 +266,16 @@ def test_a_public_statement_that_leads_to_a_draft_says_so_to_readers_and_organis
     assert said not in Client().get("/statements/words/").content.decode()
 
 
-def test_the_petitions_own_buttons_name_the_statement(omar: Client, statement: Statement) -> None:
+def test_the_petition_pages_offer_to_publish_or_take_back_both(
+    omar: Client, statement: Statement
+) -> None:
     path = f"/admin/petitions/petition/{Petition.objects.get().pk}"
     assert "Publish both together" in omar.get(f"{path}/act/open/").content.decode()
     together(statement, TO_COME)
     assert "Take both back" in omar.get(f"{path}/act/recall/").content.decode()
 
 
-def test_the_home_asks_one_query_where_nothing_is_to_be_published(
+def test_the_admin_home_makes_one_query_if_nothing_is_to_be_published(
     omar: Client, statement: Statement, django_assert_num_queries: Any
 ) -> None:
     from campaign.templatetags.statement_tags import to_publish_together

@@ -41,7 +41,7 @@ def test_a_close_at_midnight_is_the_end_of_the_day_before(
         assert closing(moment) == said
 
 
-def test_midnight_elsewhere_is_no_midnight_here() -> None:
+def test_midnight_in_utc_is_not_midnight_in_london() -> None:
     assert str(last_day(datetime(2026, 6, 1, 0, 0, tzinfo=ZoneInfo("UTC")))) == "2026-06-01"
 
 
@@ -49,7 +49,7 @@ def test_midnight_elsewhere_is_no_midnight_here() -> None:
     ("language", "ends"),
     [("en", "Signing ends at"), ("ar", "ينتهي التوقيع"), ("cy", "Daw’r llofnodi i ben")],
 )
-def test_an_open_petition_with_an_end_says_until_when_one_can_sign(
+def test_an_open_petition_shows_its_closing_time(
     petition: Petition, language: str, ends: str
 ) -> None:
     assert ends not in Client().get(PATHS[language]).content.decode()
@@ -64,7 +64,7 @@ def test_an_open_petition_with_an_end_says_until_when_one_can_sign(
             assert closing(petition.closes_at) in page
 
 
-def test_a_closed_petition_names_the_last_day_wherever_it_says_when_it_closed(
+def test_a_petition_closed_at_midnight_shows_the_previous_day(
     petition: Petition,
 ) -> None:
     year = timezone.localdate().year - 1

@@ -73,7 +73,9 @@ def english(petition: Petition, version: int = 1) -> PetitionText:
 # --- What the database guards ----------------------------------------------------------------
 
 
-def test_a_signed_text_changes_by_no_way_without_its_correction(petition: Petition) -> None:
+def test_the_database_refuses_to_change_a_signed_text_without_a_correction(
+    petition: Petition,
+) -> None:
     sign(petition)
     text = english(petition)
     for change in ({"title": "Other"}, {"body": "Other"}, {"version": 9}):
@@ -87,7 +89,7 @@ def test_a_signed_text_changes_by_no_way_without_its_correction(petition: Petiti
         PetitionText.objects.filter(pk=text.pk).update(title="Other")
 
 
-def test_a_correction_serves_once_and_stays_as_it_is(petition: Petition) -> None:
+def test_a_correction_can_be_used_once_and_is_immutable(petition: Petition) -> None:
     sign(petition)
     text = english(petition)
     before = text.words
@@ -101,7 +103,7 @@ def test_a_correction_serves_once_and_stays_as_it_is(petition: Petition) -> None
         TextCorrection.objects.all().delete()
 
 
-def test_a_new_draft_is_saved_without_a_look_at_the_signatures(petition: Petition) -> None:
+def test_saving_a_new_draft_reads_no_signatures(petition: Petition) -> None:
     sign(petition)
     before = scans_of_signatures()
     draft = petition.texts.create(version=2, language="en", title="x", addressee="x", ask="x")
@@ -129,7 +131,7 @@ def scans_of_signatures() -> int:
 # --- Writing ---------------------------------------------------------------------------------
 
 
-def test_the_languages_stand_side_by_side_and_a_missing_one_is_named(
+def test_the_texts_page_shows_all_languages_and_names_a_missing_one(
     petition: Petition, omar: Omar
 ) -> None:
     petition.texts.filter(language="cy").delete()
@@ -154,7 +156,9 @@ def test_the_preview_shows_what_is_typed_and_saves_nothing(petition: Petition, o
     assert 'sandbox="allow-same-origin" srcdoc=' in raw
 
 
-def test_before_anybody_could_sign_a_text_changes_freely(petition: Petition, omar: Omar) -> None:
+def test_the_text_of_a_draft_petition_changes_without_a_correction(
+    petition: Petition, omar: Omar
+) -> None:
     Petition.objects.update(state=Petition.State.DRAFT)
     assert "Saved." in omar.write(en_title="Another title")
     assert english(petition).title == "Another title"
@@ -173,7 +177,7 @@ def test_before_anybody_could_sign_a_text_changes_freely(petition: Petition, oma
         ("en-body", "![" * 30_000, "This text has 30,000 “[”"),
     ],
 )
-def test_an_empty_or_enormous_text_is_refused_and_nothing_typed_is_lost(
+def test_an_empty_or_too_long_text_is_refused_and_the_input_is_kept(
     petition: Petition, omar: Omar, field: str, value: str, says: str
 ) -> None:
     before = english(petition).words
@@ -185,7 +189,7 @@ def test_an_empty_or_enormous_text_is_refused_and_nothing_typed_is_lost(
     assert petition.texts.get(language="ar").title != "عنوان آخر"
 
 
-def test_no_browser_cuts_off_the_end_of_what_is_pasted(petition: Petition, omar: Omar) -> None:
+def test_text_fields_have_no_maxlength(petition: Petition, omar: Omar) -> None:
     """Browsers silently cut pasted text at `maxlength`, so that no error would be shown."""
     page = omar.client.get(omar.path).content.decode()
     fields = re.findall(r"<textarea[^>]*>", page)
@@ -193,9 +197,7 @@ def test_no_browser_cuts_off_the_end_of_what_is_pasted(petition: Petition, omar:
     assert not [field for field in fields if "maxlength" in field]
 
 
-def test_of_two_who_write_at_once_the_second_is_told_and_loses_nothing(
-    petition: Petition, omar: Omar
-) -> None:
+def test_a_stale_text_form_is_refused_and_keeps_its_input(petition: Petition, omar: Omar) -> None:
     stale = omar.form()
     omar.write("typing-error", en_title="First")
     page = omar.send(stale, **{"en-title": "Second"})
@@ -205,7 +207,7 @@ def test_of_two_who_write_at_once_the_second_is_told_and_loses_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_save_that_waited_for_another_sees_what_that_one_changed(
+def test_a_save_that_waited_for_a_lock_sees_the_other_change(
     places: None, petition: Petition, omar: Omar
 ) -> None:
     """Without the lock, both would check before either saved, and the second would win."""
@@ -233,7 +235,7 @@ def test_a_save_that_waited_for_another_sees_what_that_one_changed(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("act", ["preview", "save"])
-def test_nobody_who_signs_waits_for_the_rendering_of_a_text(
+def test_texts_are_rendered_outside_the_transaction(
     places: None, petition: Petition, omar: Omar, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
     """If the petition stayed locked meanwhile, an organiser could keep everybody from signing by
@@ -267,14 +269,14 @@ def waits_for_a_lock() -> None:
     raise AssertionError("nothing waits")
 
 
-def test_who_may_not_change_texts_is_refused(petition: Petition, moderator: User) -> None:
+def test_moderators_cannot_open_the_texts_page(petition: Petition, moderator: User) -> None:
     client = Client()
     client.force_login(moderator)
     answer = client.get(f"/admin/petitions/petition/{petition.pk}/texts/")
     assert answer.status_code == HTTPStatus.FORBIDDEN
 
 
-def test_a_new_petition_leads_to_its_texts(organiser: User, db: None) -> None:
+def test_adding_a_petition_redirects_to_its_texts(organiser: User, db: None) -> None:
     client = Client()
     client.force_login(organiser)
     path = "/admin/petitions/petition/add/"
@@ -295,7 +297,7 @@ def test_a_new_petition_leads_to_its_texts(organiser: User, db: None) -> None:
 # --- Typing error or meaning -----------------------------------------------------------------
 
 
-def test_a_change_of_a_signed_text_shows_the_difference_and_asks(
+def test_changing_a_signed_text_shows_a_diff_and_asks_for_the_meaning(
     petition: Petition, omar: Omar
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -313,7 +315,7 @@ def test_a_change_of_a_signed_text_shows_the_difference_and_asks(
     assert english(petition).words == before
 
 
-def test_a_typing_error_is_corrected_in_place_on_record(
+def test_a_typing_error_is_corrected_in_place_and_audited(
     petition: Petition, omar: Omar, organiser: User
 ) -> None:
     signature = sign_and_confirm(petition, AMINA)
@@ -334,7 +336,7 @@ def test_a_typing_error_is_corrected_in_place_on_record(
     assert ">omar</td>" in history
 
 
-def test_another_meaning_is_a_new_version_in_every_language_by_one_act(
+def test_a_change_of_meaning_creates_a_new_version_in_every_language(
     petition: Petition, omar: Omar, client: Client
 ) -> None:
     old = sign_and_confirm(petition, AMINA)
@@ -356,7 +358,7 @@ def test_another_meaning_is_a_new_version_in_every_language_by_one_act(
     }
 
 
-def test_a_new_version_may_be_a_draft_that_changes_freely_and_is_published_at_once(
+def test_a_new_version_can_be_drafted_and_published_in_all_languages_at_once(
     petition: Petition, omar: Omar
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -369,7 +371,7 @@ def test_a_new_version_may_be_a_draft_that_changes_freely_and_is_published_at_on
     assert petition.texts.get(version=2, language="ar").title == "احموا الجميع"
 
 
-def test_who_reads_one_version_does_not_publish_the_drafts_of_a_newer_one(
+def test_publishing_from_an_old_version_does_not_publish_newer_drafts(
     petition: Petition, organiser: User, omar: Omar
 ) -> None:
     """A colleague may begin a version between the look and the press."""
@@ -386,7 +388,7 @@ def test_who_reads_one_version_does_not_publish_the_drafts_of_a_newer_one(
     assert not petition.texts.get(version=1, language="cy").is_public
 
 
-def test_what_waits_or_is_hidden_stays_so_in_a_new_version(petition: Petition, omar: Omar) -> None:
+def test_a_new_version_keeps_embargoes_and_hidden_texts(petition: Petition, omar: Omar) -> None:
     sign_and_confirm(petition, AMINA)
     later = timezone.now().replace(year=2040)
     petition.texts.filter(language="cy").update(published_at=later)
@@ -397,7 +399,9 @@ def test_what_waits_or_is_hidden_stays_so_in_a_new_version(petition: Petition, o
     assert times["ar"] is None
 
 
-def test_an_earlier_version_takes_typing_errors_alone(petition: Petition, omar: Omar) -> None:
+def test_an_earlier_version_accepts_only_corrections_of_typing_errors(
+    petition: Petition, omar: Omar
+) -> None:
     sign_and_confirm(petition, AMINA)
     omar.write("new-version", en_title="Protect everybody")
     omar.path += "?version=1"
@@ -415,7 +419,7 @@ def test_an_earlier_version_takes_typing_errors_alone(petition: Petition, omar: 
     assert english(petition).title == "Protect peoples"
 
 
-def test_a_translation_that_comes_later_is_a_draft_until_it_is_published(
+def test_an_added_translation_is_a_draft_until_it_is_published(
     petition: Petition, omar: Omar
 ) -> None:
     petition.texts.filter(language="cy").delete()
@@ -427,7 +431,7 @@ def test_a_translation_that_comes_later_is_a_draft_until_it_is_published(
     assert petition.texts.get(language="cy").is_public
 
 
-def test_signers_of_each_version_are_counted_without_reading_the_others(
+def test_signers_are_counted_by_version_without_reading_other_versions(
     petition: Petition, omar: Omar
 ) -> None:
     for number in range(3):
@@ -460,7 +464,7 @@ def test_signers_of_each_version_are_counted_without_reading_the_others(
         ("cy", ["Hanes y testun hwn", "Fersiwn 2, ers", "Cywirwyd gwall teipio ar"]),
     ],
 )
-def test_the_public_reads_versions_and_corrections_with_dates_and_no_name(
+def test_the_public_history_shows_versions_and_corrections_without_names(
     petition: Petition, omar: Omar, client: Client, language: str, says: list[str]
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -480,7 +484,7 @@ def test_the_public_reads_versions_and_corrections_with_dates_and_no_name(
     assert 'href="/petitions/protect/history/"' in link
 
 
-def test_the_history_tells_nothing_of_drafts_and_a_draft_petition_has_none(
+def test_the_history_excludes_drafts_and_is_404_for_a_draft_petition(
     petition: Petition, omar: Omar, client: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -492,7 +496,7 @@ def test_the_history_tells_nothing_of_drafts_and_a_draft_petition_has_none(
     assert client.get("/petitions/protect/history/").status_code == HTTPStatus.NOT_FOUND
 
 
-def test_the_history_of_a_text_takes_four_queries_however_long_it_is(
+def test_the_history_page_takes_at_most_four_queries(
     petition: Petition, omar: Omar, client: Client, django_assert_max_num_queries: Any
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -531,7 +535,7 @@ def test_a_public_statement_keeps_its_earlier_wording_in_its_history(
     assert statement.texts.get(language="ar").is_public
 
 
-def test_the_command_changes_a_statement_by_the_same_use_case(
+def test_the_load_command_applies_the_same_corrections_and_limits(
     statement: Statement, tmp_path: Any
 ) -> None:
     file = tmp_path / "news.md"

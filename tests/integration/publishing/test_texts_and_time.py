@@ -35,7 +35,7 @@ from tests.people import AMINA, DAVID, sign, sign_and_confirm
 from tests.pressing import press
 
 
-def test_a_new_version_is_shown_and_each_signature_says_which_it_signed(
+def test_a_new_version_is_shown_and_old_signatures_keep_theirs(
     petition: Petition, client: Client
 ) -> None:
     old = sign_and_confirm(petition, AMINA)
@@ -87,7 +87,7 @@ def test_the_first_statement_published_in_the_admin_is_the_front_page(
     assert "First" in client.get("/").content.decode()
 
 
-def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> None:
+def test_unconfirmed_signatures_are_deleted_after_two_weeks(petition: Petition) -> None:
     sign(petition, AMINA)
     kept = sign_and_confirm(petition, DAVID)
     Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
@@ -99,12 +99,13 @@ def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> No
     assert Mail.objects.exclude(signature=None, sealed=None).count() == 1
 
 
-def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(
+def test_signers_are_erased_half_a_year_after_the_close_and_totals_remain(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_and_confirm(petition)
     closing.close(petition, days_ago=0)
     closed_at = Petition.objects.values_list("closed_at", flat=True).get()
+    assert closed_at
 
     def pass_since_the_close(**time: int) -> None:
         now = closed_at + timedelta(**time)
@@ -126,7 +127,7 @@ def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(
     assert tallies.total(petition.pk) == 1
 
 
-def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petition) -> None:
+def test_closing_by_hand_sets_the_closing_time(petition: Petition) -> None:
     petition.state = Petition.State.CLOSED
     petition.save()
     assert petition.closes_at
@@ -203,7 +204,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
             assert timezone.localtime(moment).strftime("%H:%M:%S.%f") == "00:00:00.000000"
 
 
-def test_reports_of_mailboxes_that_take_no_mail_are_deleted_once_they_have_ended(
+def test_bounce_objections_expire_and_no_mail_objections_are_kept(
     petition: Petition,
 ) -> None:
     for days, reason in ((31, "bounced"), (29, "bounced"), (400, "no-mail")):
@@ -217,12 +218,12 @@ def test_reports_of_mailboxes_that_take_no_mail_are_deleted_once_they_have_ended
     assert [*left] == ["bounced", "no-mail"]
 
 
-def test_exact_times_stay_for_three_days(petition: Petition) -> None:
+def test_recent_timestamps_are_not_truncated(petition: Petition) -> None:
     sign_and_confirm(petition)
     assert retention.truncate_timestamps() == 0
 
 
-def test_every_night_a_broken_count_is_repaired_and_logged(
+def test_the_nightly_task_repairs_and_logs_a_wrong_count(
     petition: Petition, caplog: pytest.LogCaptureFixture
 ) -> None:
     sign_and_confirm(petition)
@@ -235,7 +236,7 @@ def test_every_night_a_broken_count_is_repaired_and_logged(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sweep_that_runs_already_is_not_run_twice(petition: Petition) -> None:
+def test_a_lease_prevents_a_sweep_from_running_twice_at_once(petition: Petition) -> None:
     seen = []
 
     def elsewhere() -> None:
@@ -253,7 +254,7 @@ def test_a_sweep_that_runs_already_is_not_run_twice(petition: Petition) -> None:
     assert seen == [True, False, True]
 
 
-def test_a_broken_count_is_said_and_repaired(petition: Petition) -> None:
+def test_the_check_tallies_command_reports_and_repairs_a_wrong_count(petition: Petition) -> None:
     sign_and_confirm(petition)
     Tally.objects.update(n=5)
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
+def test_a_correction_during_confirmation_leaves_the_confirmed_signature(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     """The confirmation wins: the correction then takes nothing back, and is a new signing."""
@@ -40,7 +40,7 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
     assert bool(tallies.differences(petition.pk)) is not guarded
 
 
-def test_what_is_taken_back_while_it_is_being_confirmed_is_not_counted(
+def test_a_signature_withdrawn_by_a_concurrent_correction_is_not_counted(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The correction wins, in the worst moment: between reading and counting."""
@@ -60,7 +60,7 @@ def test_what_is_taken_back_while_it_is_being_confirmed_is_not_counted(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_back(
+def test_the_link_of_a_corrected_attempt_is_invalid_before_the_worker_withdraws_it(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     """Or the same person would be counted by the link of either mailbox."""
@@ -81,7 +81,7 @@ def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_b
     assert not tallies.differences(petition.pk)
 
 
-def test_two_workers_that_take_back_at_once_do_it_once(
+def test_two_workers_withdraw_a_corrected_attempt_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _correct(petition, sign(petition))

@@ -33,7 +33,7 @@ def _held(petition: Petition) -> Signature:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_two_forms_pressed_at_once_release_who_is_held_once(
+def test_two_concurrent_clean_forms_release_a_held_signature_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     held, one, other = _held(petition), sign(petition), sign(petition)
@@ -53,7 +53,7 @@ def test_two_forms_pressed_at_once_release_who_is_held_once(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_held_signature_removed_while_its_owner_presses_stays_removed(
+def test_a_held_signature_removed_during_its_release_stays_removed(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     held, own = _held(petition), sign(petition)
@@ -74,7 +74,7 @@ def test_a_held_signature_removed_while_its_owner_presses_stays_removed(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_held_signature_approved_while_its_owner_presses_counts_once(
+def test_a_held_signature_approved_during_its_release_counts_once(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     held, own = _held(petition), sign(petition)
@@ -119,7 +119,7 @@ def test_a_signature_removed_while_it_is_being_confirmed_stays_removed(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_signature_confirmed_while_it_is_being_removed_leaves_a_count_that_agrees(
+def test_confirming_a_signature_during_its_removal_keeps_the_tally_consistent(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     signature_id = sign(petition)
@@ -143,7 +143,7 @@ def _remove(petition: Petition, ids: list[UUID], moderator: User) -> decisions.D
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_two_decisions_over_the_same_signatures_move_the_count_once(
+def test_two_concurrent_removals_of_the_same_signatures_change_the_tally_once(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]
@@ -167,7 +167,7 @@ def test_two_decisions_over_the_same_signatures_move_the_count_once(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_removal_and_a_restoration_at_once_leave_a_count_that_agrees(
+def test_two_concurrent_restorations_change_the_tally_once(
     petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]

@@ -26,7 +26,7 @@ def _statement(slug: str, *, is_published: bool = True) -> Statement:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_two_statements_that_are_featured_at_once_leave_the_later_one_on_the_front_page(
+def test_featuring_two_statements_concurrently_leaves_the_later_one_featured(
     monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     old, one, other = _statement("old"), _statement("one"), _statement("other")
@@ -49,7 +49,7 @@ def test_two_statements_that_are_featured_at_once_leave_the_later_one_on_the_fro
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_of_two_statements_that_are_published_first_one_is_on_the_front_page(
+def test_publishing_the_first_two_statements_concurrently_features_one(
     monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     one, other = _statement("one", is_published=False), _statement("other", is_published=False)
@@ -68,7 +68,7 @@ def test_of_two_statements_that_are_published_first_one_is_on_the_front_page(
     assert StatementText.objects.published().count() == (2 if guarded else 1)
 
 
-def test_while_the_front_page_changes_readers_have_the_one_or_the_other(
+def test_readers_see_the_old_front_page_until_the_change_is_committed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old, new = _statement("old"), _statement("new")
@@ -90,7 +90,7 @@ def test_while_the_front_page_changes_readers_have_the_one_or_the_other(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_of_two_who_publish_a_statement_with_its_petition_the_second_is_refused(
+def test_a_second_concurrent_publication_of_statement_and_petition_is_refused(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)

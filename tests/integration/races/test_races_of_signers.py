@@ -94,7 +94,7 @@ def _browser() -> Client:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_button_pressed_twice_at_once_counts_once(
+def test_confirming_twice_concurrently_counts_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     signature_id = sign(petition)
@@ -116,7 +116,7 @@ def test_a_button_pressed_twice_at_once_counts_once(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_a_link_pressed_while_it_expires_is_counted_or_dead_but_not_lost(
+def test_confirming_a_signature_during_its_expiry_keeps_the_tally_consistent(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     signature_id = sign(petition)
@@ -143,7 +143,7 @@ def _expired_unlocked(rows: "models.QuerySet[Any]") -> list[UUID]:
     return list(rows.values_list("id", flat=True))
 
 
-def test_what_is_being_confirmed_is_passed_over_by_what_expires(
+def test_expiry_skips_a_signature_that_is_being_confirmed(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, count: Callable[[], int]
 ) -> None:
     signature_id = sign(petition)
@@ -162,7 +162,7 @@ def test_what_is_being_confirmed_is_passed_over_by_what_expires(
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_nobody_is_told_that_they_stand_after_they_were_erased(
+def test_a_withdrawal_waits_for_a_concurrent_confirmation_in_the_same_mailbox(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     standing = sign_and_confirm(petition)
@@ -186,7 +186,7 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_rule_made_while_the_rules_are_being_read_takes_effect_once_they_are_read_again(
+def test_a_rule_made_during_a_read_takes_effect_at_the_next_read(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules.invalidate()
@@ -211,7 +211,7 @@ def _screened(petition: Petition) -> screen.Screening:
 
 
 @pytest.mark.parametrize("guard", ["none", "constraint", "lock"])
-def test_two_who_move_to_one_mailbox_at_once_do_not_both_take_its_place(
+def test_two_concurrent_moves_to_one_mailbox_do_not_share_its_household_slot(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, whole_table: None, guard: str
 ) -> None:
     """They are of two homes, so that only one may stand there."""

@@ -73,7 +73,7 @@ def nadia(moderator: User) -> Moderator:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.django_db(transaction=True)
-def test_an_attack_is_cleaned_with_the_admin_alone(
+def test_two_moderators_clean_up_an_attack_using_only_the_admin(
     petition: Petition, mona: Moderator, nadia: Moderator
 ) -> None:
     truth = drill.attack(petition, scripted=SCRIPTED, genuine=GENUINE, networks=NETWORKS)

@@ -32,7 +32,7 @@ CYRILLIC_A = "\u0430"
 # --- Hosts -------------------------------------------------------------------------------
 
 
-def test_a_forged_host_is_refused_and_signs_nothing(petition: Petition, browser: Client) -> None:
+def test_a_forged_host_header_is_refused_with_400(petition: Petition, browser: Client) -> None:
     for host in ("evil.example", "evil.example:80", "testserver.evil.example", "a b", "["):
         assert browser.post(PAGE, typed(), headers={"Host": host}).status_code == 400
     assert not Signature.objects.exists()
@@ -41,7 +41,7 @@ def test_a_forged_host_is_refused_and_signs_nothing(petition: Petition, browser:
 @pytest.mark.parametrize(
     "name", ["X-Forwarded-Host", "X-Host", "X-Forwarded-Server", "Forwarded", "X-Original-URL"]
 )
-def test_no_forwarded_host_gets_into_an_answer_or_a_mail(
+def test_forwarded_host_headers_reach_no_response_or_mail(
     petition: Petition, browser: Client, name: str
 ) -> None:
     value = "host=evil.example" if name == "Forwarded" else "evil.example"
@@ -59,7 +59,7 @@ def test_no_forwarded_host_gets_into_an_answer_or_a_mail(
 
 
 @pytest.mark.parametrize("name", sorted(typed()))
-def test_every_field_that_is_sent_twice_is_refused(
+def test_any_form_field_sent_twice_is_refused(
     petition: Petition, browser: Client, name: str
 ) -> None:
     value = typed()[name]
@@ -75,15 +75,15 @@ def test_an_array_or_another_spelling_of_a_field_is_refused(
     assert not Signature.objects.exists()
 
 
-def test_fields_in_the_address_of_the_page_are_no_fields(
-    petition: Petition, browser: Client
-) -> None:
+def test_form_fields_in_the_query_string_are_ignored(petition: Petition, browser: Client) -> None:
     answer = browser.post(PAGE + "?email=victim@example.net&name=a&name=b", typed())
     assert answer.status_code == 303
     assert sealing.unsealed(Signer.objects.get())["email"] == AMINA.email
 
 
-def test_a_doubled_field_corrects_nothing(petition: Petition, browser: Client) -> None:
+def test_a_correction_with_a_field_sent_twice_is_refused(
+    petition: Petition, browser: Client
+) -> None:
     check = signed(browser)
     doubled: dict[str, Any] = {**CORRECTION, "email": ["a@example.org", "b@example.org"]}
     assert browser.post(correct_path(check), doubled).status_code == 422
@@ -94,7 +94,7 @@ def test_a_doubled_field_corrects_nothing(petition: Petition, browser: Client) -
 
 
 @pytest.mark.parametrize("value", ["", "1", "true", "ON", "on ", "false", "no", "0", "yes"])
-def test_consent_takes_the_one_value_that_a_browser_sends(
+def test_consent_with_any_value_but_on_is_refused(
     petition: Petition, browser: Client, value: str
 ) -> None:
     answer = browser.post(PAGE, {**typed(), "consent": value})
@@ -108,7 +108,7 @@ def test_consent_takes_the_one_value_that_a_browser_sends(
 
 
 @pytest.mark.parametrize("value", ["1", "no", "yes"])
-def test_no_other_value_asks_for_news_or_withholds_a_postcode(
+def test_optional_tick_boxes_with_any_value_but_on_are_ignored(
     petition: Petition, browser: Client, value: str
 ) -> None:
     untold = browser.post(PAGE, typed(postcode="", postcode_unsaid=value))
@@ -121,7 +121,7 @@ def test_no_other_value_asks_for_news_or_withholds_a_postcode(
 # --- Look-alikes -------------------------------------------------------------------------
 
 
-def test_a_domain_that_looks_alike_is_another_mailbox_and_only_it_is_mailed(
+def test_a_lookalike_domain_is_a_separate_mailbox_and_mailed_in_punycode(
     petition: Petition, browser: Client
 ) -> None:
     lookalike = f"amina@ex{CYRILLIC_A}mple.org"
@@ -134,13 +134,13 @@ def test_a_domain_that_looks_alike_is_another_mailbox_and_only_it_is_mailed(
     assert written == ["amina@example.org", "amina@xn--exmple-4nf.org"]
 
 
-def test_a_local_part_that_looks_alike_is_refused(petition: Petition, browser: Client) -> None:
+def test_a_lookalike_local_part_is_refused(petition: Petition, browser: Client) -> None:
     answer = browser.post(PAGE, typed(email=f"{CYRILLIC_A}mina@example.org"))
     assert answer.status_code == 422
     assert not Signature.objects.exists()
 
 
-def test_a_name_that_looks_alike_is_somebody_else_but_takes_no_third_place(
+def test_a_lookalike_name_counts_separately_but_gets_no_third_household_slot(
     petition: Petition, browser: Client
 ) -> None:
     """Spelt in another script it is another name; a mailbox still has two places."""
@@ -154,7 +154,7 @@ def test_a_name_that_looks_alike_is_somebody_else_but_takes_no_third_place(
 # --- Long addresses ----------------------------------------------------------------------
 
 
-def test_a_local_part_of_64_characters_signs_and_of_65_is_refused(
+def test_a_local_part_of_64_characters_is_accepted_and_of_65_refused(
     petition: Petition, browser: Client
 ) -> None:
     longest = "a" * 64 + "@example.org"
@@ -169,7 +169,7 @@ def test_a_local_part_of_64_characters_signs_and_of_65_is_refused(
 # --- Other petitions ---------------------------------------------------------------------
 
 
-def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
+def test_check_pages_and_links_of_one_petition_do_not_affect_another(
     petition: Petition, browser: Client
 ) -> None:
     other = Petition.objects.create(
@@ -198,7 +198,7 @@ def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
 # A tenth of them is in every run: see the limits' own tests.
 @pytest.mark.endurance
 @pytest.mark.timeout(600)
-def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory() -> None:
+def test_100_000_signings_from_one_ipv6_48_are_limited_and_use_bounded_memory() -> None:
     """Each from a /64 and for a mailbox of its own."""
     rate = settings.LIMITS["SIGN_NETWORK"]
     assert rate

@@ -47,11 +47,11 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(time, "time", lambda: now + seconds)
 
 
-def test_in_calm_nothing_is_asked(petition: Petition, browser: Client) -> None:
+def test_no_challenge_is_required_by_default(petition: Petition, browser: Client) -> None:
     assert browser.post(PAGE, typed()).status_code == 303
 
 
-def test_the_switch_asks_with_everything_typed_and_stores_nothing(
+def test_a_required_challenge_is_a_403_with_the_filled_form_and_stores_nothing(
     busy: Petition, browser: Client
 ) -> None:
     response = browser.post(PAGE, typed())
@@ -66,20 +66,20 @@ def test_the_switch_asks_with_everything_typed_and_stores_nothing(
     assert not Signature.objects.exists()
 
 
-def test_the_page_that_everybody_gets_holds_no_challenge(busy: Petition, browser: Client) -> None:
+def test_the_petition_page_contains_no_challenge(busy: Petition, browser: Client) -> None:
     page = browser.get(PAGE).content.decode()
     assert "altcha" not in page
     assert "patience" not in page
     assert "challenge" not in page
 
 
-def test_a_proof_signs(busy: Petition, browser: Client) -> None:
+def test_a_solved_challenge_is_accepted(busy: Petition, browser: Client) -> None:
     task = task_in(browser.post(PAGE, typed()))
     assert browser.post(PAGE, typed(altcha=solved(task))).status_code == 303
     assert Signature.objects.count() == 1
 
 
-def test_a_proof_is_good_once(busy: Petition, browser: Client) -> None:
+def test_a_proof_is_accepted_once(busy: Petition, browser: Client) -> None:
     proof = solved(task_in(browser.post(PAGE, typed())))
     assert browser.post(PAGE, typed(altcha=proof)).status_code == 303
     again = browser.post(PAGE, typed(altcha=proof, email="other@example.org"))
@@ -87,7 +87,7 @@ def test_a_proof_is_good_once(busy: Petition, browser: Client) -> None:
     assert Signature.objects.count() == 1
 
 
-def test_a_proof_spelt_otherwise_is_still_the_same_proof(busy: Petition) -> None:
+def test_a_reencoded_proof_counts_as_already_used(busy: Petition) -> None:
     task = json.loads(challenge.offer("protect").task)
     proof = solved(task)
     assert challenge.demand({"altcha": proof}, "protect") is None
@@ -97,26 +97,26 @@ def test_a_proof_spelt_otherwise_is_still_the_same_proof(busy: Petition) -> None
     assert challenge.demand({"altcha": encoded(reordered)}, "protect")
 
 
-def test_a_form_with_errors_uses_no_proof_up(busy: Petition, browser: Client) -> None:
+def test_an_invalid_form_does_not_use_up_its_proof(busy: Petition, browser: Client) -> None:
     proof = solved(task_in(browser.post(PAGE, typed())))
     assert browser.post(PAGE, typed(altcha=proof, consent="")).status_code == 422
     assert browser.post(PAGE, typed(altcha=proof)).status_code == 303
 
 
-def test_a_proof_is_good_for_its_petition_only(busy: Petition) -> None:
+def test_a_proof_is_valid_only_for_its_petition(busy: Petition) -> None:
     proof = solved(json.loads(challenge.offer("another").task))
     assert challenge.demand({"altcha": proof}, "protect")
     assert challenge.demand({"altcha": proof}, "another") is None
 
 
-def test_a_proof_goes_out_of_date(busy: Petition, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proof_of_work_expires(busy: Petition, monkeypatch: pytest.MonkeyPatch) -> None:
     proof = solved(json.loads(challenge.offer("protect").task))
     later(monkeypatch, challenge.PROOF_SECONDS + 1)
     assert challenge.demand({"altcha": proof}, "protect")
 
 
 @pytest.mark.parametrize("field", ["altcha", "patience"])
-def test_what_was_earned_in_one_network_is_good_in_no_other(
+def test_proofs_and_wait_tokens_are_valid_only_in_their_network(
     busy: Petition, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     here, there = "192.0.2.0/24", "198.51.100.0/24"
@@ -128,7 +128,7 @@ def test_what_was_earned_in_one_network_is_good_in_no_other(
     assert challenge.demand({field: earned[field]}, "protect", here) is None
 
 
-def test_a_proof_from_another_network_is_asked_for_again_with_everything_typed(
+def test_a_proof_from_another_network_is_refused_with_the_filled_form(
     busy: Petition, browser: Client
 ) -> None:
     proof = solved(task_in(browser.post(PAGE, typed())))
@@ -152,13 +152,13 @@ def test_a_proof_from_another_network_is_asked_for_again_with_everything_typed(
         {"algorithm": "SHA-256"},
     ],
 )
-def test_a_forged_proof_is_asked_for_again(busy: Petition, changes: dict[str, object]) -> None:
+def test_a_forged_proof_is_refused(busy: Petition, changes: dict[str, object]) -> None:
     task = json.loads(challenge.offer("protect").task)
     assert challenge.demand({"altcha": solved(task, **changes)}, "protect")
 
 
 @pytest.mark.parametrize("solution", [{}, {"counter": 1}, {"counter": 1, "derivedKey": "é"}, 7])
-def test_a_task_without_its_solution_is_asked_for_again(busy: Petition, solution: object) -> None:
+def test_a_task_without_a_valid_solution_is_refused(busy: Petition, solution: object) -> None:
     task = json.loads(challenge.offer("protect").task)
     proof = encoded({"challenge": task, "solution": solution})
     assert challenge.demand({"altcha": proof}, "protect")
@@ -167,11 +167,13 @@ def test_a_task_without_its_solution_is_asked_for_again(busy: Petition, solution
 @pytest.mark.parametrize(
     "raw", ["", "x", "é", "====", "bnVsbA==", "W10=", "e30=", encoded({"salt": 1}), "W1tb" * 250]
 )
-def test_what_is_no_proof_is_asked_for_again(busy: Petition, browser: Client, raw: str) -> None:
+def test_a_malformed_proof_is_refused(busy: Petition, browser: Client, raw: str) -> None:
     assert browser.post(PAGE, typed(altcha=raw)).status_code == 403
 
 
-def test_keys_change_without_ending_what_is_under_way(busy: Petition, settings: Any) -> None:
+def test_a_challenge_survives_a_key_rotation_until_its_key_is_removed(
+    busy: Petition, settings: Any
+) -> None:
     offer = challenge.offer("protect")
     settings.LINK_KEYS = {9: b"9" * 32, **settings.LINK_KEYS}
     assert challenge.demand({"altcha": solved(json.loads(offer.task))}, "protect") is None
@@ -181,7 +183,7 @@ def test_keys_change_without_ending_what_is_under_way(busy: Petition, settings: 
     assert not other.is_early
 
 
-def test_without_javascript_waiting_signs(
+def test_waiting_replaces_the_proof_without_javascript(
     busy: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = browser.post(PAGE, typed())
@@ -194,7 +196,7 @@ def test_without_javascript_waiting_signs(
     assert Signature.objects.count() == 1
 
 
-def test_pressing_too_early_says_how_long_and_starts_no_new_wait(
+def test_submitting_too_early_shows_the_remaining_wait_and_keeps_the_token(
     busy: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = patience_in(browser.post(PAGE, typed()))
@@ -209,12 +211,12 @@ def test_pressing_too_early_says_how_long_and_starts_no_new_wait(
     assert patience_in(early) == token
 
 
-def test_an_error_in_the_form_keeps_the_wait(busy: Petition, browser: Client) -> None:
+def test_an_invalid_form_keeps_its_wait_token(busy: Petition, browser: Client) -> None:
     token = patience_in(browser.post(PAGE, typed()))
     assert patience_in(browser.post(PAGE, typed(patience=token, consent=""))) == token
 
 
-def test_patience_is_good_once_and_for_its_petition_and_its_hour_only(
+def test_a_wait_token_is_valid_once_for_its_petition_and_a_limited_time(
     busy: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, other, old = (challenge.offer("protect").patience for _ in range(3))
@@ -227,7 +229,7 @@ def test_patience_is_good_once_and_for_its_petition_and_its_hour_only(
     assert challenge.demand({"patience": old}, "protect")
 
 
-def test_few_of_one_network_pass_by_waiting_in_a_minute(
+def test_wait_tokens_have_a_limit_per_network_and_minute(
     busy: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = [challenge.offer("protect", "192.0.2.0").patience for _ in range(6)]
@@ -243,7 +245,7 @@ def test_few_of_one_network_pass_by_waiting_in_a_minute(
     assert challenge.demand({"patience": answers[5].patience}, "protect", "192.0.2.0") is None
 
 
-def test_one_spent_token_takes_no_place_of_its_neighbours(
+def test_a_used_wait_token_does_not_count_towards_the_limit_of_its_network(
     busy: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent, fresh = (challenge.offer("protect", "192.0.2.0").patience for _ in range(2))
@@ -256,7 +258,7 @@ def test_one_spent_token_takes_no_place_of_its_neighbours(
     assert challenge.demand({"patience": fresh}, "protect", "192.0.2.0") is None
 
 
-def test_of_many_at_once_one_uses_a_proof(busy: Petition) -> None:
+def test_one_of_many_concurrent_requests_uses_a_proof(busy: Petition) -> None:
     proof = solved(json.loads(challenge.offer("protect").task))
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: challenge.demand({"altcha": proof}, "protect"), range(8)))
@@ -264,7 +266,7 @@ def test_of_many_at_once_one_uses_a_proof(busy: Petition) -> None:
 
 
 @pytest.mark.parametrize(("prefix", "direction"), [("", "ltr"), ("/ar", "rtl"), ("/cy", "ltr")])
-def test_the_challenge_speaks_the_language_of_the_page(
+def test_the_challenge_is_shown_in_the_language_of_the_page(
     busy: Petition, browser: Client, prefix: str, direction: str
 ) -> None:
     page = browser.post(prefix + PAGE, typed()).content.decode()
@@ -288,9 +290,7 @@ def page_after_signing(browser: Client, **changes: str) -> str:
     return str(signed["Location"]).replace("/check/", "/correct/")
 
 
-def test_one_proof_does_for_one_signing_and_not_for_its_corrections(
-    busy: Petition, browser: Client
-) -> None:
+def test_a_correction_requires_a_proof_of_its_own(busy: Petition, browser: Client) -> None:
     path = page_after_signing(browser)
 
     asked = browser.post(path, CORRECTION)
@@ -303,7 +303,7 @@ def test_one_proof_does_for_one_signing_and_not_for_its_corrections(
     assert Signature.objects.count() == 2
 
 
-def test_a_correction_with_errors_keeps_the_wait(busy: Petition, browser: Client) -> None:
+def test_an_invalid_correction_keeps_its_wait_token(busy: Petition, browser: Client) -> None:
     path = page_after_signing(browser)
     patience = patience_in(browser.post(path, CORRECTION))
     wrong = browser.post(path, {**CORRECTION, "name": "", "patience": patience})
@@ -311,7 +311,7 @@ def test_a_correction_with_errors_keeps_the_wait(busy: Petition, browser: Client
     assert patience_in(wrong) == patience
 
 
-def test_a_suggested_domain_asks_for_a_proof_with_the_suggestion_typed(
+def test_a_suggested_domain_requires_a_proof_with_the_suggestion_filled_in(
     busy: Petition, browser: Client
 ) -> None:
     path = page_after_signing(browser, email="amina@gmial.com")
@@ -321,7 +321,7 @@ def test_a_suggested_domain_asks_for_a_proof_with_the_suggestion_typed(
     assert task_in(asked)
 
 
-def test_organisers_find_the_switch_at_the_petition(
+def test_the_petition_admin_form_has_a_challenge_field(
     busy: Petition, client: Client, organiser: Any
 ) -> None:
     client.force_login(organiser)

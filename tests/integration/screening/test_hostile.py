@@ -22,7 +22,7 @@ from tests.people import AMINA, BASHIR, DAVID, confirm, correct, sign, sign_and_
 PAGE = "/petitions/protect/"
 
 
-def test_whichever_link_the_owner_presses_the_name_stays_as_far_back_as_they_asked(
+def test_confirming_any_attempt_applies_the_most_private_name_use(
     petition: Petition,
 ) -> None:
     """Somebody uses up the day's mails with "public"; the owner's own "withheld" gets none."""
@@ -38,7 +38,7 @@ def test_whichever_link_the_owner_presses_the_name_stays_as_far_back_as_they_ask
     assert Signature.objects.get(pk=bogus[0]).name_use == Signature.NameUse.WITHHELD
 
 
-def test_news_are_sent_only_if_they_were_wanted_every_time(petition: Petition) -> None:
+def test_news_consent_requires_a_tick_in_every_attempt(petition: Petition) -> None:
     bogus = sign(petition, replace(AMINA, wants_updates=True))
     sign(petition, AMINA)
 
@@ -47,7 +47,7 @@ def test_news_are_sent_only_if_they_were_wanted_every_time(petition: Petition) -
     assert not Signature.objects.get(pk=bogus).wants_updates
 
 
-def test_erasing_a_person_takes_every_attempt_of_theirs_along(petition: Petition) -> None:
+def test_erasing_a_person_deletes_all_their_attempts(petition: Petition) -> None:
     counted, again = sign_and_confirm(petition), sign(petition)
     neighbour = sign_and_confirm(petition, BASHIR)
 
@@ -59,7 +59,7 @@ def test_erasing_a_person_takes_every_attempt_of_theirs_along(petition: Petition
     assert not tallies.differences(petition.pk)
 
 
-def test_nobodys_erasure_hangs_on_a_number(petition: Petition) -> None:
+def test_erasure_succeeds_although_the_tally_is_wrong(petition: Petition) -> None:
     counted = sign_and_confirm(petition)
     Tally.objects.update(n=0)
 
@@ -68,7 +68,7 @@ def test_nobodys_erasure_hangs_on_a_number(petition: Petition) -> None:
     assert not Signer.objects.exists()
 
 
-def test_a_mail_found_long_afterwards_tells_of_no_signature(
+def test_an_old_confirmation_link_is_a_404_without_the_reference(
     petition: Petition, client: Client
 ) -> None:
     counted = sign_and_confirm(petition)
@@ -79,21 +79,21 @@ def test_a_mail_found_long_afterwards_tells_of_no_signature(
         assert counted.spoken_reference not in response.content.decode()
 
 
-def test_another_site_ticks_nobodys_consent(petition: Petition) -> None:
+def test_a_cross_site_post_leaves_the_tick_boxes_unticked(petition: Petition) -> None:
     foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
     page = foreign.post(PAGE, typed(updates="on")).content.decode()
     assert "Amina Example" in page
     assert "checked" not in page
 
 
-def test_a_petition_that_closes_in_the_last_moment_is_closed_kindly(
+def test_signing_a_petition_that_has_just_closed_is_answered_with_409(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.web.views.signing.submit", lambda **_: submit.NotOpen())
     assert browser.post(PAGE, typed()).status_code == 409
 
 
-def test_a_removed_attempt_that_nobody_confirmed_is_deleted_in_time(
+def test_an_unconfirmed_removed_attempt_is_deleted_like_an_expired_pending_one(
     petition: Petition,
 ) -> None:
     sign(petition)
@@ -104,7 +104,7 @@ def test_a_removed_attempt_that_nobody_confirmed_is_deleted_in_time(
     assert not Signer.objects.exists()
 
 
-def test_a_petition_taken_down_keeps_its_people_no_longer_than_a_closed_one(
+def test_taking_down_a_petition_sets_its_closing_time(
     petition: Petition,
 ) -> None:
     sign_and_confirm(petition, DAVID)
@@ -121,7 +121,7 @@ def test_a_petition_that_has_not_opened_can_be_taken_down(petition: Petition) ->
     assert petition.closes_at
 
 
-def test_attempts_that_arrive_together_get_no_more_mails_than_the_limit(
+def test_simultaneous_attempts_get_no_more_mails_than_the_daily_limit(
     petition: Petition, settings: Any
 ) -> None:
     for _ in range(settings.MAILS_PER_MAILBOX_AND_DAY + 7):
@@ -156,7 +156,7 @@ def test_two_workers_at_once_send_no_more_mails_than_the_limit(
     assert sent == settings.MAILS_PER_MAILBOX_AND_DAY
 
 
-def test_typing_and_correcting_an_address_uses_up_none_of_its_mails(petition: Petition) -> None:
+def test_corrected_attempts_do_not_use_up_the_mail_limit_of_an_address(petition: Petition) -> None:
     for n in range(9):
         attempt_id = sign(petition, AMINA)
         page = check_email.Page(attempt_id, petition.slug, AMINA)

@@ -126,7 +126,7 @@ def assert_inert(message: EmailMessage, *, to: set[str]) -> str:
     return str(plain.get_content())
 
 
-def test_mails_to_the_public_hold_hostile_words_as_text_alone(
+def test_mails_to_the_public_escape_hostile_text(
     hostile: Petition, organiser: User, settings: Any
 ) -> None:
     settings.SITE_URL = "https://petition.example.org"
@@ -147,14 +147,14 @@ def test_mails_to_the_public_hold_hostile_words_as_text_alone(
     assert NAMES[0] in str(answer.body)
 
 
-def test_news_holds_hostile_subjects_and_words_as_text_alone(hostile: Petition) -> None:
+def test_news_mails_escape_hostile_subjects_and_bodies(hostile: Petition) -> None:
     for subject in NAMES:
         text = NewsText(news=News(petition=hostile), language="en", subject=subject, body=ALL)
         message = written(messages.sample_of_news(text, to="a@example.org", mail_id=uuid4()))
         assert NAMES[3].partition("}}")[0] in assert_inert(message, to={"a@example.org"})
 
 
-def test_mails_to_staff_hold_hostile_words_as_text_alone(
+def test_mails_to_staff_escape_hostile_text(
     hostile: Petition, organiser: User, moderator: User, settings: Any
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 1
@@ -206,7 +206,9 @@ def assert_no_formula(file: bytes, file_format: str) -> str:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_no_export_holds_a_formula(hostile: Petition, purpose: str, file_format: str) -> None:
+def test_no_export_file_contains_a_formula(
+    hostile: Petition, purpose: str, file_format: str
+) -> None:
     subject = signer(5).email if PURPOSES[purpose].is_of_one_person else ""
     chosen = Export(petition=hostile, purpose=purpose, file_format=file_format, why=NAMES[5])
     export = exports.start(export=chosen, actor=None, screen="test")
@@ -215,7 +217,7 @@ def test_no_export_holds_a_formula(hostile: Petition, purpose: str, file_format:
         assert "HYPERLINK" in words
 
 
-def test_the_audit_log_as_a_file_holds_no_formula(hostile: Petition, client: Client) -> None:
+def test_the_audit_log_csv_contains_no_formula(hostile: Petition, client: Client) -> None:
     ada = User.objects.create_user(NAMES[9], is_staff=True)
     ada.groups.add(Group.objects.get(name=ADMINISTRATORS))
     for name in NAMES:
@@ -228,7 +230,7 @@ def test_the_audit_log_as_a_file_holds_no_formula(hostile: Petition, client: Cli
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_no_table_of_the_figures_holds_a_formula(
+def test_no_figures_file_contains_a_formula(
     hostile: Petition, organiser: User, client: Client, file_format: str
 ) -> None:
     for number, name in enumerate(NAMES):

@@ -64,7 +64,9 @@ def take(number: int = 0, **changes: Any) -> LimitResult:
 # --- What signers see --------------------------------------------------------------------
 
 
-def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition, settings: Any) -> None:
+def test_300_signings_an_hour_from_one_network_are_accepted(
+    petition: Petition, settings: Any
+) -> None:
     # They come at once here, so they would be a burst.
     settings.BURST_CHALLENGE = 0
     answers = [take(n) for n in range(300)]
@@ -72,7 +74,7 @@ def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition, sett
     assert sign_from(HOME, 300).status_code == 303
 
 
-def test_many_from_one_network_are_challenged_and_too_many_are_put_off(
+def test_a_network_over_its_limits_gets_a_challenge_and_then_a_429(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     set_limits(SIGN_NETWORK_CHALLENGE="2/hour", SIGN_NETWORK="4/hour")
@@ -83,7 +85,7 @@ def test_many_from_one_network_are_challenged_and_too_many_are_put_off(
     assert Signature.objects.count() == 3
 
 
-def test_who_is_put_off_keeps_all_that_was_typed_and_learns_when_to_come_back(
+def test_a_429_keeps_the_filled_form_and_has_a_retry_after_header(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     set_limits(SIGN_NETWORK="1/hour")
@@ -99,7 +101,7 @@ def test_who_is_put_off_keeps_all_that_was_typed_and_learns_when_to_come_back(
     assert Signature.objects.count() == 1
 
 
-def test_the_page_does_not_tell_which_limit_struck(
+def test_the_429_page_does_not_reveal_which_limit_was_reached(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     pages = []
@@ -112,7 +114,7 @@ def test_the_page_does_not_tell_which_limit_struck(
     assert pages[0] == pages[1] == pages[2]
 
 
-def test_a_burst_of_one_network_is_challenged_and_others_are_not(settings: Any) -> None:
+def test_a_burst_is_challenged_only_in_its_network(settings: Any) -> None:
     settings.BURST_CHALLENGE = 5
     assert [take(n).needs_challenge for n in range(6)] == [False] * 4 + [True] * 2
     assert not take(sender=Sender.at(ip_address("198.51.100.1"))).needs_challenge
@@ -120,7 +122,7 @@ def test_a_burst_of_one_network_is_challenged_and_others_are_not(settings: Any) 
     assert lines == [False] * 16 + [True] * 2
 
 
-def test_nobody_knows_how_many_forms_from_a_network_bring_the_challenge_or_weigh(
+def test_the_burst_thresholds_of_a_network_are_random(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else who sends one form fewer sees by their last that a neighbour has signed."""
@@ -141,7 +143,7 @@ def test_nobody_knows_how_many_forms_from_a_network_bring_the_challenge_or_weigh
     assert min(weighs) >= 7
 
 
-def test_by_one_secret_number_nobody_knows_the_other(
+def test_the_burst_thresholds_of_a_network_are_independent(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else who is held at the one sees by the other whether a neighbour has signed in between."""
@@ -157,7 +159,7 @@ def test_by_one_secret_number_nobody_knows_the_other(
     assert challenged != sorted(challenged)
 
 
-def test_ipv6_is_counted_by_its_64_bits(
+def test_ipv6_addresses_are_rate_limited_by_their_64_prefix(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     set_limits(SIGN_NETWORK="1/hour")
@@ -166,7 +168,7 @@ def test_ipv6_is_counted_by_its_64_bits(
     assert sign_from("2001:db8:0:1::1", 3).status_code == 303
 
 
-def test_of_very_many_from_one_48_by_as_many_networks_only_the_first_are_taken() -> None:
+def test_an_ipv6_48_has_a_rate_limit_across_its_networks() -> None:
     most = 4 * 1600
     taken = [take(n, sender=of_line(n), address=f"p{n}@d{n}.example") for n in range(most + 500)]
     assert not any(one.is_refused for one in taken[:most])
@@ -175,7 +177,7 @@ def test_of_very_many_from_one_48_by_as_many_networks_only_the_first_are_taken()
     assert not take(sender=Sender.at(ip_address("2001:db8:8:1::1"))).is_refused
 
 
-def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
+def test_a_mailbox_over_its_limit_gets_the_usual_response_and_no_mail(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     set_limits(SIGN_MAILBOX="1/hour")
@@ -198,7 +200,7 @@ def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
         )
 
 
-def test_nobody_knows_how_many_forms_of_a_mailbox_are_taken(
+def test_the_signing_limit_of_a_mailbox_is_random(
     set_limits: Callable[..., None],
 ) -> None:
     """Moderators see what is refused, and could count by it that somebody else sent a form."""
@@ -213,7 +215,9 @@ def test_nobody_knows_how_many_forms_of_a_mailbox_are_taken(
     assert len(numbers) > 3
 
 
-def test_a_stranger_gets_no_more_codes_than_is_promised(set_limits: Callable[..., None]) -> None:
+def test_mailbox_limits_of_acts_other_than_signing_are_exact(
+    set_limits: Callable[..., None],
+) -> None:
     """The limits of other acts than signing are exact: nobody sees what is one too many."""
     set_limits(ADDRESS_MAILBOX="5/day")
     for n in range(20):
@@ -225,7 +229,7 @@ MACHINE = {"feedback": "https://spam.example", "pace": "1", "name": "Test Test"}
 
 
 @pytest.mark.parametrize("is_blocked", [True, False])
-def test_what_is_refused_anyway_uses_up_nothing_of_the_mailbox(
+def test_refused_attempts_do_not_use_up_the_limit_of_a_mailbox(
     petition: Petition, set_limits: Callable[..., None], is_blocked: bool
 ) -> None:
     """Or whoever is blocked could silence the owner of an address, who is not even mailed."""
@@ -242,7 +246,7 @@ def test_what_is_refused_anyway_uses_up_nothing_of_the_mailbox(
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 1
 
 
-def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox(
+def test_unsolved_challenges_do_not_use_up_the_limit_of_a_mailbox(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     """Nothing is stored of them and nobody is mailed, so that its owner would not even know."""
@@ -258,7 +262,7 @@ def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 2
 
 
-def test_what_the_database_did_not_take_uses_up_nothing_of_the_mailbox(
+def test_database_errors_do_not_use_up_the_limit_of_a_mailbox(
     petition: Petition, set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_limits(SIGN_MAILBOX="2/hour")
@@ -273,7 +277,7 @@ def _fail(**_given: object) -> None:
     raise OperationalError
 
 
-def test_what_is_given_back_takes_as_long_whether_it_was_counted(
+def test_a_refund_sends_the_same_redis_command_whether_counted_or_not(
     set_limits: Callable[..., None], settings: Any
 ) -> None:
     set_limits(SIGN_MAILBOX="2/hour")
@@ -286,7 +290,7 @@ def test_what_is_given_back_takes_as_long_whether_it_was_counted(
         assert take().is_silenced is is_full_again
 
 
-def test_what_is_given_back_ends_as_early_as_before(
+def test_a_refund_keeps_the_expiry_of_its_counter(
     set_limits: Callable[..., None], settings: Any
 ) -> None:
     set_limits(SIGN_MAILBOX="2/hour")
@@ -300,7 +304,9 @@ def test_what_is_given_back_ends_as_early_as_before(
         assert not others, "what is written for nobody ends at once"
 
 
-def test_a_flood_on_one_mailbox_ends_with_its_hour(set_limits: Callable[..., None]) -> None:
+def test_silenced_attempts_do_not_extend_the_limit_of_a_mailbox(
+    set_limits: Callable[..., None],
+) -> None:
     set_limits(SIGN_MAILBOX="1/second")
     assert not take().is_silenced
     deadline = time.monotonic() + 10
@@ -310,7 +316,7 @@ def test_a_flood_on_one_mailbox_ends_with_its_hour(set_limits: Callable[..., Non
         time.sleep(0.05)
 
 
-def test_a_form_with_mistakes_counts_for_nothing(
+def test_invalid_forms_do_not_count_towards_the_rate_limits(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
     set_limits(SIGN_NETWORK="1/hour")
@@ -319,7 +325,7 @@ def test_a_form_with_mistakes_counts_for_nothing(
     assert post().status_code == 303
 
 
-def test_each_act_is_counted_for_itself(set_limits: Callable[..., None]) -> None:
+def test_each_act_has_a_rate_limit_of_its_own(set_limits: Callable[..., None]) -> None:
     set_limits(SIGN_NETWORK="1/hour", CODE_NETWORK="1/hour")
     for act in (Act.SIGN, Act.CODE):
         assert not rate_limits.hit(act, sender=HOUSEHOLD, petition=1).is_refused
@@ -349,16 +355,14 @@ def _until_told(client: Any, monitor: Any, said: list[str]) -> Iterator[list[str
             said.append(line["command"])
 
 
-def test_all_limits_of_a_signing_are_one_round_trip(petition: Petition, settings: Any) -> None:
+def test_all_limits_of_a_signing_take_one_redis_command(petition: Petition, settings: Any) -> None:
     post()
     with watching(settings.REDIS_URL) as said:
         post(email="david@example.net")
     assert [line.split()[0] for line in said] == ["EVALSHA"]
 
 
-def test_redis_is_given_no_address_no_network_and_no_name(
-    petition: Petition, settings: Any
-) -> None:
+def test_redis_receives_no_personal_data(petition: Petition, settings: Any) -> None:
     with watching(settings.REDIS_URL) as said:
         post("2001:db8:1:2::7")
     client = redis.Redis.from_url(settings.REDIS_URL)
@@ -371,7 +375,7 @@ def test_redis_is_given_no_address_no_network_and_no_name(
     assert all(re.fullmatch(rb"limit:.{16}", key, re.DOTALL) for key in keys)
 
 
-def test_every_counter_ends_by_itself(settings: Any) -> None:
+def test_every_rate_limit_counter_expires(settings: Any) -> None:
     take()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         lifetimes = [client.ttl(key) for key in client.scan_iter()]
@@ -388,7 +392,7 @@ def at(moment: float, monkeypatch: pytest.MonkeyPatch) -> None:
 THIS_HOUR = time.time() // 3600 * 3600 + 3600
 
 
-def test_who_sends_a_form_later_finds_nothing_of_it_in_an_older_copy_of_redis(
+def test_rate_limit_keys_differ_between_windows(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else each copy would tell when a form was sent for an address, to whoever sends one."""
@@ -404,7 +408,7 @@ def test_who_sends_a_form_later_finds_nothing_of_it_in_an_older_copy_of_redis(
     assert not copied & later
 
 
-def test_no_counter_tells_the_second_of_a_form_by_its_end(settings: Any) -> None:
+def test_rate_limit_counters_expire_at_full_minutes(settings: Any) -> None:
     take()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         ends = [client.execute_command("PEXPIRETIME", key) for key in client.scan_iter()]
@@ -412,7 +416,7 @@ def test_no_counter_tells_the_second_of_a_form_by_its_end(settings: Any) -> None
     assert all(end % (60 * 1000) == 0 for end in ends)
 
 
-def test_what_the_window_before_counted_fades(
+def test_network_rate_limits_use_a_sliding_window(
     set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_limits(SIGN_NETWORK="10/hour")
@@ -424,7 +428,7 @@ def test_what_the_window_before_counted_fades(
     assert [take(n).is_refused for n in range(7)] == [False] * 5 + [True] * 2
 
 
-def test_nobody_passes_a_secret_number_twice_in_one_window(
+def test_a_challenged_network_stays_challenged_for_the_rest_of_the_window(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the second time they would see whether somebody else has sent a form meanwhile."""
@@ -441,7 +445,7 @@ def test_nobody_passes_a_secret_number_twice_in_one_window(
     assert not take().needs_challenge
 
 
-def test_what_was_counted_in_the_window_before_is_given_back_there(
+def test_a_refund_applies_to_the_window_that_was_counted(
     set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_limits(FIND_MAILBOX="2/hour")
@@ -457,7 +461,7 @@ def test_what_was_counted_in_the_window_before_is_given_back_there(
     assert not is_silenced()
 
 
-def test_a_mailbox_that_is_filled_up_is_free_from_the_next_hour_on(
+def test_the_signing_limit_of_a_mailbox_is_reset_every_full_hour(
     set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the hour before faded, a moderator who sees which of their forms are refused could work
@@ -478,7 +482,7 @@ def take_until_silenced() -> int:
     return next(n for n in range(100) if take().is_silenced)
 
 
-def test_what_arrives_together_is_not_let_through_together(
+def test_concurrent_requests_do_not_exceed_a_rate_limit(
     set_limits: Callable[..., None],
 ) -> None:
     set_limits(SIGN_NETWORK="50/hour")
@@ -487,7 +491,7 @@ def test_what_arrives_together_is_not_let_through_together(
     assert sum(not answer.is_refused for answer in answers) == 50
 
 
-def test_a_redis_that_forgot_the_script_is_told_again(settings: Any) -> None:
+def test_a_flushed_redis_script_is_loaded_again(settings: Any) -> None:
     take()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.script_flush()
@@ -498,7 +502,7 @@ def test_a_redis_that_forgot_the_script_is_told_again(settings: Any) -> None:
 # --- What it costs -----------------------------------------------------------------------
 
 
-def test_screening_costs_no_statement_once_the_rules_are_known(petition: Petition) -> None:
+def test_screening_with_cached_rules_does_not_query_the_rules(petition: Petition) -> None:
     post()
     with connection.execute_wrapper(_only_the_insert):
         assert post(email="david@example.net").status_code == 303
@@ -509,7 +513,7 @@ def _only_the_insert(execute: Any, sql: str, *rest: Any) -> Any:
     return execute(sql, *rest)
 
 
-def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
+def test_a_burst_across_the_networks_of_one_ipv6_48_is_counted(
     petition: Petition,
 ) -> None:
     taken = [

@@ -107,7 +107,7 @@ def state() -> str:
     return str(monitoring.look()["limits"]["state"])
 
 
-def test_while_redis_is_away_everybody_is_challenged_and_networks_are_counted(
+def test_without_redis_everybody_is_challenged_and_networks_stay_rate_limited(
     server: Server,
     petition: Petition,
     set_limits: Callable[..., None],
@@ -132,7 +132,7 @@ def test_while_redis_is_away_everybody_is_challenged_and_networks_are_counted(
 
 
 @pytest.mark.parametrize("act", list(Act))
-def test_no_limit_of_a_network_passes_because_redis_is_slow(
+def test_network_rate_limits_apply_although_redis_is_slow(
     server: Server, petition: Petition, set_limits: Callable[..., None], act: Act
 ) -> None:
     """Slower than the client waits is as good as away: whoever slows it down gains nothing."""
@@ -145,7 +145,7 @@ def test_no_limit_of_a_network_passes_because_redis_is_slow(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_arrives_together_while_redis_is_away_is_not_let_through_together(
+def test_without_redis_concurrent_requests_do_not_exceed_a_rate_limit(
     server: Server, set_limits: Callable[..., None]
 ) -> None:
     set_limits(SIGN_NETWORK="50/hour")
@@ -162,7 +162,9 @@ def test_what_arrives_together_while_redis_is_away_is_not_let_through_together(
     assert sum(not answer.is_refused for answer in answers) == 50
 
 
-def test_counts_in_the_database_tell_no_network_and_end(server: Server, petition: Petition) -> None:
+def test_rate_counts_in_the_database_hide_the_network_and_expire(
+    server: Server, petition: Petition
+) -> None:
     server.kill()
     take()
     (count,) = RateCount.objects.all()
@@ -177,7 +179,7 @@ def test_counts_in_the_database_tell_no_network_and_end(server: Server, petition
 
 
 @pytest.mark.django_db
-def test_nobody_waits_for_a_redis_that_stalls(
+def test_a_stalled_redis_delays_only_the_first_request(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     take()
@@ -196,7 +198,7 @@ def test_nobody_waits_for_a_redis_that_stalls(
     assert logged(caplog) == ["Redis does not answer (TimeoutError)"]
 
 
-def test_while_the_breaker_is_open_one_caller_a_pause_tries_again(
+def test_an_open_circuit_breaker_lets_one_request_through_per_pause(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.kill()
@@ -208,7 +210,7 @@ def test_while_the_breaker_is_open_one_caller_a_pause_tries_again(
     assert tried.count(True) == 1
 
 
-def test_many_threads_that_lose_redis_together_open_one_breaker(
+def test_threads_that_lose_redis_together_open_one_circuit_breaker(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
@@ -218,7 +220,7 @@ def test_many_threads_that_lose_redis_together_open_one_breaker(
     assert len(logged(caplog)) == 1
 
 
-def test_a_redis_that_was_started_anew_is_used_again(server: Server) -> None:
+def test_a_restarted_redis_is_used_again(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(take, range(16)))
         server.kill()
@@ -238,7 +240,7 @@ def test_signing_goes_on_without_redis_once_the_challenge_is_solved(
     assert Signature.objects.get().state == Signature.State.PENDING
 
 
-def test_no_failure_puts_what_was_typed_into_the_log(
+def test_redis_failures_are_logged_without_personal_data(
     server: Server, petition: Petition, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):

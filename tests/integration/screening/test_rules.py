@@ -41,7 +41,7 @@ def narrow(settings: Any) -> None:
 # --- Which rule counts -------------------------------------------------------------------
 
 
-def test_rules_count_in_their_order_and_blocking_beats_allowing(petition: Petition) -> None:
+def test_block_rules_override_allow_rules_and_apply_in_a_fixed_order(petition: Petition) -> None:
     make("network", "allow", "192.0.2.0/24")
     make("domain", "allow", "example.org")
     assert signals_after(petition) == ()
@@ -58,7 +58,9 @@ def test_rules_count_in_their_order_and_blocking_beats_allowing(petition: Petiti
 
 
 @pytest.mark.parametrize("limit", ["SIGN_NETWORK", "SIGN_DOMAIN", "SIGN_PETITION"])
-def test_an_allowed_network_is_free_of_rates(petition: Petition, settings: Any, limit: str) -> None:
+def test_an_allowed_network_is_exempt_from_rate_limits(
+    petition: Petition, settings: Any, limit: str
+) -> None:
     settings.LIMITS = {limit: parse("1/hour")}
     make("network", "allow", "192.0.2.7/32")
     assert [post(name=f"Person {letter}").status_code for letter in "ABCD"] == [303] * 4
@@ -82,7 +84,7 @@ def allow_address(address: str) -> Rule:
         ("SIGN_PETITION_CHALLENGE", 403),
     ],
 )
-def test_what_anybody_can_type_is_free_of_its_domains_rates_alone(
+def test_an_allowed_domain_is_exempt_only_from_domain_rate_limits(
     petition: Petition, settings: Any, limit: str, others: int
 ) -> None:
     make("domain", "allow", "example.org")
@@ -94,7 +96,7 @@ def test_what_anybody_can_type_is_free_of_its_domains_rates_alone(
 @pytest.mark.parametrize(
     ("limit", "others"), [("SIGN_DOMAIN", 429), ("SIGN_DOMAIN_CHALLENGE", 403)]
 )
-def test_no_limit_tells_that_somebody_allowed_an_address(
+def test_an_allow_rule_for_an_address_lifts_no_rate_limit(
     petition: Petition, settings: Any, limit: str, others: int
 ) -> None:
     """No such rule can be made now; one that an earlier release made lifts nothing."""
@@ -104,16 +106,14 @@ def test_no_limit_tells_that_somebody_allowed_an_address(
     assert answers == [303, others, others]
 
 
-def test_a_burst_counts_against_who_types_what_is_allowed(petition: Petition) -> None:
+def test_an_allowed_domain_is_not_exempt_from_the_burst_signal(petition: Petition) -> None:
     make("domain", "allow", "example.org")
     for number in range(8):
         post(name=f"Person {chr(65 + number)}")
     assert any("burst:8" in signature.signals for signature in Signature.objects.all())
 
 
-def test_a_network_is_allowed_for_the_hours_of_an_event_alone(
-    petition: Petition, narrow: None
-) -> None:
+def test_an_allow_rule_for_a_network_ends_when_it_expires(petition: Petition, narrow: None) -> None:
     rule = make("network", "allow", "192.0.2.0/24", expires_at=timezone.now() + timedelta(hours=3))
     assert [post().status_code for _ in range(3)] == [303, 303, 303]
     Rule.objects.filter(pk=rule.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -127,18 +127,18 @@ def test_a_blocked_address_is_blocked_in_every_spelling(petition: Petition) -> N
     assert Signature.objects.get().state == Signature.State.REFUSED
 
 
-def test_networks_of_ipv6_are_blocked_by_any_length(petition: Petition) -> None:
+def test_an_ipv6_network_is_blocked_by_its_prefix(petition: Petition) -> None:
     make("network", "block", "2001:db8:1:2::/64")
     assert signals_after(petition, "2001:db8:1:2:ffff::1") == ("blocked-network",)
     assert signals_after(petition, "2001:db8:1:3::1") == ()
 
 
-def test_ipv4_in_the_clothes_of_ipv6_is_blocked_too(petition: Petition) -> None:
+def test_an_ipv4_mapped_ipv6_address_is_blocked(petition: Petition) -> None:
     make("network", "block", "192.0.2.0/24")
     assert signals_after(petition, "::ffff:192.0.2.7") == ("blocked-network",)
 
 
-def test_every_process_sees_a_change_within_seconds(
+def test_rule_changes_take_effect_once_the_cache_expires(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rules.SECONDS <= 2
@@ -160,7 +160,7 @@ def test_every_process_sees_a_change_within_seconds(
     assert signals_after(petition) == ()
 
 
-def test_rules_are_not_read_for_every_signing(
+def test_cached_rules_need_no_query(
     petition: Petition,
     django_assert_num_queries: Callable[..., Any],
 ) -> None:
@@ -173,7 +173,7 @@ def test_rules_are_not_read_for_every_signing(
 # --- What the blocked see, and what stays of them ----------------------------------------
 
 
-def test_a_blocked_attempt_sees_what_everybody_sees(petition: Petition) -> None:
+def test_a_blocked_attempt_gets_the_same_response_as_an_accepted_one(petition: Petition) -> None:
     usual = post()
     make("network", "block", "192.0.2.0/24")
     blocked = post()
@@ -213,9 +213,7 @@ def test_a_blocked_attempt_gets_no_mail_and_leaves_no_personal_data(
     assert "amina" not in caplog.text.lower()
 
 
-def test_a_blocked_attempt_is_put_off_like_everybody_where_there_are_too_many(
-    petition: Petition, narrow: None
-) -> None:
+def test_a_blocked_attempt_is_rate_limited_like_any_other(petition: Petition, narrow: None) -> None:
     make("network", "block", "192.0.2.0/24")
     assert [post().status_code for _ in range(2)] == [303, 429]
 
@@ -227,7 +225,7 @@ def age(signature: Signature, **ago: int) -> None:
     Signature.objects.filter(pk=signature.pk).update(created_at=timezone.now() - timedelta(**ago))
 
 
-def test_the_noise_of_a_refused_attempt_goes_after_an_hour_and_the_rest_after_a_month(
+def test_a_refused_attempt_loses_its_signer_in_an_hour_and_is_deleted_in_a_month(
     petition: Petition,
 ) -> None:
     block_address("amina@example.org")
@@ -248,7 +246,7 @@ def test_the_noise_of_a_refused_attempt_goes_after_an_hour_and_the_rest_after_a_
     assert not Signature.objects.exists()
 
 
-def test_networks_and_domains_are_forgotten_after_thirty_days(
+def test_network_and_domain_indexes_are_erased_after_thirty_days(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
@@ -269,7 +267,7 @@ def test_networks_and_domains_are_forgotten_after_thirty_days(
     assert new.network_ix is not None
 
 
-def test_origins_can_be_found_by_their_partial_indexes(petition: Petition) -> None:
+def test_signers_with_an_origin_can_be_found_by_partial_indexes(petition: Petition) -> None:
     sign_and_confirm(petition)
     with connection.cursor() as cursor:
         # Of what the planner may choose, show that the indexes are among it.
@@ -292,7 +290,7 @@ def test_origins_can_be_found_by_their_partial_indexes(petition: Petition) -> No
 @pytest.mark.parametrize(
     ("kind", "pattern"), [("network", "192.0.2.0/24"), ("domain", "example.org"), ("address", "")]
 )
-def test_a_rule_that_holds_lets_sign_and_counts_nothing(
+def test_a_hold_rule_accepts_a_signature_and_holds_it_on_confirmation(
     petition: Petition, kind: str, pattern: str
 ) -> None:
     index = {} if pattern else {"address_ix": rules.address_index("amina@example.org")}
@@ -305,7 +303,9 @@ def test_a_rule_that_holds_lets_sign_and_counts_nothing(
     assert signature.state == Signature.State.HELD
 
 
-def test_blocking_beats_holding_and_holding_beats_allowing(petition: Petition) -> None:
+def test_block_rules_override_hold_rules_and_hold_rules_override_allow_rules(
+    petition: Petition,
+) -> None:
     make("network", "hold", "192.0.2.0/24")
     make("network", "allow", "192.0.2.0/24")
     post()
@@ -316,7 +316,7 @@ def test_blocking_beats_holding_and_holding_beats_allowing(petition: Petition) -
     assert Signature.objects.get().state == Signature.State.REFUSED
 
 
-def test_a_rule_that_holds_refuses_nobody_together_with_signals(petition: Petition) -> None:
+def test_a_hold_rule_adds_no_weight_to_fraud_signals(petition: Petition) -> None:
     make("network", "hold", "192.0.2.0/24")
     post(feedback="https://spam.example", name="asdfghj aaaaa")
     assert Signature.objects.get().state == Signature.State.REFUSED
@@ -336,7 +336,7 @@ def test_a_rule_that_holds_refuses_nobody_together_with_signals(petition: Petiti
         ("address", ""),
     ],
 )
-def test_what_waits_when_a_rule_is_made_is_held_at_confirming(
+def test_a_pending_signature_is_held_on_confirmation_by_a_newer_rule(
     petition: Petition, action: str, kind: str, pattern: str
 ) -> None:
     post()
@@ -351,7 +351,7 @@ def test_what_waits_when_a_rule_is_made_is_held_at_confirming(
 
 
 @pytest.mark.parametrize("pattern", ["192.0.3.0/24", "192.0.2.7/32", "192.0.0.0/8"])
-def test_networks_that_cannot_be_told_apart_hold_nothing_that_waits(
+def test_rules_for_indistinguishable_networks_hold_no_pending_signature(
     petition: Petition, pattern: str
 ) -> None:
     """A single address shares its index with its neighbours; a /8 has 65,536 of them."""
@@ -363,7 +363,7 @@ def test_networks_that_cannot_be_told_apart_hold_nothing_that_waits(
     assert signature.state == Signature.State.CONFIRMED
 
 
-def test_a_rule_that_has_ended_or_allows_holds_nothing(petition: Petition) -> None:
+def test_expired_rules_and_allow_rules_hold_no_pending_signature(petition: Petition) -> None:
     post()
     make("network", "allow", "192.0.2.0/24")
     make("network", "block", "192.0.2.0/24", expires_at=timezone.now())
@@ -371,7 +371,7 @@ def test_a_rule_that_has_ended_or_allows_holds_nothing(petition: Petition) -> No
     assert Signature.objects.get().state == Signature.State.CONFIRMED
 
 
-def test_a_twin_from_the_same_network_releases_nothing_that_a_rule_holds(
+def test_a_second_form_from_a_blocked_network_releases_no_held_signature(
     petition: Petition,
 ) -> None:
     post()
@@ -384,7 +384,7 @@ def test_a_twin_from_the_same_network_releases_nothing_that_a_rule_holds(
     assert Signature.objects.get(pk=first.pk).state == Signature.State.HELD
 
 
-def test_what_was_signed_before_midnight_is_held_by_its_own_day(petition: Petition) -> None:
+def test_a_network_rule_matches_the_index_of_the_day_of_signing(petition: Petition) -> None:
     """Indexes of networks are of a day in UTC; of old rows only London's day is known."""
     signed = datetime(2026, 7, 1, 23, 30, tzinfo=UTC)
     cut = datetime(2026, 7, 1, 23, 0, tzinfo=UTC)  # midnight of the second in London

@@ -15,7 +15,7 @@ from tests.at_once import at_once
 pytestmark = pytest.mark.django_db
 
 
-def test_a_nonce_is_used_once_and_each_kind_has_its_own() -> None:
+def test_a_nonce_can_be_consumed_once_per_kind() -> None:
     assert challenge.consume_nonce("proof", "a", 60)
     assert not challenge.consume_nonce("proof", "a", 60)
     assert challenge.consume_nonce("patience", "a", 60)
@@ -28,7 +28,7 @@ def test_a_nonce_may_be_used_again_once_it_expired() -> None:
     assert not challenge.consume_nonce("proof", "a", 60)
 
 
-def test_what_is_rolled_back_may_be_used_again() -> None:
+def test_a_nonce_consumed_in_a_rolled_back_transaction_can_be_used_again() -> None:
     with transaction.atomic():
         assert challenge.consume_nonce("proof", "a", 60)
         transaction.set_rollback(True)
@@ -36,12 +36,12 @@ def test_what_is_rolled_back_may_be_used_again() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_the_same_moment_one_gets_it() -> None:
+def test_one_of_many_concurrent_requests_consumes_a_nonce() -> None:
     consume = partial(challenge.consume_nonce, "proof", "a", 60)
     assert at_once(*[consume] * 8).count(True) == 1
 
 
-def test_the_table_holds_a_keyed_hash_and_no_network() -> None:
+def test_the_nonce_table_stores_only_keyed_hashes() -> None:
     with CaptureQueriesContext(connection) as queries:
         challenge.consume_nonce("patient", "192.0.2.0/24 7 0", 120)
     assert "192.0.2" not in str(queries.captured_queries)

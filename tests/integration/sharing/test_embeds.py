@@ -58,7 +58,7 @@ def parsed(picture: bytes) -> ET.Element:
 
 
 @HOME
-def test_the_frame_shows_the_count_and_a_link_that_leaves_it_with_the_partners_code(
+def test_the_embed_frame_shows_the_count_and_a_link_with_the_partner_code(
     petition: Petition, client: Client, home: str
 ) -> None:
     sign_and_confirm(petition)
@@ -75,7 +75,7 @@ def test_the_frame_shows_the_count_and_a_link_that_leaves_it_with_the_partners_c
 
 
 @HOME
-def test_the_frame_is_one_answer_under_15_kb_with_no_field_and_no_script(
+def test_the_embed_frame_is_below_15_kb_without_scripts_or_form_fields(
     petition: Petition, client: Client, home: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = {"title": "م" * 150, "addressee": "ي" * 100}
@@ -93,7 +93,7 @@ def test_the_frame_is_one_answer_under_15_kb_with_no_field_and_no_script(
 
 
 @HOME
-def test_the_frame_speaks_its_language_and_has_both_colour_schemes(
+def test_the_embed_frame_is_translated_and_supports_dark_mode(
     petition: Petition, client: Client, home: str
 ) -> None:
     html = frame(client, home).content.decode()
@@ -109,14 +109,16 @@ def test_the_frame_speaks_its_language_and_has_both_colour_schemes(
     assert not re.search(r"[;{](?:margin|padding|border)?-?(?:left|right)\b", html)
 
 
-def test_only_a_registered_partners_sites_may_frame_it(petition: Petition, client: Client) -> None:
+def test_frame_ancestors_lists_only_the_registered_origins_of_the_partner(
+    petition: Petition, client: Client
+) -> None:
     response = frame(client)
     assert ancestors(response) == "'self' https://www.mosque.example https://mosque.example:8443"
     assert "X-Frame-Options" not in response
     assert response["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
 
 
-def test_the_policy_allows_the_very_sheet_that_is_in_the_page(
+def test_the_embed_frame_contains_the_style_sheet_that_its_csp_allows(
     petition: Petition, client: Client, partner: Source
 ) -> None:
     html = frame(client).content.decode()
@@ -124,7 +126,7 @@ def test_the_policy_allows_the_very_sheet_that_is_in_the_page(
     assert sheet == embeds.style()
 
 
-def test_a_partner_who_registered_no_site_is_framed_by_us_alone(
+def test_frame_ancestors_is_self_for_a_partner_without_origins(
     petition: Petition, client: Client
 ) -> None:
     Source.objects.update(origins=[])
@@ -133,7 +135,7 @@ def test_a_partner_who_registered_no_site_is_framed_by_us_alone(
 
 @pytest.mark.parametrize("path", ELSEWHERE)
 @HOME
-def test_everything_else_may_be_framed_nowhere(
+def test_all_other_pages_forbid_framing(
     petition: Petition, client: Client, path: str, home: str
 ) -> None:
     response = client.get(home.rstrip("/") + path)
@@ -141,7 +143,7 @@ def test_everything_else_may_be_framed_nowhere(
     assert response["X-Frame-Options"] == "DENY"
 
 
-def test_the_frame_is_kept_like_every_public_page(
+def test_the_embed_frame_is_publicly_cached_with_an_etag(
     petition: Petition, settings: Any, client: Client, django_assert_num_queries: Any
 ) -> None:
     response = frame(client)
@@ -161,7 +163,7 @@ def test_the_frame_is_kept_like_every_public_page(
     assert unchanged.status_code == 304
 
 
-def test_the_frame_costs_three_queries_whatever_the_count(
+def test_the_embed_frame_makes_three_queries(
     petition: Petition, client: Client, django_assert_num_queries: Any
 ) -> None:
     frame(client)
@@ -169,7 +171,7 @@ def test_the_frame_costs_three_queries_whatever_the_count(
         frame(client)
 
 
-def test_a_closed_petition_says_so_in_the_frame(petition: Petition, client: Client) -> None:
+def test_the_embed_frame_says_that_a_petition_is_closed(petition: Petition, client: Client) -> None:
     Petition.objects.update(state=Petition.State.CLOSED, closes_at=timezone.now())
     html = frame(client).content.decode()
     assert "This petition is closed" in html
@@ -177,7 +179,9 @@ def test_a_closed_petition_says_so_in_the_frame(petition: Petition, client: Clie
     assert "Read and sign" not in html
 
 
-def test_a_removed_petition_says_so_where_it_is_framed(petition: Petition, client: Client) -> None:
+def test_the_embed_frame_of_a_removed_petition_returns_410_and_says_so(
+    petition: Petition, client: Client
+) -> None:
     """The frame stays visible, because the partner's readers want to know."""
     Petition.objects.update(state=Petition.State.REMOVED)
     response = frame(client)
@@ -195,7 +199,9 @@ def test_a_removed_petition_says_so_where_it_is_framed(petition: Petition, clien
     ],
 )
 @HOME
-def test_a_draft_is_shown_nowhere(petition: Petition, client: Client, path: str, home: str) -> None:
+def test_a_draft_has_no_embed_frame_badge_or_oembed(
+    petition: Petition, client: Client, path: str, home: str
+) -> None:
     assert client.get(home + path).status_code == 200
     Petition.objects.update(state=Petition.State.DRAFT)
     assert client.get(home + path).status_code == 404
@@ -206,7 +212,7 @@ def test_a_draft_is_shown_nowhere(petition: Petition, client: Client, path: str,
 @pytest.mark.parametrize(
     "code", ["nobody", "MOSQUE", "mosque-", "whatsapp", "m" * 3000, "%3Cb%3E", "mosque%00", "-"]
 )
-def test_an_unknown_code_has_no_page_and_no_frame(
+def test_an_unknown_partner_code_has_no_page_and_no_embed_frame(
     petition: Petition, client: Client, code: str
 ) -> None:
     Source.objects.get_or_create(code="whatsapp", name="WhatsApp", is_channel=True)
@@ -217,7 +223,7 @@ def test_an_unknown_code_has_no_page_and_no_frame(
         assert ancestors(response) == "'none'"
 
 
-def test_a_partner_who_is_switched_off_loses_page_and_frame(
+def test_the_page_and_embed_frame_of_an_inactive_partner_return_404(
     petition: Petition, client: Client
 ) -> None:
     Source.objects.update(is_active=False)
@@ -227,7 +233,7 @@ def test_a_partner_who_is_switched_off_loses_page_and_frame(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_hostile_title_is_nothing_but_words(
+def test_a_hostile_title_is_escaped_in_every_embed(
     petition: Petition, client: Client, title: str
 ) -> None:
     PetitionText.objects.update(title=title)
@@ -253,7 +259,7 @@ def test_a_hostile_title_is_nothing_but_words(
         ("/cy/", "Llofnodi’r ddeiseb", "10,001,284 llofnod"),
     ],
 )
-def test_the_badge_is_a_picture_that_can_be_read_out(
+def test_the_badge_is_an_svg_with_an_accessible_title(
     petition: Petition,
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -277,7 +283,7 @@ def test_the_badge_is_a_picture_that_can_be_read_out(
     assert names == {"svg", "title", "clipPath", "rect", "g", "text"}
 
 
-def test_the_badge_may_be_shown_by_anybody_and_is_kept(petition: Petition, client: Client) -> None:
+def test_the_badge_allows_cross_origin_use_and_caching(petition: Petition, client: Client) -> None:
     response = client.get("/share/protect-badge.svg")
     assert response["Access-Control-Allow-Origin"] == "*"
     assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
@@ -288,7 +294,7 @@ def test_the_badge_may_be_shown_by_anybody_and_is_kept(petition: Petition, clien
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_the_badge_shows_no_number_before_25_have_signed(
+def test_the_badge_shows_no_count_below_25_signatures(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for count, fields in ((0, 1), (24, 1), (25, 2)):
@@ -297,7 +303,7 @@ def test_the_badge_shows_no_number_before_25_have_signed(
         assert len(list(picture.iter(f"{SVG}text"))) == fields
 
 
-def test_the_badge_of_a_closed_petition_says_so_and_a_removed_one_has_none(
+def test_the_badge_says_closed_and_returns_410_for_a_removed_petition(
     petition: Petition, client: Client
 ) -> None:
     Petition.objects.update(state=Petition.State.CLOSED, closes_at=timezone.now())
@@ -316,7 +322,7 @@ def copied(html: str) -> list[str]:
 
 
 @HOME
-def test_a_partner_copies_link_badge_and_frame_with_their_code(
+def test_the_partner_page_has_link_badge_and_frame_html_with_the_partner_code(
     petition: Petition, client: Client, home: str
 ) -> None:
     response = client.get(f"{home}share/partner/mosque/")
@@ -331,7 +337,7 @@ def test_a_partner_copies_link_badge_and_frame_with_their_code(
     assert "http:" not in f"{link}{anchor}{badge}{framed}"
 
 
-def test_the_page_to_copy_from_is_unlisted_and_shows_no_counts_of_partners(
+def test_the_partner_page_is_noindex_and_not_in_the_sitemap(
     petition: Petition, client: Client
 ) -> None:
     response = client.get("/share/partner/mosque/")
@@ -342,7 +348,7 @@ def test_the_page_to_copy_from_is_unlisted_and_shows_no_counts_of_partners(
     assert not response.cookies
 
 
-def test_the_page_says_when_no_site_is_registered_and_when_nothing_can_be_signed(
+def test_the_partner_page_says_if_no_origin_or_no_open_petition_exists(
     petition: Petition, client: Client
 ) -> None:
     Source.objects.update(origins=[])
@@ -353,7 +359,7 @@ def test_the_page_says_when_no_site_is_registered_and_when_nothing_can_be_signed
     assert not copied(html)
 
 
-def test_the_page_costs_two_queries_however_many_petitions(
+def test_the_partner_page_makes_two_queries(
     petition: Petition, client: Client, django_assert_num_queries: Any
 ) -> None:
     other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
@@ -372,7 +378,7 @@ def test_the_page_costs_two_queries_however_many_petitions(
 
 
 @HOME
-def test_a_petitions_page_says_where_its_oembed_is(
+def test_the_petition_page_has_an_oembed_discovery_link(
     petition: Petition, client: Client, home: str
 ) -> None:
     html = client.get(f"{home}petitions/protect/").content.decode()
@@ -391,7 +397,7 @@ def test_a_petitions_page_says_where_its_oembed_is(
 
 @HOME
 @pytest.mark.parametrize("path", ["petitions/protect/?s=mosque", "share/partner/mosque/protect/"])
-def test_a_partners_address_is_answered_with_their_frame(
+def test_oembed_returns_the_embed_frame_for_a_partner_url(
     petition: Petition, client: Client, home: str, path: str
 ) -> None:
     response = oembed(client, f"{SITE}{home}{path}")
@@ -402,7 +408,7 @@ def test_a_partners_address_is_answered_with_their_frame(
     assert response["Access-Control-Allow-Origin"] == "*"
 
 
-def test_the_frame_says_where_its_oembed_is(petition: Petition, client: Client) -> None:
+def test_the_embed_frame_has_an_oembed_discovery_link(petition: Petition, client: Client) -> None:
     (address,) = re.findall(r'json\+oembed" href="([^"]+)"', frame(client).content.decode())
     assert client.get(unescape(address).removeprefix(SITE)).json()["type"] == "rich"
 
@@ -419,7 +425,7 @@ def test_the_frame_says_where_its_oembed_is(petition: Petition, client: Client) 
         ({"maxwidth": "٣٠٠"}, "rich", 480),
     ],
 )
-def test_what_has_no_room_for_the_frame_gets_a_link(
+def test_oembed_returns_a_link_if_the_embed_frame_does_not_fit(
     petition: Petition, client: Client, limits: dict[str, str], kind: str, width: int | None
 ) -> None:
     said = oembed(client, f"{SITE}/petitions/protect/?s=mosque", **limits).json()
@@ -449,14 +455,16 @@ def test_what_has_no_room_for_the_frame_gets_a_link(
         f"{SITE}/petitions/protect/" + "x" * 5000,
     ],
 )
-def test_any_other_address_is_not_found(petition: Petition, client: Client, address: str) -> None:
+def test_oembed_returns_404_for_any_other_url(
+    petition: Petition, client: Client, address: str
+) -> None:
     response = oembed(client, address)
     assert response.status_code == 404
     assert b"<script>/" not in response.content
 
 
 @pytest.mark.parametrize("code", ["nobody", "%3Cscript%3E", "whatsapp", "m" * 500])
-def test_a_code_that_is_no_partners_gets_a_link_without_it(
+def test_oembed_returns_a_link_without_an_unknown_partner_code(
     petition: Petition, client: Client, code: str
 ) -> None:
     response = oembed(client, f"{SITE}/petitions/protect/?s={code}")
@@ -465,7 +473,7 @@ def test_a_code_that_is_no_partners_gets_a_link_without_it(
 
 
 @pytest.mark.parametrize(("written", "status"), [("json", 200), ("xml", 501), ("<b>", 501)])
-def test_json_is_the_only_format(
+def test_oembed_returns_501_for_formats_other_than_json(
     petition: Petition, client: Client, written: str, status: int
 ) -> None:
     response = oembed(client, f"{SITE}/petitions/protect/", format=written)
@@ -473,7 +481,7 @@ def test_json_is_the_only_format(
     assert b"<b>" not in response.content
 
 
-def test_no_question_is_answered_with_the_answer_to_another(
+def test_oembed_responses_are_not_stored_in_the_page_cache(
     petition: Petition, settings: Any
 ) -> None:
     """The page cache ignores query strings, so these responses must not be cached in it."""
@@ -489,13 +497,15 @@ def test_no_question_is_answered_with_the_answer_to_another(
     "path", ["/oembed", "/share/protect-badge.svg", "/share/partner/mosque/protect/"]
 )
 @pytest.mark.parametrize("method", ["post", "options", "delete"])
-def test_they_are_for_reading_alone(
+def test_embed_urls_refuse_post_options_and_delete(
     petition: Petition, client: Client, path: str, method: str
 ) -> None:
     assert getattr(client, method)(path).status_code in {403, 405}
 
 
-def test_a_huge_query_string_changes_nothing(petition: Petition, client: Client) -> None:
+def test_a_huge_query_string_does_not_change_the_embed_frame(
+    petition: Petition, client: Client
+) -> None:
     plain = frame(client).content
     assert client.get("/share/partner/mosque/protect/?" + "a=1&" * 900).content == plain
     huge = client.get("/oembed?" + quote("x" * 900) + "&" + "a=1&" * 2500)

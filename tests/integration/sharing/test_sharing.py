@@ -52,7 +52,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 
 @LANGUAGES
-def test_the_picture_has_the_size_that_sites_ask_for_and_is_small(
+def test_the_share_image_is_a_small_png_of_1200_by_630_pixels(
     petition: Petition, client: Client, language: str
 ) -> None:
     response = client.get(IMAGES[language])
@@ -65,7 +65,7 @@ def test_the_picture_has_the_size_that_sites_ask_for_and_is_small(
 
 
 @LANGUAGES
-def test_the_picture_speaks_its_language(
+def test_the_share_image_is_translated(
     petition: Petition, client: Client, language: str, words: list[dict[str, str]]
 ) -> None:
     PetitionText.objects.filter(language="ar").update(addressee="الحكومة البريطانية")
@@ -87,11 +87,11 @@ def test_the_picture_speaks_its_language(
     assert said["direction"] == ("rtl" if language == "ar" else "ltr")
 
 
-def test_no_two_languages_have_the_same_picture(petition: Petition, client: Client) -> None:
+def test_the_share_image_differs_between_languages(petition: Petition, client: Client) -> None:
     assert len({client.get(path).content for path in IMAGES.values()}) == 3
 
 
-def test_the_picture_says_a_number_and_how_far_it_is_from_25_signatures_on(
+def test_the_share_image_shows_count_and_progress_from_25_signatures_on(
     petition: Petition,
     client: Client,
     words: list[dict[str, str]],
@@ -108,7 +108,7 @@ def test_the_picture_says_a_number_and_how_far_it_is_from_25_signatures_on(
     assert "call" not in words[1]
 
 
-def test_the_count_in_the_picture_is_the_pages(
+def test_the_share_image_shows_the_same_count_as_the_page(
     petition: Petition, client: Client, words: list[dict[str, str]]
 ) -> None:
     tallies.move(petition.pk, {(UNKNOWN, 0): 41})
@@ -119,7 +119,7 @@ def test_the_count_in_the_picture_is_the_pages(
     assert '<strong class="count-number">41</strong>' in page
 
 
-def test_the_picture_of_a_closed_petition_asks_nobody_to_sign(
+def test_the_share_image_of_a_closed_petition_does_not_ask_to_sign(
     petition: Petition, client: Client, words: list[dict[str, str]]
 ) -> None:
     Petition.objects.update(closes_at=timezone.now() - timedelta(hours=1))
@@ -127,7 +127,7 @@ def test_the_picture_of_a_closed_petition_asks_nobody_to_sign(
     assert "call" not in words[0]
 
 
-def test_a_large_count_is_grouped_as_on_the_page(
+def test_the_share_image_formats_a_large_count_as_the_page_does(
     petition: Petition,
     client: Client,
     words: list[dict[str, str]],
@@ -139,7 +139,7 @@ def test_a_large_count_is_grouped_as_on_the_page(
     assert "10,001,284" in client.get("/ar/petitions/protect/").content.decode()
 
 
-def test_the_picture_is_set_afresh_only_when_it_says_something_else(
+def test_the_share_image_is_rendered_once_and_then_cached(
     petition: Petition, client: Client, words: list[dict[str, str]]
 ) -> None:
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_the_picture_is_set_afresh_only_when_it_says_something_else(
     assert len(words) == 1
 
 
-def test_a_text_of_another_language_keeps_its_own_direction(
+def test_the_share_image_of_a_text_in_another_language_keeps_its_direction(
     petition: Petition, client: Client, words: list[dict[str, str]]
 ) -> None:
     PetitionText.objects.exclude(language="ar").delete()
@@ -158,7 +158,7 @@ def test_a_text_of_another_language_keeps_its_own_direction(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_hostile_title_is_set_as_the_words_that_it_is(
+def test_a_hostile_title_does_not_break_share_images_or_pdfs(
     petition: Petition, client: Client, title: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     PetitionText.objects.update(title=title, addressee=title[:100], ask=title * 2)
@@ -179,7 +179,7 @@ def typeset(number: int) -> bool:
     return True
 
 
-def test_no_more_than_two_pictures_are_typeset_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_two_images_are_rendered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_: Any = typst.compile
     under_way, most = list[int](), list[int]()
 
@@ -199,7 +199,7 @@ def test_no_more_than_two_pictures_are_typeset_at_once(monkeypatch: pytest.Monke
     assert typeset(6)
 
 
-def test_a_turn_is_free_again_after_an_error() -> None:
+def test_a_rendering_slot_is_released_after_an_error() -> None:
     for _ in range(typesetting.MAX_AT_ONCE + 1):
         with pytest.raises(RuntimeError, match="No such file"):
             typesetting.png("absent.typ", {})
@@ -212,7 +212,7 @@ def all_turns_taken() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", [IMAGES["en"], *PAPERS])
-def test_whoever_finds_no_turn_is_told_to_come_again_and_gets_no_plain_picture(
+def test_without_a_free_rendering_slot_the_response_is_503_with_retry_after(
     petition: Petition, client: Client, all_turns_taken: None, path: str
 ) -> None:
     response = client.get(path)
@@ -222,7 +222,7 @@ def test_whoever_finds_no_turn_is_told_to_come_again_and_gets_no_plain_picture(
     assert response["Cache-Control"] == "no-store"
 
 
-def test_while_no_turn_is_free_the_picture_from_before_is_served(
+def test_without_a_free_rendering_slot_the_previous_image_is_served(
     petition: Petition, client: Client, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 0
@@ -235,7 +235,7 @@ def test_while_no_turn_is_free_the_picture_from_before_is_served(
     assert response.content == before
 
 
-def test_markup_in_a_title_is_not_run() -> None:
+def test_typst_markup_in_a_title_is_not_executed() -> None:
     """Two characters that would call a function stay two characters in the image."""
 
     def picture(title: str) -> bytes:
@@ -302,7 +302,7 @@ def machine_fonts() -> None:
         "Ирина",
     ],
 )  # fmt: skip
-def test_papers_have_a_letter_for_every_script_and_no_box(
+def test_posters_and_leaflets_have_glyphs_for_every_script(
     machine_fonts: None, template: str, name: str
 ) -> None:
     """PDF/A, the archive format, refuses letters that no font can show."""
@@ -318,7 +318,7 @@ def test_papers_have_a_letter_for_every_script_and_no_box(
 
 
 @LANGUAGES
-def test_the_machines_fonts_change_nothing_in_the_sites_languages(
+def test_system_fonts_do_not_change_the_share_image(
     petition: Petition, client: Client, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def picture() -> bytes:
@@ -332,7 +332,7 @@ def test_the_machines_fonts_change_nothing_in_the_sites_languages(
     typesetting._fonts.cache_clear()
 
 
-def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(
+def test_a_plain_image_is_served_and_an_error_logged_if_rendering_fails(
     petition: Petition,
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -354,7 +354,7 @@ def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(
 
 
 @pytest.mark.parametrize("path", [*IMAGES.values(), *PAPERS])
-def test_what_is_not_public_has_no_picture_and_no_papers(
+def test_a_draft_or_removed_petition_has_no_share_images_or_pdfs(
     petition: Petition, client: Client, path: str
 ) -> None:
     Petition.objects.update(state=Petition.State.DRAFT)
@@ -367,7 +367,7 @@ def test_what_is_not_public_has_no_picture_and_no_papers(
 
 
 @pytest.mark.parametrize("path", [*IMAGES.values(), *PAPERS])
-def test_pictures_and_papers_are_kept_and_have_head_and_304(
+def test_share_images_and_pdfs_are_cached_and_support_head_and_etags(
     petition: Petition, settings: Settings, path: str
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -383,7 +383,7 @@ def test_pictures_and_papers_are_kept_and_have_head_and_304(
     assert client.post(path).status_code == 405
 
 
-def test_a_page_whose_picture_was_kept_and_is_removed_gives_410(
+def test_the_share_image_returns_410_after_the_petition_is_removed(
     petition: Petition, settings: Settings
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 0
@@ -397,7 +397,7 @@ def test_a_page_whose_picture_was_kept_and_is_removed_gives_410(
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
+def test_posters_and_leaflets_have_a_language_and_a_qr_code_to_the_petition(
     petition: Petition,
     client: Client,
     settings: Settings,
@@ -448,7 +448,7 @@ def message_in(address: str) -> str:
     ("home", "words"),
     [("/", "Read and sign: Protect people"), ("/ar/", "احموا الناس"), ("/cy/", "Diogelwch bobl")],
 )
-def test_every_app_is_given_the_petition_and_never_the_signer(
+def test_share_links_contain_the_petition_and_nothing_about_the_signer(
     petition: Petition, client: Client, settings: Settings, home: str, words: str
 ) -> None:
     settings.SITE_URL = "https://petition.example.org"
@@ -472,7 +472,7 @@ def test_every_app_is_given_the_petition_and_never_the_signer(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_hostile_title_reaches_the_apps_as_it_is(
+def test_a_hostile_title_is_url_encoded_in_share_links(
     petition: Petition, client: Client, title: str
 ) -> None:
     PetitionText.objects.update(title=title)
@@ -487,7 +487,9 @@ def test_a_hostile_title_reaches_the_apps_as_it_is(
             assert " ".join(title.split()) in " ".join(unquote(address).split()), name
 
 
-def test_the_address_can_be_copied_without_a_script(petition: Petition, client: Client) -> None:
+def test_the_share_address_can_be_copied_without_javascript(
+    petition: Petition, client: Client
+) -> None:
     page = client.get("/cy/petitions/protect/").content.decode()
     field = re.search(r'<input[^>]+id="share-address"[^>]*>', page)
     assert field
@@ -500,12 +502,12 @@ def test_the_address_can_be_copied_without_a_script(petition: Petition, client: 
     assert all("hidden" in button for button in buttons)
 
 
-def test_a_closed_petition_asks_nobody_to_sign(petition: Petition, client: Client) -> None:
+def test_a_closed_petition_page_has_no_share_links(petition: Petition, client: Client) -> None:
     Petition.objects.update(closes_at=petition.opens_at, opens_at=None)
     assert 'class="sharing"' not in client.get("/petitions/protect/").content.decode()
 
 
-def test_a_qr_code_is_made_for_any_address() -> None:
+def test_a_qr_code_is_generated_as_svg() -> None:
     with translation.override("ar"):
         code = cards.qr_code("https://petition.example.org/ar/petitions/protect/")
     assert "<svg" in code

@@ -10,7 +10,7 @@ from petitions.signatures.confirm import Outcome
 from tests.people import confirm, sign
 
 
-def test_a_link_mailed_after_the_close_does_not_confirm(petition: Petition) -> None:
+def test_a_link_sent_after_the_closing_time_does_not_confirm(petition: Petition) -> None:
     """The close may be moved to the past. Whoever signed after that time is too late."""
     signature_id = sign(petition)
     Petition.objects.update(closes_at=timezone.now() - timedelta(hours=1))

@@ -65,7 +65,7 @@ def test_a_page_allows_five_mails(petition: Petition, browser: Client) -> None:
     assert Mail.objects.count() == MAILS_PER_PAGE
 
 
-def test_an_earlier_page_allows_no_more_mails(petition: Petition, browser: Client) -> None:
+def test_reusing_an_earlier_page_sends_no_more_mails(petition: Petition, browser: Client) -> None:
     check = signed(browser)
     for _ in range(2 * MAILS_PER_PAGE):
         browser.post(check + "again/")
@@ -75,7 +75,7 @@ def test_an_earlier_page_allows_no_more_mails(petition: Petition, browser: Clien
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_requests_allow_no_more_mails(petition: Petition) -> None:
+def test_concurrent_resend_requests_send_one_mail(petition: Petition) -> None:
     page = Page(sign(petition), petition.slug, AMINA)
     ask = partial(check_email.request_resend, page=page, petition=petition, sender=NOWHERE)
     at_once(*[ask] * 12)
@@ -84,7 +84,7 @@ def test_concurrent_requests_allow_no_more_mails(petition: Petition) -> None:
     assert Mail.objects.count() == 2
 
 
-def test_the_page_is_the_same_in_every_state_of_the_attempt(
+def test_the_check_your_email_page_looks_the_same_in_every_state_of_the_attempt(
     petition: Petition, browser: Client
 ) -> None:
     """Compare the pages of a pending, confirmed, refused and erased attempt, except tokens."""
@@ -160,7 +160,7 @@ def test_a_mailbox_over_its_limit_gets_the_same_response_and_no_mail(
     assert len(mailed()) == 1
 
 
-def test_a_network_over_its_limit_must_wait(
+def test_a_network_over_its_resend_limit_gets_429(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_NETWORK": limit(1)}

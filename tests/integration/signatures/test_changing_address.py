@@ -72,7 +72,7 @@ def held(address: str) -> list[str]:
     return [one.signature.reference for one in self_service.own_signatures(recipient=recipient)]
 
 
-def test_the_code_moves_the_signature_and_changes_nothing_else(
+def test_the_code_changes_the_email_address_and_nothing_else(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     before = Signature.objects.values().get(pk=mine.pk)
@@ -114,7 +114,7 @@ def test_the_code_moves_the_signature_and_changes_nothing_else(
         ("cy", "Cadarnhewch eich cyfeiriad e-bost", "Peidiwch â’i roi i neb."),
     ],
 )
-def test_the_mail_names_nothing_and_has_no_link(
+def test_the_mail_with_the_code_contains_no_personal_data_and_no_link(
     petition: Petition, browser: Client, mine: Signature, language: str, subject: str, gives: str
 ) -> None:
     assert ask(browser, mine, language=language).status_code == 200
@@ -199,7 +199,7 @@ def test_the_download_reveals_nothing_about_the_new_address(
     assert asked.keys() == {"kind", "asked_for"}
 
 
-def test_five_wrong_codes_end_it_and_a_new_one_helps(
+def test_five_wrong_codes_invalidate_the_code_until_a_new_one_is_requested(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     ask(browser, mine)
@@ -217,7 +217,7 @@ def test_five_wrong_codes_end_it_and_a_new_one_helps(
     assert address_of(mine) == NEW
 
 
-def test_a_code_that_was_never_mailed_or_is_old_or_used_is_wrong(
+def test_an_unsent_expired_or_used_code_is_refused(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     ask(browser, mine)
@@ -256,7 +256,7 @@ def test_the_code_is_useless_without_the_link_to_the_old_address(
         ),
     ],
 )
-def test_the_rules_of_a_confirmation_hold_for_the_new_mailbox(
+def test_changing_the_address_obeys_the_limits_of_the_new_mailbox(
     petition: Petition, browser: Client, mine: Signature, there: list[Attempt], says: str
 ) -> None:
     for attempt in there:
@@ -273,7 +273,7 @@ def test_the_rules_of_a_confirmation_hold_for_the_new_mailbox(
     assert tallies.total(petition.pk) == 1 + len(there)
 
 
-def test_a_second_person_of_the_home_takes_the_second_slot(
+def test_changing_to_the_address_of_a_housemate_takes_the_second_household_slot(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     other = replace(BASHIR, email=NEW, postcode=AMINA.postcode, country=AMINA.country)
@@ -295,7 +295,7 @@ def test_pending_forms_of_the_old_address_cannot_count_the_same_person_again(
     assert confirm(twin) is Outcome.GONE
 
 
-def test_a_removed_form_stays_when_its_person_moves(
+def test_changing_the_address_does_not_delete_a_removed_form(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     """The moderator may have sent it. Neither "not me" nor a confirmation deletes it either."""
@@ -314,7 +314,7 @@ def test_a_removed_form_stays_when_its_person_moves(
     assert Signature.objects.get(pk=form).disowned_at is None
 
 
-def test_a_withdrawal_erases_the_new_address(
+def test_withdrawing_erases_the_requested_new_address(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     ask(browser, mine)
@@ -324,7 +324,7 @@ def test_a_withdrawal_erases_the_new_address(
     assert not sent.outbox
 
 
-def test_a_new_address_is_forgotten_after_an_hour(
+def test_a_requested_new_address_is_deleted_after_an_hour(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     ask(browser, mine)
@@ -339,7 +339,7 @@ def test_a_new_address_is_forgotten_after_an_hour(
     assert not Mail.objects.filter(signature=mine.pk, kind=Mail.Kind.ADDRESS).exists()
 
 
-def test_the_current_address_and_an_empty_one_get_an_error(
+def test_the_current_an_invalid_and_an_empty_address_are_form_errors(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     for typed, says in (
@@ -353,14 +353,16 @@ def test_the_current_address_and_an_empty_one_get_an_error(
     assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
 
 
-def test_a_pending_signature_cannot_be_moved(petition: Petition, browser: Client) -> None:
+def test_the_address_of_a_pending_signature_cannot_be_changed(
+    petition: Petition, browser: Client
+) -> None:
     waiting = Signature.objects.get(pk=sign(petition, AMINA))
 
     assert ask(browser, waiting).status_code == 409
     assert "Change the email address" not in browser.post(link_for()).content.decode()
 
 
-def test_too_many_requests_send_nothing(
+def test_a_rate_limited_address_change_returns_429_and_sends_no_mail(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
     limited = LimitResult(is_refused=True)
@@ -371,7 +373,7 @@ def test_too_many_requests_send_nothing(
     assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
 
 
-def test_a_stranger_gets_five_codes_a_day_however_often_the_sender_withdraws(
+def test_an_address_gets_at_most_five_codes_a_day_even_if_the_signers_withdraw(
     petition: Petition, browser: Client
 ) -> None:
     """A withdrawal anonymises the rows by which the outbox limits mails to a mailbox."""
@@ -413,7 +415,7 @@ def test_earlier_news_mails_lose_the_index_of_the_old_address(
 
 @pytest.mark.parametrize("action", [Rule.Action.BLOCK, Rule.Action.HOLD])
 @pytest.mark.parametrize("kind", [Rule.Kind.DOMAIN, Rule.Kind.ADDRESS])
-def test_moving_to_an_address_under_a_rule_is_held_silently(
+def test_changing_to_an_address_matched_by_a_rule_holds_the_signature_silently(
     petition: Petition, browser: Client, mine: Signature, action: str, kind: str
 ) -> None:
     uncaught = sign_and_confirm(petition, replace(CARYS, email="carys@example.net"))
@@ -440,7 +442,7 @@ def test_moving_to_an_address_under_a_rule_is_held_silently(
 
 
 @pytest.mark.parametrize("is_approved", [False, True])
-def test_moving_to_a_disposable_address_is_held_silently(
+def test_changing_to_a_disposable_address_holds_the_signature_unless_approved(
     petition: Petition, browser: Client, mine: Signature, is_approved: bool
 ) -> None:
     if is_approved:

@@ -43,7 +43,7 @@ def test_the_correction_page_shows_personal_data_only_after_a_post(
         ({"admin": "1"}, "Something was wrong with the form."),
     ],
 )
-def test_a_correction_is_checked_like_a_signing_and_keeps_what_was_typed(
+def test_a_correction_is_validated_like_a_signing_and_keeps_the_input(
     petition: Petition, browser: Client, changes: dict[str, str], words: str
 ) -> None:
     check = signed(browser)
@@ -81,7 +81,7 @@ def test_a_typo_in_the_domain_is_corrected_by_one_button(
     assert [message.to for message in mailed()] == [["amina@gmail.com"]]
 
 
-def test_a_typo_blocks_nothing_and_a_good_address_gets_no_suggestion(
+def test_a_mistyped_domain_is_still_mailed_and_a_good_one_gets_no_suggestion(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser, email="amina@gmial.com")
@@ -107,7 +107,9 @@ def test_each_provider_has_its_own_advice_on_spam_folders(
     assert words in browser.get(signed(browser, email=address)).content.decode()
 
 
-def test_the_page_needs_no_database(petition: Petition, browser: Client) -> None:
+def test_the_check_your_email_page_makes_no_database_queries(
+    petition: Petition, browser: Client
+) -> None:
     check = signed(browser)
     browser.get(check)
     with connection.execute_wrapper(forbidden):
@@ -119,7 +121,7 @@ def forbidden(*_arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", ["again/", "code/", "meant/", ""])
-def test_a_damaged_or_old_page_is_explained(
+def test_a_damaged_page_url_returns_404_and_an_expired_one_410(
     petition: Petition, browser: Client, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = signed(browser)
@@ -154,7 +156,7 @@ def forward(monkeypatch: pytest.MonkeyPatch, moment: float) -> None:
     monkeypatch.setattr("time.time", lambda: moment)
 
 
-def test_a_page_of_an_earlier_version_of_the_site_has_expired(
+def test_a_page_token_of_an_earlier_release_returns_410(
     petition: Petition, browser: Client
 ) -> None:
     typed = {"petition": "protect", "email": "amina@example.org"}
@@ -169,7 +171,7 @@ AMINA_ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001")
 WORST = ("honeypot", "pace", "burst:1000000", "no-origin")
 
 
-def test_the_longest_input_makes_a_token_of_the_usual_length() -> None:
+def test_the_page_token_has_the_same_length_for_the_longest_input() -> None:
     usual = Page(AMINA_ID, "p", AMINA)
     # An address of 254 characters, because a domain of such letters has at most 253 in ASCII.
     labels = ["𐌰" * 52, "𐌱" * 52, "𐌲" * 52, "𐌳" * 30]
@@ -192,7 +194,7 @@ def test_the_longest_input_makes_a_token_of_the_usual_length() -> None:
     assert len(f"POST /t/ar/check/{usual.seal()}/again/ HTTP/1.1") < 4000
 
 
-def test_a_page_keeps_only_signals_that_a_correction_cannot_clear() -> None:
+def test_the_page_token_keeps_only_signals_that_a_correction_cannot_clear() -> None:
     """Test all signals, so that new ones that a correction cannot clear are noticed here."""
     sealed = Page(AMINA_ID, "p", AMINA, signals=(*fraud_signals._RULES, *WORST)).seal()
     kept = {signal.partition(":")[0] for signal in Page.open(sealed).signals}

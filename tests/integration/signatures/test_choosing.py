@@ -46,7 +46,7 @@ def waiting() -> set[UUID]:
     return set(Signature.objects.filter(state="pending").values_list("pk", flat=True))
 
 
-def test_with_several_pending_people_a_press_asks_and_counts_nobody(
+def test_confirming_with_several_pending_people_asks_which_one_and_counts_nobody(
     petition: Petition, client: Client
 ) -> None:
     hers, forged = sign(petition, AMINA), sign(petition, ANOTHER_HOME)
@@ -104,7 +104,7 @@ def test_several_forms_of_one_person_need_no_choice(petition: Petition) -> None:
     assert pressed.outcome is Outcome.CONFIRMED
 
 
-def test_no_other_spelling_of_the_mailbox_is_shown_or_deleted(
+def test_forms_for_other_spellings_of_the_address_are_neither_shown_nor_deleted(
     petition: Petition, client: Client
 ) -> None:
     """Reading one address does not prove that somebody reads the other."""
@@ -116,7 +116,7 @@ def test_no_other_spelling_of_the_mailbox_is_shown_or_deleted(
     assert waiting() == {other}
 
 
-def test_another_person_joins_confirmed_ones_only_by_choice(
+def test_a_second_person_of_a_mailbox_is_counted_only_after_an_explicit_choice(
     petition: Petition, client: Client
 ) -> None:
     """Otherwise changing one letter of her own name would count her twice."""
@@ -137,7 +137,7 @@ def test_another_person_joins_confirmed_ones_only_by_choice(
     ("standing", "joining"),
     [(WITHOUT_HER_NAME, ONE_LETTER_CHANGED), (ONE_LETTER_CHANGED, WITHOUT_HER_NAME)],
 )
-def test_the_narrowest_use_of_a_name_holds_for_the_whole_mailbox(
+def test_the_strictest_name_choice_applies_to_the_whole_mailbox(
     petition: Petition, standing: Attempt, joining: Attempt
 ) -> None:
     sign_and_confirm(petition, standing)
@@ -145,7 +145,7 @@ def test_the_narrowest_use_of_a_name_holds_for_the_whole_mailbox(
     assert set(Signature.objects.values_list("name_use", flat=True)) == {WITHHELD}
 
 
-def test_a_form_that_is_not_chosen_narrows_the_use_of_a_name_and_the_page_says_so(
+def test_an_unchosen_form_with_a_stricter_name_choice_applies_and_the_page_says_so(
     petition: Petition, client: Client
 ) -> None:
     hers = sign(petition, replace(AMINA, name_use=PUBLIC))
@@ -157,14 +157,16 @@ def test_a_form_that_is_not_chosen_narrows_the_use_of_a_name_and_the_page_says_s
     assert "Another form that was sent with this email address allows less" in page
 
 
-def test_an_unchosen_form_from_another_home_blocks_nobody(petition: Petition) -> None:
+def test_an_unchosen_form_from_another_home_does_not_block_a_confirmation(
+    petition: Petition,
+) -> None:
     sign(petition, ANOTHER_HOME)
     assert confirm(sign(petition, AMINA)) is Outcome.CONFIRMED
     assert tallies.total(petition.pk) == 1
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_the_thank_you_page_names_who_was_added_and_takes_it_back_by_one_button(
+def test_the_thank_you_page_names_the_signer_and_has_a_button_to_undo(
     petition: Petition, client: Client, language: str
 ) -> None:
     """A stranger's form may be the only pending one. After the press the owner sees its name."""
@@ -182,7 +184,9 @@ def test_the_thank_you_page_names_who_was_added_and_takes_it_back_by_one_button(
     assert confirm(sign(petition, AMINA)) is Outcome.CONFIRMED
 
 
-def test_an_old_link_withdraws_nothing(petition: Petition, client: Client) -> None:
+def test_the_undo_button_does_not_withdraw_an_older_confirmation(
+    petition: Petition, client: Client
+) -> None:
     signature = sign_and_confirm(petition, AMINA)
     Signature.objects.update(confirmed_at=signature.created_at.replace(year=2020))
 
@@ -192,7 +196,9 @@ def test_an_old_link_withdraws_nothing(petition: Petition, client: Client) -> No
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_get_request_names_nobody(petition: Petition, client: Client) -> None:
+def test_a_get_request_to_the_confirmation_link_shows_no_names(
+    petition: Petition, client: Client
+) -> None:
     path = link(sign(petition, AMINA))
     alone = client.get(path).content
     sign(petition, ANOTHER_HOME)

@@ -43,7 +43,7 @@ ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
     ],
     ids=["as mailed", "in one go", "with spaces", "Arabic-Indic", "pasted from Arabic", "dashes"],
 )
-def test_the_code_of_the_mail_confirms_as_its_link_does(
+def test_the_mailed_code_confirms_the_signature_however_it_is_typed(
     petition: Petition, browser: Client, written: Callable[[str], str]
 ) -> None:
     check = signed(browser)
@@ -57,7 +57,9 @@ def test_the_code_of_the_mail_confirms_as_its_link_does(
     assert tallies.total(petition.pk) == 1
 
 
-def test_code_and_link_of_one_mail_count_once(petition: Petition, browser: Client) -> None:
+def test_using_both_the_code_and_the_link_of_a_mail_counts_once(
+    petition: Petition, browser: Client
+) -> None:
     check = signed(browser)
     (message,) = mailed()
     answers = [
@@ -69,7 +71,7 @@ def test_code_and_link_of_one_mail_count_once(petition: Petition, browser: Clien
     assert tallies.total(petition.pk) == 1
 
 
-def test_code_and_buttons_work_after_the_petition_has_got_another_address(
+def test_the_code_and_the_resend_button_work_after_the_petition_slug_changes(
     petition: Petition, browser: Client, organiser: User
 ) -> None:
     check = signed(browser)
@@ -82,7 +84,7 @@ def test_code_and_buttons_work_after_the_petition_has_got_another_address(
     assert THANKS in browser.post(check + "code/", {"code": code_in(message)}).content.decode()
 
 
-def test_the_code_of_a_used_link_shows_the_thank_you_page_for_ten_minutes(
+def test_a_used_code_no_longer_shows_the_thank_you_page_after_ten_minutes(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -96,7 +98,7 @@ def test_the_code_of_a_used_link_shows_the_thank_you_page_for_ten_minutes(
     assert Signature.objects.get().spoken_reference not in page
 
 
-def test_a_get_request_to_the_code_page_leads_to_the_petition(
+def test_a_get_request_to_the_code_url_redirects_to_the_petition(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -108,7 +110,7 @@ def test_a_get_request_to_the_code_page_leads_to_the_petition(
     assert (opened.status_code, opened["Location"]) == (303, PAGE)
 
 
-def test_a_wrong_code_says_so_and_the_right_one_still_counts(
+def test_a_wrong_code_shows_an_error_and_the_right_code_still_confirms(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -122,7 +124,7 @@ def test_a_wrong_code_says_so_and_the_right_one_still_counts(
     assert THANKS in browser.post(check + "code/", {"code": code}).content.decode()
 
 
-def test_after_five_wrong_codes_the_right_one_is_refused_too_but_not_the_link(
+def test_after_five_wrong_codes_the_code_is_refused_but_the_link_still_works(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser)
@@ -138,7 +140,9 @@ def test_after_five_wrong_codes_the_right_one_is_refused_too_but_not_the_link(
 @pytest.mark.parametrize(
     "nonsense", ["", "1234567", "123456789", "1234567x", "١٢٣٤", "x" * 50, "12\x0034", "²²²²²²²²"]
 )
-def test_an_invalid_code_costs_no_try(petition: Petition, browser: Client, nonsense: str) -> None:
+def test_a_malformed_code_is_refused_without_using_up_a_try(
+    petition: Petition, browser: Client, nonsense: str
+) -> None:
     answer = browser.post(signed(browser) + "code/", {"code": nonsense})
 
     assert answer.status_code == 422
@@ -162,7 +166,7 @@ def test_the_right_code_is_refused_until_its_mail_was_sent(
     assert THANKS in browser.post(check + "code/", {"code": codes_of(page)}).content.decode()
 
 
-def test_a_refused_attempt_has_no_code(petition: Petition, browser: Client) -> None:
+def test_the_code_of_a_refused_attempt_is_invalid(petition: Petition, browser: Client) -> None:
     attempt_id = submit.store(
         petition=petition, attempt=AMINA, screening=Screening(is_refused=True)
     )
@@ -175,9 +179,7 @@ def test_a_refused_attempt_has_no_code(petition: Petition, browser: Client) -> N
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_code_is_valid_for_one_attempt_of_a_person_only(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_code_is_valid_only_for_its_own_attempt(petition: Petition, browser: Client) -> None:
     mine, other = signed(browser), signed(browser)
     mailed()
 
@@ -186,7 +188,7 @@ def test_a_code_is_valid_for_one_attempt_of_a_person_only(
     assert WRONG in answer.content.decode()
 
 
-def test_wrong_codes_for_others_forms_use_up_none_of_mine(
+def test_wrong_codes_for_other_forms_do_not_use_up_the_tries_of_mine(
     petition: Petition, browser: Client
 ) -> None:
     """Anybody can send forms for somebody's address, and type codes on the pages that follow."""
@@ -201,7 +203,7 @@ def test_wrong_codes_for_others_forms_use_up_none_of_mine(
     assert THANKS in answer.content.decode()
 
 
-def test_redis_does_not_tell_for_which_address_a_code_was_typed(
+def test_redis_keys_do_not_reveal_for_which_address_a_code_was_typed(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     """A form for somebody's address, and a copy of Redis, would tell that they have confirmed."""
@@ -216,7 +218,7 @@ def test_redis_does_not_tell_for_which_address_a_code_was_typed(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("guarded", [False, True])
-def test_of_fifty_codes_guessed_at_once_at_most_five_are_looked_at(
+def test_of_fifty_concurrent_guesses_only_five_are_compared_with_the_code(
     petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If tries were read first and counted afterwards, all fifty would be compared."""
@@ -255,7 +257,7 @@ def test_of_fifty_codes_guessed_at_once_at_most_five_are_looked_at(
 
 
 @pytest.mark.parametrize("is_gone", [False, True], ids=["there", "gone"])
-def test_a_try_beyond_the_last_writes_as_much_whether_or_not_the_form_is_gone(
+def test_a_try_over_the_limit_makes_the_same_write_if_the_form_is_withdrawn(
     petition: Petition, browser: Client, is_gone: bool
 ) -> None:
     """Otherwise its time would tell whether the owner of the address has withdrawn the form."""

@@ -29,7 +29,7 @@ def link(signature_id: UUID, language: str = "en") -> str:
     return f"/t/{language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
 
 
-def test_opening_the_link_changes_nothing_and_its_button_counts(
+def test_a_get_request_to_the_link_changes_nothing_and_a_post_confirms(
     petition: Petition, client: Client
 ) -> None:
     signature_id = sign(petition)
@@ -60,7 +60,7 @@ def test_confirming_unseals_its_signer_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_signer_resealed_before_the_lock_is_judged_again(
+def test_confirming_reads_a_signer_again_that_changed_before_the_lock(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature_id, read = sign(petition), signing_sql.read_under_lock
@@ -118,7 +118,7 @@ def test_after_ten_minutes_a_used_link_reveals_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pressing_a_used_link_later_costs_no_more_than_at_once(
+def test_a_used_link_makes_the_same_number_of_queries_after_ten_minutes(
     petition: Petition, client: Client, settings: Settings
 ) -> None:
     # Fills the caches of data that is read every few seconds.
@@ -135,7 +135,7 @@ def test_pressing_a_used_link_later_costs_no_more_than_at_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_confirming_takes_three_statements_in_a_transaction(
+def test_confirming_makes_three_queries_in_one_transaction(
     petition: Petition, settings: Settings
 ) -> None:
     # Prepares the statements, and fills the caches of data that is read every few seconds.
@@ -183,7 +183,7 @@ def _close(_signature_id: UUID) -> None:
         _close,
     ],
 )
-def test_a_signature_that_may_not_count_is_not_counted(
+def test_expired_removed_corrected_or_superseded_attempts_are_not_confirmed(
     petition: Petition, speaks_against: Callable[[UUID], None]
 ) -> None:
     signature_id = sign(petition)
@@ -196,7 +196,7 @@ def test_a_signature_that_may_not_count_is_not_counted(
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_used_link_invites_to_sign_and_tells_nothing_of_the_signer(
+def test_a_used_link_shows_no_reference_and_no_name_of_the_signer(
     petition: Petition, client: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -209,7 +209,7 @@ def test_a_used_link_invites_to_sign_and_tells_nothing_of_the_signer(
     assert "amina" not in page
 
 
-def test_the_page_behind_the_link_shows_no_name_and_no_address(
+def test_the_confirmation_page_shows_no_name_and_no_email_address(
     petition: Petition, client: Client
 ) -> None:
     page = client.get(link(sign(petition))).content.decode()
@@ -217,7 +217,7 @@ def test_the_page_behind_the_link_shows_no_name_and_no_address(
     assert "example.org" not in page.replace("privacy@example.org", "")
 
 
-def test_pages_behind_a_link_are_not_stored_and_send_no_referrer(
+def test_the_confirmation_page_is_not_cached_or_indexed_and_sends_no_referrer(
     petition: Petition, client: Client
 ) -> None:
     response = client.get(link(sign(petition)))
@@ -235,7 +235,7 @@ def test_the_language_of_the_link_is_the_language_of_the_page(
 
 
 @pytest.mark.parametrize("spoil", [lambda t: t[:-1], lambda t: "x" + t, lambda t: "nonsense"])
-def test_a_broken_link_opens_a_helpful_page(
+def test_a_broken_confirmation_link_shows_a_404_page_with_advice(
     petition: Petition, client: Client, spoil: Callable[[str], str]
 ) -> None:
     token = spoil(tokens.link(tokens.CONFIRM, sign(petition), 0))
@@ -244,7 +244,7 @@ def test_a_broken_link_opens_a_helpful_page(
     assert "Sign again to get a new link" in response.content.decode()
 
 
-def test_an_error_page_behind_a_link_is_not_stored_and_sends_no_referrer(
+def test_a_404_page_below_the_token_path_is_not_cached_and_sends_no_referrer(
     petition: Petition, client: Client
 ) -> None:
     response = client.get("/t/en/nonesuch/token/")
@@ -253,7 +253,7 @@ def test_an_error_page_behind_a_link_is_not_stored_and_sends_no_referrer(
     assert response["Cache-Control"] == "no-store"
 
 
-def test_a_repeated_signing_is_revealed_only_behind_the_link(
+def test_a_repeated_signing_is_revealed_only_after_pressing_confirm(
     petition: Petition, client: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -276,7 +276,7 @@ def test_a_repeated_signing_is_revealed_only_behind_the_link(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_second_link_reveals_neither_reference_nor_place(
+def test_confirming_a_repeated_signing_shows_neither_reference_nor_constituency(
     petition: Petition, client: Client
 ) -> None:
     standing = sign_and_confirm(petition)
@@ -328,7 +328,7 @@ def test_two_people_of_one_home_may_share_a_mailbox(petition: Petition) -> None:
     assert tallies.total(petition.pk) == 2
 
 
-def test_a_second_person_from_another_home_is_not_counted_and_told_why(
+def test_a_second_person_of_a_mailbox_from_another_home_is_refused_with_a_reason(
     petition: Petition, client: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -340,7 +340,7 @@ def test_a_second_person_from_another_home_is_not_counted_and_told_why(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_third_person_is_not_counted(petition: Petition) -> None:
+def test_a_third_person_of_a_mailbox_is_not_counted(petition: Petition) -> None:
     sign_and_confirm(petition, AMINA)
     sign_and_confirm(petition, BASHIR)
     third = Attempt(name="Third Person", email=AMINA.email, postcode="M145RX", name_use="public")
@@ -349,7 +349,7 @@ def test_a_third_person_is_not_counted(petition: Petition) -> None:
     assert tallies.total(petition.pk) == 2
 
 
-def test_a_link_mailed_before_the_close_confirms_for_a_day_after_it(
+def test_a_link_sent_before_the_closing_time_works_for_one_more_day(
     petition: Petition,
 ) -> None:
     first, second = sign(petition, AMINA), sign(petition, DAVID)

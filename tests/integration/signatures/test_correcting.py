@@ -44,7 +44,7 @@ from tests.people import AMINA, DAVID, confirm, correct, sign, sign_and_confirm,
 THANKS = "Thank you. Your signature is confirmed."
 
 
-def test_a_correction_is_mailed_to_the_new_address_and_the_old_link_dies(
+def test_a_correction_is_mailed_to_the_new_address_and_invalidates_the_old_link(
     petition: Petition, browser: Client
 ) -> None:
     check = signed(browser, email="amina@exampel.org")
@@ -161,7 +161,7 @@ def test_the_code_of_a_corrected_attempt_is_invalid(petition: Petition, browser:
     assert tallies.total(petition.pk) == 0
 
 
-def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
+def test_the_code_of_a_correction_is_invalid_until_its_address_is_mailed(
     petition: Petition, browser: Client
 ) -> None:
     """The mail to one's own address must not make the code of another address valid."""
@@ -178,7 +178,7 @@ def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
 FATES_OF_A_VICTIM = ["new", "pending", "confirmed", "blocked", "confirmed meanwhile", "erased"]
 
 
-def test_the_mails_are_the_same_whatever_the_corrected_address_has_done(
+def test_the_mail_after_a_correction_reveals_nothing_about_the_replaced_address(
     petition: Petition, browser: Client, moderator: Any
 ) -> None:
     """Somebody signs with another's name and address, then corrects it to their own."""
@@ -259,7 +259,7 @@ def test_correcting_a_confirmed_signature_is_a_new_signing(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
+def test_a_page_allows_one_correction_and_then_redirects_to_the_petition(
     petition: Petition, browser: Client
 ) -> None:
     """Otherwise one solved challenge would allow any number of signings."""
@@ -273,7 +273,7 @@ def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
     assert Signature.objects.count() == number
 
 
-def test_a_correction_that_failed_in_the_database_can_be_sent_again(
+def test_a_correction_can_be_sent_again_after_a_database_error(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = signed(browser)
@@ -297,7 +297,9 @@ def test_corrections_count_against_the_network_like_signings(
     assert browser.post(PAGE, typed()).status_code == 429
 
 
-def test_a_correction_does_not_clear_lasting_signals(petition: Petition, browser: Client) -> None:
+def test_a_correction_keeps_the_fraud_signals_of_how_the_form_was_filled_in(
+    petition: Petition, browser: Client
+) -> None:
     check = signed(browser, email="amina@mailinator.com", pace="3")
 
     page = page_at(corrected(browser, check))
@@ -316,7 +318,7 @@ def test_a_correction_does_not_clear_lasting_signals(petition: Petition, browser
         "not taken by the database",
     ],
 )
-def test_failed_corrections_use_up_no_quota_of_the_mailbox(
+def test_failed_corrections_do_not_count_against_the_mailbox_limit(
     petition: Petition,
     browser: Client,
     settings: Any,
@@ -389,7 +391,7 @@ def test_recording_a_correction_does_not_read_the_attempt(petition: Petition) ->
     assert Correction.objects.count() == 1
 
 
-def test_a_correction_to_a_blocked_address_is_a_decoy_row(
+def test_a_correction_to_a_blocked_address_stores_a_refused_attempt_without_mail(
     petition: Petition, browser: Client
 ) -> None:
     Rule.objects.create(kind="domain", action="block", pattern="blocked.example", note="x")
@@ -419,7 +421,9 @@ def test_a_closed_petition_takes_no_correction_and_the_old_link_stays_valid(
     assert THANKS in browser.post(link_in(message)).content.decode()
 
 
-def test_a_close_during_the_correction_withdraws_nothing(petition: Petition) -> None:
+def test_a_petition_that_closes_during_a_correction_keeps_the_attempt_pending(
+    petition: Petition,
+) -> None:
     attempt_id = sign(petition)
     petition.closes_at = timezone.now() - timedelta(seconds=1)
     page = Page(attempt_id, petition.slug, AMINA)

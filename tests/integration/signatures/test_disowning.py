@@ -50,7 +50,7 @@ def rows(signature: Signature) -> dict[str, Any]:
 
 
 @BOTH_ORDERS
-def test_contradicting_presses_cancel_each_other_and_lose_nothing(
+def test_pressing_both_confirm_and_not_me_restores_the_pending_signature(
     petition: Petition, browser: Client, order: tuple[str, ...]
 ) -> None:
     signature_id = sign(petition)
@@ -68,7 +68,7 @@ def test_contradicting_presses_cancel_each_other_and_lose_nothing(
 
 
 @BOTH_ORDERS
-def test_the_page_asks_which_was_meant_and_names_nobody(
+def test_after_both_presses_the_page_asks_which_was_meant_without_any_names(
     petition: Petition, browser: Client, order: tuple[str, ...]
 ) -> None:
     page = pressed_both(petition, browser, order)
@@ -82,7 +82,7 @@ def test_the_page_asks_which_was_meant_and_names_nobody(
 
 @BOTH_ORDERS
 @pytest.mark.parametrize("where", ["page", "mail"])
-def test_the_owner_can_sign_by_one_press(
+def test_after_both_presses_pressing_confirm_once_more_confirms(
     petition: Petition, browser: Client, order: tuple[str, ...], where: str
 ) -> None:
     sign(petition)
@@ -102,7 +102,7 @@ def test_the_owner_can_sign_by_one_press(
 
 @BOTH_ORDERS
 @pytest.mark.parametrize("where", ["page", "mail"])
-def test_somebody_who_never_signed_can_disown_by_one_press(
+def test_after_both_presses_pressing_not_me_once_more_disowns_the_form(
     petition: Petition, browser: Client, order: tuple[str, ...], where: str
 ) -> None:
     sign(petition)
@@ -122,9 +122,7 @@ def test_somebody_who_never_signed_can_disown_by_one_press(
     assert not Signer.objects.exists()
 
 
-def test_a_disowned_form_is_kept_for_an_hour_and_deleted_then(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_disowned_form_is_deleted_after_one_hour(petition: Petition, browser: Client) -> None:
     other = sign(petition, DAVID)
     mine = sign(petition)
     disown.disown(mailbox=sealing.mailbox_of(Signature.objects.get(pk=mine), AMINA.email))
@@ -135,7 +133,7 @@ def test_a_disowned_form_is_kept_for_an_hour_and_deleted_then(
     assert [row.pk for row in Signature.objects.all()] == [other]
 
 
-def test_disowning_twice_keeps_the_form_no_longer(petition: Petition) -> None:
+def test_disowning_twice_does_not_extend_how_long_the_form_is_kept(petition: Petition) -> None:
     signature = Signature.objects.get(pk=sign(petition))
     mailbox = sealing.mailbox_of(signature, AMINA.email)
     earlier = timezone.now() - timedelta(minutes=50)
@@ -145,7 +143,9 @@ def test_disowning_twice_keeps_the_form_no_longer(petition: Petition) -> None:
     assert Signature.objects.get().disowned_at == earlier
 
 
-def test_a_confirmation_older_than_a_minute_stays(petition: Petition, browser: Client) -> None:
+def test_not_me_does_not_undo_a_confirmation_older_than_a_minute(
+    petition: Petition, browser: Client
+) -> None:
     """Somebody else may read the mail later, and must not learn of the confirmation."""
     sign(petition)
     confirm_link, not_me = mailed_links((CONFIRM, NOT_ME))
@@ -157,7 +157,9 @@ def test_a_confirmation_older_than_a_minute_stays(petition: Petition, browser: C
     assert tallies.total(petition.pk) == 1
 
 
-def test_taking_back_not_me_saves_the_form(petition: Petition, browser: Client) -> None:
+def test_a_form_can_be_confirmed_after_not_me_is_taken_back(
+    petition: Petition, browser: Client
+) -> None:
     sign(petition)
     confirm_link, not_me = mailed_links((CONFIRM, NOT_ME))
     browser.post(not_me)
@@ -177,7 +179,9 @@ def test_not_me_does_not_undo_a_moderators_decision(petition: Petition, moderato
     assert Signature.objects.get().state == State.HELD
 
 
-def test_a_held_signature_becomes_pending_and_is_held_again(petition: Petition) -> None:
+def test_not_me_makes_a_held_signature_pending_and_confirming_holds_it_again(
+    petition: Petition,
+) -> None:
     signature_id = sign(petition)
     Signature.objects.update(verdict="hold", signals=["honeypot"])
     confirm(signature_id)
@@ -191,7 +195,7 @@ def test_a_held_signature_becomes_pending_and_is_held_again(petition: Petition) 
     assert tallies.total(petition.pk) == 0
 
 
-def test_an_undone_confirmation_frees_its_slot(petition: Petition) -> None:
+def test_not_me_after_a_confirmation_frees_the_household_slot(petition: Petition) -> None:
     """Its slot is free, and it has the blind indexes of pending signatures."""
     signature = sign_and_confirm(petition)
     disown.disown(mailbox=sealing.mailbox_of(signature, AMINA.email))
@@ -217,7 +221,7 @@ def test_a_disowned_form_does_not_affect_other_confirmations(
 
 
 @pytest.mark.parametrize("press", [confirm, lambda pk: disown.disown(mailbox=_mailbox(pk))])
-def test_the_second_press_reads_no_other_signature(
+def test_the_second_of_two_contradicting_presses_has_a_bounded_query_count(
     petition: Petition, press: Callable[[Any], object], django_assert_max_num_queries: Any
 ) -> None:
     signature_id = sign(petition)
@@ -230,7 +234,7 @@ def test_the_second_press_reads_no_other_signature(
     assert Signature.objects.get().state == State.PENDING
 
 
-def test_a_press_unseals_no_other_form_of_the_same_person(
+def test_pressing_not_me_unseals_only_its_own_form(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hundreds of forms a day for one's own mailbox must not make confirmations slow."""

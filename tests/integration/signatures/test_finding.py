@@ -72,7 +72,7 @@ def another(petition: Petition, slug: str = "other") -> Petition:
 # --- The form ------------------------------------------------------------------------------
 
 
-def test_the_page_is_in_every_footer_and_the_same_for_everybody(
+def test_the_footer_links_to_the_find_page_which_is_publicly_cacheable(
     petition: Petition, browser: Client
 ) -> None:
     for prefix in ("", "/ar", "/cy"):
@@ -119,7 +119,7 @@ FATES: dict[str, Callable[[Petition, Attempt], Any]] = {
 }
 
 
-def test_all_requests_get_the_same_bytes_by_the_same_statements(
+def test_every_find_request_gets_the_same_response_and_makes_the_same_query(
     petition: Petition, browser: Client
 ) -> None:
     seen = {}
@@ -160,7 +160,7 @@ def test_a_request_that_cannot_be_unsealed_is_dropped(petition: Petition, browse
 
 
 @pytest.mark.parametrize("form", [{}, {"email": ""}, {"email": "amina"}, {"email": "a@b.c\0"}])
-def test_what_is_no_address_is_refused_kindly(
+def test_an_invalid_email_address_is_a_form_error_and_stores_no_find_request(
     petition: Petition, browser: Client, form: dict[str, str]
 ) -> None:
     answer = browser.post(FIND, form)
@@ -169,7 +169,7 @@ def test_what_is_no_address_is_refused_kindly(
     assert not FindRequest.objects.exists()
 
 
-def test_a_form_from_another_site_is_shown_again(petition: Petition) -> None:
+def test_a_cross_site_find_request_returns_403_and_shows_the_form_again(petition: Petition) -> None:
     foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
     answer = foreign.post(FIND, {"email": AMINA.email})
     assert answer.status_code == 403
@@ -177,7 +177,7 @@ def test_a_form_from_another_site_is_shown_again(petition: Petition) -> None:
     assert not FindRequest.objects.exists()
 
 
-def test_too_many_from_one_network_are_told_to_come_back(
+def test_too_many_find_requests_from_one_network_return_429(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_NETWORK": parse("1/hour")}
@@ -188,7 +188,7 @@ def test_too_many_from_one_network_are_told_to_come_back(
     assert FindRequest.objects.count() == 1
 
 
-def test_many_requests_in_all_require_a_challenge_and_refuse_nobody(
+def test_many_find_requests_in_total_require_a_challenge(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {"FIND_PETITION_CHALLENGE": parse("1/hour")}
@@ -201,7 +201,7 @@ def test_many_requests_in_all_require_a_challenge_and_refuse_nobody(
     assert FindRequest.objects.count() == 2
 
 
-def test_a_mailbox_over_its_limit_is_silenced(
+def test_a_mailbox_over_its_find_limit_gets_no_mail(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("1/hour")}
@@ -213,7 +213,7 @@ def test_a_mailbox_over_its_limit_is_silenced(
 # --- The mail ------------------------------------------------------------------------------
 
 
-def test_whoever_signed_gets_one_mail_for_all_their_signatures(
+def test_one_find_mail_links_to_all_signatures_of_an_address(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -230,7 +230,7 @@ def test_whoever_signed_gets_one_mail_for_all_their_signatures(
 
 
 @pytest.mark.parametrize("fate", [n for n in FATES if n not in {"silenced", "objected"}])
-def test_the_address_typed_gets_the_same_mail_and_the_outbox_the_same_row_whatever_it_has_done(
+def test_find_mails_and_outbox_rows_do_not_reveal_whether_the_address_has_signed(
     petition: Petition, browser: Client, fate: str
 ) -> None:
     """Neither people who see the screen nor staff may learn whether it has signed."""
@@ -253,7 +253,7 @@ def test_the_address_typed_gets_the_same_mail_and_the_outbox_the_same_row_whatev
     assert [row[0] for row in written[1:]] == ["find", "find-other"]
 
 
-def test_every_request_writes_a_row_even_without_mail(
+def test_every_find_request_creates_outbox_rows_even_if_no_mail_is_sent(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("2/hour")}
@@ -266,7 +266,7 @@ def test_every_request_writes_a_row_even_without_mail(
     assert states == [queued, queued, withheld, withheld, decoy, decoy]
 
 
-def test_another_spelling_that_has_signed_gets_its_own_link_at_the_address_as_given(
+def test_another_spelling_that_has_signed_is_mailed_a_link_of_its_own(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, replace(AMINA, email="an.na+x@gmail.com", language="cy"))
@@ -293,7 +293,7 @@ def test_another_spelling_that_never_confirmed_gets_no_mail(
     assert message.to == ["anna@gmail.com"]
 
 
-def test_other_spellings_share_five_mails_a_day_of_their_own(
+def test_other_spellings_share_a_separate_limit_of_five_mails_a_day(
     petition: Petition, browser: Client
 ) -> None:
     for number in range(2):
@@ -313,7 +313,7 @@ def test_other_spellings_share_five_mails_a_day_of_their_own(
 
 
 @pytest.mark.parametrize("has_signed", [True, False])
-def test_no_row_tells_by_an_alias_that_bounces_whether_another_spelling_has_signed(
+def test_a_bouncing_alias_does_not_reveal_whether_another_spelling_has_signed(
     petition: Petition, browser: Client, has_signed: bool
 ) -> None:
     """An attacker requests links for an invalid alias twice, and gets a copy of the database."""
@@ -330,7 +330,7 @@ def test_no_row_tells_by_an_alias_that_bounces_whether_another_spelling_has_sign
 
 
 @pytest.mark.parametrize("has_signed", [True, False])
-def test_no_row_tells_by_a_domain_whose_mails_wait_whether_another_spelling_has_signed(
+def test_a_throttled_domain_does_not_reveal_whether_another_spelling_has_signed(
     petition: Petition,
     browser: Client,
     settings: Any,
@@ -351,15 +351,13 @@ def test_no_row_tells_by_a_domain_whose_mails_wait_whether_another_spelling_has_
     assert rows == [("find", "sent", ""), ("find-other", "queued", THROTTLED)]
 
 
-def test_the_language_is_that_of_the_page_whoever_signed(
-    petition: Petition, browser: Client
-) -> None:
+def test_the_find_mail_is_in_the_language_of_the_page(petition: Petition, browser: Client) -> None:
     sign_and_confirm(petition, BASHIR)
     (message,) = asked(browser, path="/cy/find/")
     assert "/t/cy/mine/" in message.body
 
 
-def test_a_report_that_the_link_is_spam_is_an_objection_to_all_mail(
+def test_a_spam_complaint_about_a_find_mail_objects_to_all_mail(
     petition: Petition, browser: Client
 ) -> None:
     asked(browser, "stranger@example.org")
@@ -371,7 +369,7 @@ def test_a_report_that_the_link_is_spam_is_an_objection_to_all_mail(
     assert asked(browser, "stranger@example.org") == []
 
 
-def test_links_that_were_asked_for_are_deleted_a_week_after_they_went_out(
+def test_sent_and_failed_find_mails_are_deleted_after_a_week(
     petition: Petition,
 ) -> None:
     for state in ("sent", "failed", "queued"):
@@ -389,7 +387,7 @@ def test_links_that_were_asked_for_are_deleted_a_week_after_they_went_out(
     assert Mail.objects.filter(signature=confirmation).exists()
 
 
-def test_a_mailbox_gets_five_a_day_then_one_an_hour(petition: Petition, browser: Client) -> None:
+def test_a_mailbox_gets_at_most_five_find_mails_a_day(petition: Petition, browser: Client) -> None:
     sign_and_confirm(petition)
     for _ in range(5):
         assert len(asked(browser)) == 1
@@ -400,7 +398,7 @@ def test_a_mailbox_gets_five_a_day_then_one_an_hour(petition: Petition, browser:
     assert asked(browser) == []
 
 
-def test_subject_and_first_words_name_nothing_in_any_language(
+def test_the_subject_and_preview_of_the_find_mail_mention_no_petition(
     petition: Petition, browser: Client
 ) -> None:
     telling = re.compile(
@@ -420,7 +418,7 @@ def test_subject_and_first_words_name_nothing_in_any_language(
         assert "track" not in str(message.message())
 
 
-def test_wrong_alias_rules_show_nobody_a_strangers_signature(
+def test_wrong_alias_rules_do_not_show_another_persons_signature(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stranger gets a link to their own signatures, and the requester sees only theirs."""
@@ -465,7 +463,7 @@ def test_finding_works_in_every_state_of_the_petition(
 
 
 @pytest.mark.parametrize("state", ["held", "removed"])
-def test_moderators_decisions_do_not_hide_data_from_its_owner(
+def test_a_find_mail_is_sent_for_held_and_removed_signatures(
     petition: Petition, browser: Client, state: str
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -473,7 +471,7 @@ def test_moderators_decisions_do_not_hide_data_from_its_owner(
     assert len(asked(browser)) == 1
 
 
-def test_not_me_does_not_suppress_the_link(petition: Petition, browser: Client) -> None:
+def test_not_me_does_not_suppress_find_mails(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
     inbox = inbox_of()
     suppression.suppress_petition(
@@ -482,9 +480,7 @@ def test_not_me_does_not_suppress_the_link(petition: Petition, browser: Client) 
     assert len(asked(browser)) == 1
 
 
-def test_a_mail_that_waited_for_the_server_still_works_for_an_hour(
-    petition: Petition, browser: Client
-) -> None:
+def test_the_link_in_a_delayed_find_mail_still_works(petition: Petition, browser: Client) -> None:
     sign_and_confirm(petition)
     browser.post(FIND, {"email": AMINA.email})
     finding.settle()
@@ -498,7 +494,7 @@ def test_a_mail_that_waited_for_the_server_still_works_for_an_hour(
 # --- The link ------------------------------------------------------------------------------
 
 
-def test_opening_the_link_shows_a_button_and_nothing_else(
+def test_a_get_request_to_the_find_link_shows_only_a_button(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -516,7 +512,7 @@ def test_opening_the_link_shows_a_button_and_nothing_else(
     assert masked[0] == masked[1]
 
 
-def test_the_link_works_for_an_hour_and_then_says_how_to_get_another(
+def test_the_find_link_returns_410_after_one_hour_and_links_to_the_form(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -534,7 +530,7 @@ def test_the_link_works_for_an_hour_and_then_says_how_to_get_another(
     "spoil",
     [lambda t: t[:-2], lambda t: t[:8] + ("B" if t[8] == "A" else "A") + t[9:], lambda t: "x"],
 )
-def test_a_damaged_link_opens_a_helpful_page(
+def test_a_damaged_find_link_returns_404_and_links_to_the_form(
     petition: Petition, browser: Client, spoil: Callable[[str], str]
 ) -> None:
     sign_and_confirm(petition)
@@ -544,7 +540,9 @@ def test_a_damaged_link_opens_a_helpful_page(
         assert 'href="/find/"' in answer.content.decode()
 
 
-def test_a_link_for_something_else_opens_nothing(petition: Petition, browser: Client) -> None:
+def test_find_links_and_other_links_are_not_interchangeable(
+    petition: Petition, browser: Client
+) -> None:
     signature = sign_and_confirm(petition)
     inbox = inbox_of()
     find = tokens.recipient_link(sealing.recipient_of(AMINA.email))
@@ -562,7 +560,7 @@ def test_a_link_for_something_else_opens_nothing(petition: Petition, browser: Cl
         assert browser.post(f"/t/en/{path}/{find}/").status_code in {404, 405}
 
 
-def test_nothing_personal_reaches_the_logs(
+def test_finding_logs_no_names_and_no_addresses(
     petition: Petition, browser: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -573,7 +571,7 @@ def test_nothing_personal_reaches_the_logs(
     assert not any(AMINA.email in line or AMINA.name in line for line in ours)
 
 
-def test_a_person_of_another_home_shows_too_for_it_is_held(
+def test_a_pending_form_of_another_home_is_shown_as_not_counted(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)

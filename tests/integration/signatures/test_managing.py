@@ -35,7 +35,7 @@ def name_of(signature: Signature) -> str:
 # --- Seeing --------------------------------------------------------------------------------
 
 
-def test_stored_data_is_shown_only_after_the_button(petition: Petition, browser: Client) -> None:
+def test_pressing_the_button_shows_all_stored_data(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition, DAVID)
     page = browser.post(link_for(DAVID.email)).content.decode()
     for words in (
@@ -88,7 +88,7 @@ def test_a_pending_signature_shows_how_long_it_is_kept(
     )
 
 
-def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
+def test_the_self_service_page_isolates_the_direction_of_each_name(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -99,12 +99,14 @@ def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
     assert page.count('class="mine"') == 2
 
 
-def test_an_address_without_signatures_sees_that(petition: Petition, browser: Client) -> None:
+def test_an_address_without_signatures_is_told_that_none_is_stored(
+    petition: Petition, browser: Client
+) -> None:
     page = browser.post(link_for("nobody@example.org")).content.decode()
     assert "We hold no signature made with this email address." in page
 
 
-def test_a_link_shows_nobody_elses_signature_and_changes_none(
+def test_a_link_cannot_show_or_change_the_signature_of_another_address(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -171,7 +173,7 @@ def test_the_spelling_of_a_name_is_corrected(petition: Petition, browser: Client
         ("Amina Example 1 2 3", "confirmed", ["name-digits"]),
     ],
 )
-def test_a_corrected_name_is_judged_as_at_signing_and_its_owner_is_told_nothing(
+def test_a_corrected_name_is_screened_again_without_telling_the_signer(
     petition: Petition, browser: Client, name: str, state: str, signals: list[str]
 ) -> None:
     signature = sign_and_confirm(petition, AMINA)
@@ -185,7 +187,9 @@ def test_a_corrected_name_is_judged_as_at_signing_and_its_owner_is_told_nothing(
     assert tallies.total(petition.pk) == (state == "confirmed")
 
 
-def test_a_name_that_folds_to_the_same_keeps_its_index(petition: Petition, browser: Client) -> None:
+def test_a_name_that_normalises_to_the_same_text_keeps_its_blind_index(
+    petition: Petition, browser: Client
+) -> None:
     signature = sign_and_confirm(petition)
     before = bytes(Signer.objects.get().person_ix)
     browser.post(change(signature, "name"), {"name": "Amína EXAMPLE"})
@@ -194,7 +198,7 @@ def test_a_name_that_folds_to_the_same_keeps_its_index(petition: Petition, brows
 
 
 @pytest.mark.parametrize("name", ["Bob Smith", "www.example.org", "12345", "", "x" * 300, "A\0B"])
-def test_another_name_or_an_empty_one_is_refused_and_kept_in_the_form(
+def test_a_different_or_invalid_name_is_refused_with_a_form_error(
     petition: Petition, browser: Client, name: str
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -226,7 +230,7 @@ def test_an_attempt_under_the_old_spelling_cannot_count_the_person_twice(
     assert tallies.total(petition.pk) == 1
 
 
-def test_correcting_a_name_touches_no_attempt_of_another_spelling_of_the_address(
+def test_correcting_a_name_retires_only_attempts_with_the_same_address_spelling(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -241,7 +245,7 @@ def test_correcting_a_name_touches_no_attempt_of_another_spelling_of_the_address
 
 
 @pytest.mark.django_db(transaction=True)
-def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twice(
+def test_concurrent_name_correction_and_confirmation_count_a_person_once(
     petition: Petition,
 ) -> None:
     seen = set()
@@ -291,7 +295,7 @@ def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twic
     assert seen
 
 
-def test_what_was_removed_or_is_pending_can_only_be_withdrawn(
+def test_a_removed_or_pending_signature_can_only_be_withdrawn(
     petition: Petition, browser: Client
 ) -> None:
     removed = sign_and_confirm(petition, AMINA)
@@ -311,7 +315,7 @@ def test_what_was_removed_or_is_pending_can_only_be_withdrawn(
 
 @pytest.mark.parametrize("choice", Signature.NameUse.values)
 @pytest.mark.parametrize("before", Signature.NameUse.values)
-def test_the_use_of_the_name_is_narrowed_and_widened_at_once(
+def test_the_name_choice_can_be_changed_from_and_to_every_value(
     petition: Petition, browser: Client, before: str, choice: str
 ) -> None:
     Petition.objects.update(publishes_names=True)
@@ -326,7 +330,7 @@ def test_the_use_of_the_name_is_narrowed_and_widened_at_once(
     # The last one is invalid, because this petition publishes no names.
     [{}, {"name_use": "sold"}, {"name_use": "withheld", "x": "1"}, {"name_use": "public"}],
 )
-def test_an_invalid_choice_changes_nothing(
+def test_an_invalid_name_choice_returns_422_and_changes_nothing(
     petition: Petition, browser: Client, form: dict[str, str]
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -377,7 +381,7 @@ def mails_to(address: str) -> int:
     return len([message for message in sent.outbox if message.to == [address]])
 
 
-def test_an_objection_stops_all_mail_about_anything_until_it_is_lifted(
+def test_an_objection_stops_all_mail_until_it_is_lifted(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition, replace(AMINA, wants_updates=True))
@@ -401,14 +405,16 @@ def test_an_objection_stops_all_mail_about_anything_until_it_is_lifted(
     assert len(asked(browser)) == 1
 
 
-def test_an_objection_is_lifted_on_the_page_itself(petition: Petition, browser: Client) -> None:
+def test_an_objection_can_be_lifted_on_the_self_service_page(
+    petition: Petition, browser: Client
+) -> None:
     sign_and_confirm(petition)
     browser.post(link_for() + "mail/")
     browser.post(link_for() + "mail/", {"wanted": "1"})
     assert not Objection.objects.exists()
 
 
-def test_objecting_twice_is_the_same_as_once_and_outlives_the_signature(
+def test_objecting_twice_stores_one_objection_which_outlives_the_signature(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -420,7 +426,7 @@ def test_objecting_twice_is_the_same_as_once_and_outlives_the_signature(
     assert mails_to(AMINA.email) == 0
 
 
-def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchanged(
+def test_an_objection_to_all_mail_still_works_after_the_index_key_is_rotated(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     sign_and_confirm(petition)
@@ -435,7 +441,7 @@ def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchange
     assert not Objection.objects.exists()
 
 
-def test_a_link_to_lift_an_objection_opens_no_signatures(
+def test_a_link_to_lift_an_objection_does_not_show_signatures(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition)
@@ -460,7 +466,7 @@ def person(name: str) -> Attempt:
     return replace(AMINA, name=name)
 
 
-def test_pages_and_queries_do_not_grow_with_the_signatures_of_others(
+def test_the_self_service_page_has_a_constant_query_count(
     petition: Petition, browser: Client, django_assert_num_queries: Any
 ) -> None:
     sign_and_confirm(petition)
@@ -500,7 +506,7 @@ def spellings(petition: Petition) -> tuple[Signature, Signature]:
     )
 
 
-def test_a_link_shows_and_downloads_only_what_was_signed_with_the_very_address(
+def test_a_link_does_not_show_or_download_signatures_of_another_spelling(
     spellings: tuple[Signature, Signature], browser: Client
 ) -> None:
     for address in (OWN, "Amina@GMAIL.com"):
@@ -516,7 +522,7 @@ def test_a_link_shows_and_downloads_only_what_was_signed_with_the_very_address(
         assert browser.post(link_for(address) + "download/").json()["signatures"] == []
 
 
-def test_a_link_changes_nothing_that_was_signed_with_another_spelling(
+def test_a_link_cannot_change_signatures_of_another_spelling(
     spellings: tuple[Signature, Signature], browser: Client
 ) -> None:
     theirs, _mine = spellings

@@ -77,7 +77,7 @@ ACTS = [(INVENTED, confirms), (AMINA, renames), (AMINA, moves)]
 
 
 @pytest.mark.parametrize(("bait", "act"), ACTS)
-def test_a_forms_page_does_not_reveal_when_its_address_confirms_another(
+def test_the_admin_page_of_a_form_does_not_change_when_its_owner_confirms_another(
     petition: Petition,
     moderator: User,
     client: Client,
@@ -104,7 +104,7 @@ def test_a_forms_page_does_not_reveal_when_its_address_confirms_another(
 
 
 @pytest.mark.parametrize(("bait", "act"), ACTS)
-def test_while_no_mail_goes_out_neither_page_nor_outbox_reveal_it(
+def test_a_form_with_queued_mail_looks_the_same_to_staff_after_it_is_retired(
     petition: Petition,
     moderator: User,
     client: Client,
@@ -131,7 +131,7 @@ def test_while_no_mail_goes_out_neither_page_nor_outbox_reveal_it(
 
 
 @pytest.mark.parametrize("act", [lambda _hers: None, confirms], ids=["nothing", "confirms"])
-def test_while_the_mailbox_takes_no_mail_neither_page_nor_outbox_reveal_it(
+def test_a_full_mailbox_shows_no_waiting_mail_for_pending_or_retired_forms(
     petition: Petition,
     moderator: User,
     client: Client,
@@ -158,7 +158,7 @@ def test_while_the_mailbox_takes_no_mail_neither_page_nor_outbox_reveal_it(
 
 @pytest.mark.parametrize("act", [lambda _hers: None, confirms], ids=["nothing", "confirms"])
 @pytest.mark.parametrize("why", ["refused", "throttled"])
-def test_while_the_domain_puts_off_several_mails_a_forms_page_does_not_reveal_it(
+def test_the_admin_page_of_a_form_shows_no_mail_as_waiting_if_its_domain_defers_it(
     petition: Petition,
     moderator: User,
     client: Client,
@@ -185,7 +185,7 @@ def test_while_the_domain_puts_off_several_mails_a_forms_page_does_not_reveal_it
     assert "waits to be sent" not in page_of(client, form)
 
 
-def test_while_no_mail_goes_out_the_public_state_of_mail_does_not_reveal_it(
+def test_the_public_mail_state_stays_late_after_a_form_is_retired(
     petition: Petition,
 ) -> None:
     hers = sign(petition)
@@ -200,7 +200,7 @@ def test_while_no_mail_goes_out_the_public_state_of_mail_does_not_reveal_it(
     assert monitoring.mail_state().state == monitoring.MailState.LATE
 
 
-def test_while_no_mail_goes_out_the_outbox_does_not_reveal_who_says_not_me(
+def test_the_outbox_figures_do_not_change_when_a_form_with_queued_mail_is_disowned(
     petition: Petition,
 ) -> None:
     form = sign(petition)
@@ -240,7 +240,9 @@ def test_a_retired_form_cannot_be_confirmed_and_gets_no_mail(
     assert Signature.objects.counted().count() == 1
 
 
-def test_no_button_of_its_mail_restores_a_retired_form(petition: Petition) -> None:
+def test_a_retired_form_is_not_restored_by_confirming_or_taking_back_not_me(
+    petition: Petition,
+) -> None:
     form = sign(petition, INVENTED)
     not_me = sealing.mailbox_of(Signature.objects.get(pk=form), INVENTED.email)
     confirms(sign(petition))
@@ -253,7 +255,7 @@ def test_no_button_of_its_mail_restores_a_retired_form(petition: Petition) -> No
     assert Signature.objects.counted().count() == 1
 
 
-def test_two_disowned_forms_of_a_mailbox_are_each_saved_by_confirming(
+def test_confirming_restores_each_of_two_disowned_forms_of_a_mailbox(
     petition: Petition,
 ) -> None:
     """A mail scanner pressed "not me" in two mails of one mailbox."""

@@ -32,7 +32,7 @@ def test_signing_stores_a_pending_signature_and_one_mail_without_counting(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_signing_takes_one_statement_in_every_state_of_the_mailbox(
+def test_signing_makes_one_query_for_a_new_and_for_a_known_mailbox(
     petition: Petition,
 ) -> None:
     # Prepares the statements of this connection.
@@ -44,7 +44,9 @@ def test_signing_takes_one_statement_in_every_state_of_the_mailbox(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_posted_form_takes_at_most_six_statements(petition: Petition, browser: Client) -> None:
+def test_posting_the_signing_form_makes_at_most_six_queries(
+    petition: Petition, browser: Client
+) -> None:
     browser.post(PAGE, typed())
     with CaptureQueriesContext(connection) as queries:
         response = browser.post(PAGE, typed(email="other@example.org"))
@@ -78,7 +80,9 @@ def test_unsealing_returns_what_was_typed(petition: Petition) -> None:
     }
 
 
-def test_somebody_else_typing_my_address_reserves_nothing(petition: Petition) -> None:
+def test_pending_forms_with_my_address_do_not_take_up_my_household_slots(
+    petition: Petition,
+) -> None:
     for number in range(3):
         sign(
             petition,
@@ -93,7 +97,7 @@ def test_somebody_else_typing_my_address_reserves_nothing(petition: Petition) ->
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_later_attempt_does_not_change_what_an_earlier_link_confirms(
+def test_a_later_attempt_does_not_change_the_name_choice_of_an_earlier_one(
     petition: Petition,
 ) -> None:
     mine = sign(petition, AMINA)
@@ -102,7 +106,7 @@ def test_a_later_attempt_does_not_change_what_an_earlier_link_confirms(
     assert Signature.objects.get(pk=mine).name_use == AMINA.name_use
 
 
-def test_the_sixth_mail_of_a_day_is_withheld_and_the_page_is_the_same(
+def test_the_sixth_mail_of_a_day_is_withheld_with_the_same_response(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     answers = [browser.post(PAGE, typed()) for _ in range(settings.MAILS_PER_MAILBOX_AND_DAY + 1)]
@@ -114,7 +118,7 @@ def test_the_sixth_mail_of_a_day_is_withheld_and_the_page_is_the_same(
     assert len({(a.status_code, len(a.headers["Location"])) for a in answers}) == 1
 
 
-def test_an_hour_after_the_last_mail_of_a_full_day_one_more_goes_out(
+def test_one_more_mail_is_sent_an_hour_after_the_daily_limit_was_reached(
     petition: Petition,
 ) -> None:
     for _ in range(6):
@@ -128,7 +132,7 @@ def test_an_hour_after_the_last_mail_of_a_full_day_one_more_goes_out(
     assert Mail.objects.get(signature=signature_id).state == Mail.State.SENT
 
 
-def test_the_mail_limit_counts_a_mailbox_under_all_its_spellings(
+def test_the_mail_limit_counts_all_spellings_of_a_mailbox_together(
     petition: Petition,
 ) -> None:
     spellings = [
@@ -167,7 +171,7 @@ def test_an_unknown_postcode_counts_as_constituency_not_known(
     assert signature.place_id == "unknown"
 
 
-def test_somebody_abroad_counts_abroad_and_the_country_stays_sealed(
+def test_a_signer_abroad_counts_as_abroad_and_the_country_stays_sealed(
     petition: Petition,
 ) -> None:
     signature = sign_and_confirm(petition, DAVID)

@@ -26,7 +26,7 @@ def ask(a: int, b: int) -> int:
 
 
 @direct
-def test_a_statement_is_planned_once_per_connection() -> None:
+def test_a_prepared_statement_is_prepared_once_per_connection() -> None:
     connection.close()
     with CaptureQueriesContext(connection) as queries:
         assert [ask(1, 2), ask(3, 4)] == [4, 10]
@@ -38,7 +38,7 @@ def test_a_statement_is_planned_once_per_connection() -> None:
 
 
 @direct
-def test_signing_and_confirming_are_planned_once_however_often(petition: Petition) -> None:
+def test_signing_and_confirming_always_use_the_generic_plan(petition: Petition) -> None:
     connection.close()
     for number in range(7):
         sign_and_confirm(petition, replace(AMINA, email=f"rana{number}@example.org"))
@@ -66,7 +66,9 @@ def test_the_cursor_holds_the_last_statements_result() -> None:
         assert cursor.fetchone() == (7,)
 
 
-def test_behind_a_pooler_plain_sql_is_sent(petition: Petition, settings: Settings) -> None:
+def test_no_statement_is_prepared_behind_a_connection_pooler(
+    petition: Petition, settings: Settings
+) -> None:
     settings.DATABASE_POOLER = True
     with CaptureQueriesContext(connection) as queries:
         sign_and_confirm(petition)

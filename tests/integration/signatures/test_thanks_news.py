@@ -41,9 +41,7 @@ def wants_updates() -> bool:
     return Signature.objects.get().wants_updates
 
 
-def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
-    petition: Petition, client: Client
-) -> None:
+def test_the_thank_you_page_shows_its_sections_in_order(petition: Petition, client: Client) -> None:
     page = thanks(client, petition)
     order = [
         "Thank you. Your signature is confirmed.",
@@ -68,7 +66,7 @@ def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
         ("cy", "Cewch newyddion am y ddeiseb hon drwy e-bost."),
     ],
 )
-def test_ticking_the_offer_subscribes_to_news(
+def test_ticking_the_news_checkbox_subscribes(
     petition: Petition, client: Client, language: str, said: str
 ) -> None:
     page = thanks(client, petition, language=language)
@@ -81,13 +79,17 @@ def test_ticking_the_offer_subscribes_to_news(
     assert wants_updates()
 
 
-def test_without_a_tick_nobody_is_subscribed(petition: Petition, client: Client) -> None:
+def test_submitting_the_news_form_unticked_does_not_subscribe(
+    petition: Petition, client: Client
+) -> None:
     answer = client.post(offered(thanks(client, petition)))
     assert "You will get no news of this petition by email." in answer.content.decode()
     assert not wants_updates()
 
 
-def test_subscribers_are_not_asked_again(petition: Petition, client: Client) -> None:
+def test_the_thank_you_page_does_not_offer_news_to_subscribers(
+    petition: Petition, client: Client
+) -> None:
     page = thanks(client, petition, DAVID)
     assert "You will get news of this petition by email." in page
     assert not OFFER.search(page)
@@ -95,7 +97,7 @@ def test_subscribers_are_not_asked_again(petition: Petition, client: Client) -> 
     offered(thanks(client, petition, AMINA))
 
 
-def test_people_of_one_mailbox_are_asked_by_their_own_choices(
+def test_the_news_offer_depends_on_each_signer_of_a_shared_mailbox(
     petition: Petition, client: Client
 ) -> None:
     """Two people in one mailbox take another path through the code."""
@@ -105,7 +107,7 @@ def test_people_of_one_mailbox_are_asked_by_their_own_choices(
     assert set(Signature.objects.values_list("wants_updates", flat=True)) == {False, True}
 
 
-def test_two_signers_with_one_cached_page_choose_separately(
+def test_the_news_form_of_a_cached_page_belongs_to_its_own_signer(
     petition: Petition, client: Client, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -119,7 +121,7 @@ def test_two_signers_with_one_cached_page_choose_separately(
     assert tokens.read_link(tokens.CONFIRM, second.split("/")[4]).signature_id == wanting.pk
 
 
-def test_the_code_leads_to_the_same_offer(petition: Petition, browser: Client) -> None:
+def test_confirming_by_code_shows_the_same_news_offer(petition: Petition, browser: Client) -> None:
     check = browser.post(PAGE, typed())["Location"]
     outbox.deliver()
     signature = Signature.objects.get()
@@ -130,7 +132,9 @@ def test_the_code_leads_to_the_same_offer(petition: Petition, browser: Client) -
     assert wants_updates()
 
 
-def test_an_old_link_changes_no_news(petition: Petition, client: Client) -> None:
+def test_an_old_thank_you_page_cannot_change_the_news_choice(
+    petition: Petition, client: Client
+) -> None:
     path = offered(thanks(client, petition))
     long_ago = timezone.now() - self_service.SHOWN_AGAIN_FOR - timedelta(seconds=1)
     Signature.objects.update(confirmed_at=long_ago)
@@ -141,7 +145,7 @@ def test_an_old_link_changes_no_news(petition: Petition, client: Client) -> None
     assert not wants_updates()
 
 
-def test_a_get_request_changes_no_news(petition: Petition, client: Client) -> None:
+def test_a_get_request_cannot_change_the_news_choice(petition: Petition, client: Client) -> None:
     path = offered(thanks(client, petition))
     answer = client.get(path, {"updates": "on"}, follow=True)
     assert "This link has been used" in answer.content.decode()
@@ -163,13 +167,15 @@ def test_a_withdrawn_signature_cannot_choose_news(petition: Petition, client: Cl
     assert not wants_updates()
 
 
-def test_a_forged_link_is_invalid(petition: Petition, client: Client) -> None:
+def test_posting_the_news_form_with_a_forged_token_returns_404(
+    petition: Petition, client: Client
+) -> None:
     answer = client.post("/t/en/confirm/forged/news/", {"updates": "on"}, follow=True)
     assert answer.status_code == 404
     assert "This link does not work" in answer.content.decode()
 
 
-def test_a_repeated_signing_gets_no_offer_that_reveals_the_first(
+def test_a_repeated_signing_is_not_told_whether_the_first_subscribed_to_news(
     petition: Petition, client: Client
 ) -> None:
     thanks(client, petition)

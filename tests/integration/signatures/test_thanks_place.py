@@ -44,7 +44,7 @@ def outward_links(page: str) -> list[str]:
     return links
 
 
-def test_a_signer_reads_their_constituency_and_how_to_write_to_its_mp(
+def test_the_thank_you_page_shows_the_constituency_and_a_link_to_its_mp(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     page = thanks(client, petition, AMINA)
@@ -54,7 +54,7 @@ def test_a_signer_reads_their_constituency_and_how_to_write_to_its_mp(
     assert outward_links(page) == [search]
 
 
-def test_no_link_contains_data_of_the_signer(
+def test_no_link_on_the_thank_you_page_contains_personal_data(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     page = thanks(client, petition, AMINA)
@@ -66,7 +66,7 @@ def test_no_link_contains_data_of_the_signer(
         assert of_amina not in links
 
 
-def test_a_cached_page_shows_each_signer_their_own_place(
+def test_the_cached_thank_you_page_shows_each_signer_their_own_constituency(
     petition: Petition, postcodes: None, client: Client, settings: object
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60  # type: ignore[attr-defined]
@@ -79,7 +79,7 @@ def test_a_cached_page_shows_each_signer_their_own_place(
 
 
 @pytest.mark.parametrize("who", [CARYS, UNSAID], ids=["unknown postcode", "no postcode"])
-def test_where_the_constituency_is_not_known_the_signer_is_told_so(
+def test_the_thank_you_page_says_if_the_constituency_is_unknown(
     petition: Petition, postcodes: None, client: Client, who: Attempt
 ) -> None:
     page = thanks(client, petition, who)
@@ -96,7 +96,7 @@ def test_a_signer_abroad_gets_no_link_to_an_mp(
     assert "Member of Parliament" not in page
 
 
-def test_without_imported_postcodes_nobody_is_promised_a_constituency(
+def test_without_imported_postcodes_the_constituency_is_unknown(
     petition: Petition, client: Client
 ) -> None:
     assert "we do not know which constituency you live in" in thanks(client, petition, AMINA)
@@ -112,7 +112,7 @@ def test_without_imported_postcodes_nobody_is_promised_a_constituency(
         (f"/cy{PAGE}", "Fe’i defnyddiwn i ddod o hyd i’ch etholaeth. Nid ydym yn ei roi i neb."),
     ],
 )
-def test_with_postcodes_the_form_says_that_they_find_the_constituency(
+def test_with_imported_postcodes_the_form_explains_what_the_postcode_is_used_for(
     petition: Petition, postcodes: None, client: Client, path: str, words: str
 ) -> None:
     assert words in client.get(path).content.decode()
@@ -129,13 +129,15 @@ def test_a_welsh_page_uses_the_welsh_name_and_the_link_the_english_one(
     assert outward_links(welsh)[0].endswith("SearchText=Vale+of+Glamorgan")
 
 
-def test_a_constituency_stands_in_an_arabic_page_by_its_english_name(
+def test_the_arabic_thank_you_page_shows_the_english_constituency_name(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     assert '<bdi lang="en">Manchester Rusholme</bdi>' in thanks(client, petition, AMINA, "ar")
 
 
-def test_a_name_from_a_file_is_escaped(petition: Petition, postcodes: None, client: Client) -> None:
+def test_an_imported_constituency_name_is_escaped_in_html_and_urls(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
     Place.objects.filter(pk=RUSHOLME).update(name='<b>"&')
     page = thanks(client, petition, AMINA)
     assert "&lt;b&gt;&quot;&amp;</bdi>" in page
@@ -143,7 +145,7 @@ def test_a_name_from_a_file_is_escaped(petition: Petition, postcodes: None, clie
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_place_costs_a_confirmation_no_statement(
+def test_confirming_makes_no_query_for_the_constituency(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     thanks(client, petition, AMINA)
@@ -153,7 +155,7 @@ def test_the_place_costs_a_confirmation_no_statement(
     assert not [query["sql"] for query in queries if "petitions_place" in query["sql"]]
 
 
-def test_a_constituency_imported_a_moment_ago_is_found(
+def test_a_newly_imported_constituency_is_found_once_the_cached_miss_expires(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Place.objects.constituencies().delete()
@@ -176,7 +178,7 @@ def test_a_constituency_imported_a_moment_ago_is_found(
         ("/cy/about/", "mewn rhestr o Awst 2026"),
     ],
 )
-def test_the_site_names_the_source_and_month_of_its_postcodes(
+def test_the_about_page_names_the_source_and_month_of_the_postcodes(
     petition: Petition, postcodes: None, client: Client, path: str, words: str
 ) -> None:
     page = client.get(path).content.decode()
@@ -184,11 +186,13 @@ def test_the_site_names_the_source_and_month_of_its_postcodes(
     assert page.count("© ") == 2
 
 
-def test_without_postcodes_no_source_is_named(petition: Petition, client: Client) -> None:
+def test_the_about_page_names_no_source_without_imported_postcodes(
+    petition: Petition, client: Client
+) -> None:
     assert "© " not in client.get("/about/").content.decode()
 
 
-def test_a_process_learns_of_newer_postcodes_within_minutes(
+def test_the_cached_date_of_the_postcodes_is_refreshed_when_it_expires(
     petition: Petition, postcodes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert warm_cache.postcodes_of() == date(2026, 8, 1)

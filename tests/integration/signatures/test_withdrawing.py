@@ -35,7 +35,7 @@ def everywhere() -> list[tuple[str, bytes]]:
     return found
 
 
-def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
+def test_withdrawing_erases_the_signer_from_every_table(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -65,7 +65,7 @@ def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
     assert sent.outbox == []
 
 
-def test_withdrawing_leaves_other_people_of_the_mailbox(
+def test_withdrawing_keeps_the_other_people_of_the_mailbox(
     petition: Petition, browser: Client
 ) -> None:
     first, second = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, BASHIR)
@@ -96,7 +96,7 @@ def test_withdrawing_works_long_after_the_close(petition: Petition, browser: Cli
     assert tallies.total(petition.pk) == 0
 
 
-def test_the_page_lists_exports_that_cannot_be_recalled(
+def test_the_withdrawal_page_lists_exports_that_contain_the_signature(
     petition: Petition, browser: Client
 ) -> None:
     list_of = {"petition": petition, "purpose": "hand-in", "delete_by": date(2099, 1, 1)}
@@ -118,7 +118,7 @@ def test_the_page_lists_exports_that_cannot_be_recalled(
     assert listed == ["3 November 2026"]
 
 
-def test_withdrawing_a_form_in_anothers_name_leaves_their_signature(
+def test_withdrawing_a_form_in_anothers_name_keeps_their_signature(
     petition: Petition, spellings: tuple[Signature, Signature], browser: Client
 ) -> None:
     """With tampered alias rules an attacker signs in the name of a stranger, then withdraws."""
@@ -145,7 +145,7 @@ def test_withdrawing_erases_all_attempts_with_the_same_address(
     assert confirm(capital) is Outcome.GONE
 
 
-def test_withdrawing_a_pending_form_leaves_the_persons_confirmed_signature(
+def test_withdrawing_a_pending_form_keeps_the_confirmed_signature(
     petition: Petition, browser: Client
 ) -> None:
     """A stranger sent the form in her name. She sees it on her page, and withdraws it."""
@@ -173,7 +173,7 @@ def test_withdrawing_cancels_queued_mail(petition: Petition, browser: Client) ->
 
 
 @pytest.mark.parametrize("season", ["2026-01-15T10:20:30.5+00:00", "2026-07-15T10:20:30.5+00:00"])
-def test_the_mail_of_somebody_who_withdraws_keeps_no_more_than_the_hour(
+def test_withdrawing_truncates_the_times_of_sent_mail_to_the_hour(
     petition: Petition, season: str
 ) -> None:
     """Its exact time is that of the signature's row, and would lead from a mail to that row."""
@@ -189,7 +189,7 @@ def test_the_mail_of_somebody_who_withdraws_keeps_no_more_than_the_hour(
     assert (mail.created_at, mail.due_at) == (hour, hour)
 
 
-def test_a_mail_that_waits_keeps_its_times_when_its_form_is_withdrawn(petition: Petition) -> None:
+def test_withdrawing_keeps_the_times_of_queued_mail(petition: Petition) -> None:
     """Staff see how many wait, and since when the oldest does."""
     signature_id = sign(petition)
     before = Mail.objects.values_list("created_at", "due_at").get()

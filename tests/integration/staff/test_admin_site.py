@@ -152,7 +152,7 @@ def addresses(keys: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, path
 
 
-def test_no_address_opens_without_a_log_in(everything: dict[str, Any]) -> None:
+def test_every_admin_url_redirects_anonymous_users(everything: dict[str, Any]) -> None:
     walked = 0
     for name, path in addresses(everything):
         if name in OPEN:
@@ -165,7 +165,7 @@ def test_no_address_opens_without_a_log_in(everything: dict[str, Any]) -> None:
     assert walked > 90
 
 
-def test_no_address_opens_for_an_account_that_is_deactivated(
+def test_every_admin_url_redirects_a_deactivated_account(
     everything: dict[str, Any], moderator: User
 ) -> None:
     client = client_of(moderator)
@@ -175,7 +175,7 @@ def test_no_address_opens_for_an_account_that_is_deactivated(
             assert client.get(path).status_code == 302, path
 
 
-def test_no_address_opens_before_the_second_factor(
+def test_every_admin_url_redirects_until_the_second_factor_is_given(
     everything: dict[str, Any], both: User, settings: Any
 ) -> None:
     settings.SECOND_FACTOR_REQUIRED = True
@@ -185,7 +185,7 @@ def test_no_address_opens_before_the_second_factor(
             assert client.get(path).status_code == 302, path
 
 
-def test_no_address_opens_for_somebody_who_is_locked_out(
+def test_every_admin_url_redirects_a_user_who_is_locked_out(
     everything: dict[str, Any], moderator: User
 ) -> None:
     moderator.set_password(PASSWORD)
@@ -200,7 +200,7 @@ def test_no_address_opens_for_somebody_who_is_locked_out(
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-def test_every_address_answers_every_role_in_the_admins_own_words(
+def test_every_admin_url_opens_or_shows_an_admin_error_page_for_each_role(
     everything: dict[str, Any], who: str, request: pytest.FixtureRequest
 ) -> None:
     """Pages that a user may not read accept no POST from them either."""
@@ -238,7 +238,7 @@ def links_of(page: bytes) -> set[str]:
     return {html.unescape(one) for one in found}
 
 
-def test_an_account_without_a_role_learns_no_address_of_a_draft(nobody: User) -> None:
+def test_view_on_site_does_not_reveal_the_url_of_a_draft(nobody: User) -> None:
     """Django's "view on site" redirects from any id to the object's URL, for every user."""
     draft = Petition.objects.create(slug="secret", state=Petition.State.DRAFT)
     kind = ContentType.objects.get_for_model(Petition)
@@ -248,7 +248,7 @@ def test_an_account_without_a_role_learns_no_address_of_a_draft(nobody: User) ->
 
 
 @pytest.mark.parametrize("who", ["admin_user", "organiser", "moderator", "administrator"])
-def test_no_list_answers_lookups_that_are_no_filter_of_it(
+def test_every_changelist_refuses_lookups_outside_its_list_filter(
     everything: dict[str, Any], who: str, request: pytest.FixtureRequest
 ) -> None:
     """By lookups in its URL, a list could count what no screen shows to staff."""
@@ -271,7 +271,7 @@ def test_no_list_answers_lookups_that_are_no_filter_of_it(
     assert refused > 5
 
 
-def test_an_organiser_cannot_see_when_a_form_was_sent_by_asking_the_list_of_petitions(
+def test_the_petition_list_refuses_lookups_by_signature(
     petition: Petition, organiser: User
 ) -> None:
     held = hold_one(petition)
@@ -282,7 +282,9 @@ def test_an_organiser_cannot_see_when_a_form_was_sent_by_asking_the_list_of_peti
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.FixtureRequest) -> None:
+def test_the_menu_lists_exactly_the_models_that_each_role_can_open(
+    who: str, request: pytest.FixtureRequest
+) -> None:
     client = client_of(request.getfixturevalue(who))
     shown = client.get(HOME).context["app_list"]
     models = {model["object_name"].lower() for task in shown for model in task["models"]}
@@ -291,7 +293,9 @@ def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.Fixt
     assert {task["name"] for task in shown} <= set(MENU)
 
 
-def test_a_moderators_menu_has_their_task_alone(moderator: User, organiser: User) -> None:
+def test_a_moderators_menu_has_only_the_section_for_checking_signatures(
+    moderator: User, organiser: User
+) -> None:
     tasks = {
         who: [task["name"] for task in client_of(who).get(HOME).context["app_list"]]
         for who in (moderator, organiser)
@@ -300,7 +304,7 @@ def test_a_moderators_menu_has_their_task_alone(moderator: User, organiser: User
     assert "Write and publish" in tasks[organiser]
 
 
-def test_the_menu_has_no_field_that_keeps_in_the_browser_what_is_typed(moderator: User) -> None:
+def test_the_menu_has_no_filter_field_that_stores_its_text_in_the_browser(moderator: User) -> None:
     page = client_of(moderator).get(reverse("admin:petitions_decision_changelist")).content.decode()
 
     assert 'id="nav-sidebar"' in page
@@ -309,7 +313,7 @@ def test_the_menu_has_no_field_that_keeps_in_the_browser_what_is_typed(moderator
     ]
 
 
-def test_who_may_not_export_reads_who_may_and_whom_to_ask(
+def test_the_403_page_names_the_role_that_may_export_and_whom_to_ask(
     petition: Petition, moderator: User, organiser: User
 ) -> None:
     path = reverse("admin:petitions_export_choose")
@@ -319,7 +323,7 @@ def test_who_may_not_export_reads_who_may_and_whom_to_ask(
     assert "Only organisers export signatures. Ask omar." in answer.content.decode()
 
 
-def test_without_anybody_in_the_role_an_administrator_is_named(
+def test_the_403_page_names_an_administrator_if_nobody_has_the_role(
     petition: Petition, moderator: User, administrator: User
 ) -> None:
     path = reverse("admin:petitions_export_choose")
@@ -327,7 +331,7 @@ def test_without_anybody_in_the_role_an_administrator_is_named(
     assert "Only organisers export signatures. Ask ada for it." in page
 
 
-def test_the_admins_error_pages_ask_no_database(
+def test_the_admins_error_pages_make_no_database_queries(
     moderator: User, django_assert_num_queries: Any
 ) -> None:
     request = RequestFactory().get(HOME)
@@ -336,7 +340,7 @@ def test_the_admins_error_pages_ask_no_database(
             assert error_page(request, status).status_code == status
 
 
-def test_a_form_without_a_token_is_refused_on_a_page_of_the_admin(moderator: User) -> None:
+def test_a_csrf_failure_in_the_admin_shows_an_admin_error_page(moderator: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(moderator)
     answer = client.post(reverse("admin:logout"))
@@ -345,7 +349,7 @@ def test_a_form_without_a_token_is_refused_on_a_page_of_the_admin(moderator: Use
     assert "This form is too old" in answer.content.decode()
 
 
-def test_a_draft_that_is_the_newest_hides_nothing_that_waits(
+def test_a_newer_draft_does_not_hide_signatures_to_check_on_the_admin_home(
     petition: Petition, moderator: User
 ) -> None:
     hold_one(petition)
@@ -356,14 +360,16 @@ def test_a_draft_that_is_the_newest_hides_nothing_that_waits(
     assert "Nothing needs you" not in page
 
 
-def test_nothing_needs_you_is_said_only_if_it_is_true(petition: Petition, both: User) -> None:
+def test_the_admin_home_shows_nothing_needs_you_only_without_warnings(
+    petition: Petition, both: User
+) -> None:
     """Regression test: "Nothing to do" was shown above the warning about missing postcodes."""
     page = client_of(both).get(HOME).content.decode()
     assert "No postcodes are imported" in page
     assert "Nothing needs you" not in page
 
 
-def test_what_was_not_ready_when_a_petition_opened_stays_on_the_home(
+def test_the_admin_home_lists_what_an_open_petition_lacks_until_it_closes(
     petition: Petition, organiser: User
 ) -> None:
     """Regression test: once it was open, nothing said any more that the keys are not copied."""
@@ -383,7 +389,7 @@ def test_the_home_uses_the_whole_width(moderator: User) -> None:
     assert '<div id="content" class="colM">' in client_of(moderator).get(HOME).content.decode()
 
 
-def test_the_home_says_which_parts_stand_still(petition: Petition, moderator: User) -> None:
+def test_the_admin_home_warns_of_a_stopped_worker(petition: Petition, moderator: User) -> None:
     client = client_of(moderator)
     assert "Nothing needs you" in client.get(HOME).content.decode()
 
@@ -397,21 +403,21 @@ def test_the_home_says_which_parts_stand_still(petition: Petition, moderator: Us
 
 
 @pytest.mark.parametrize("name", sorted(LISTS["both"] - NO_LISTS))
-def test_an_empty_list_says_what_will_stand_there(both: User, name: str) -> None:
+def test_an_empty_changelist_explains_what_it_will_contain(both: User, name: str) -> None:
     app = "campaign" if name == "statement" else "petitions"
     page = client_of(both).get(reverse(f"admin:{app}_{name}_changelist")).content.decode()
     begins = "There (is|are) no|You have no|Nothing waits|Nobody has|Add the"
     assert re.search(rf'<p class="empty">({begins}).{{40,}}</p>', page)
 
 
-def test_the_home_of_an_empty_site_says_where_to_begin(organiser: User) -> None:
+def test_the_admin_home_of_an_empty_site_links_to_the_first_steps(organiser: User) -> None:
     page = client_of(organiser).get(HOME).content.decode()
     assert "0 of 8 ready" in page
     for name in ("petition_add", "organisation_changelist", "sendercheck_changelist"):
         assert f'<a href="{reverse(f"admin:petitions_{name}")}">' in page
 
 
-def test_who_may_add_a_second_administrator_is_told_to_who_may_not(
+def test_the_admin_home_names_whom_to_ask_for_a_second_administrator(
     petition: Petition, organiser: User
 ) -> None:
     Petition.objects.update(state=Petition.State.DRAFT)
@@ -435,14 +441,14 @@ def test_the_home_says_what_a_draft_lacks_before_it_can_open(organiser: User) ->
     assert "Write the petition’s text" in page
 
 
-def test_who_logs_out_is_told_to_close_the_browser(moderator: User) -> None:
+def test_the_logout_page_advises_closing_the_browser(moderator: User) -> None:
     page = client_of(moderator).post(reverse("admin:logout")).content.decode()
 
     assert "You are logged out. On a computer that others use, close the browser" in page
     assert "quality time" not in page
 
 
-def test_a_log_in_ends_after_half_an_hour_without_a_request(
+def test_a_session_ends_after_30_idle_minutes_and_after_twelve_hours(
     moderator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     since, minute = int(time.time()), 60
@@ -478,7 +484,7 @@ def test_a_log_in_ends_after_half_an_hour_without_a_request(
     assert asked_to_log_in()
 
 
-def test_cookies_over_https_have_the_prefix_that_browsers_guard() -> None:
+def test_cookies_over_https_have_the_secure_prefix() -> None:
     environment = {**os.environ, "SITE_URL": "https://petition.example.org"}
     code = (
         "from django.conf import settings as s;"
@@ -489,7 +495,7 @@ def test_cookies_over_https_have_the_prefix_that_browsers_guard() -> None:
     assert said.stdout.split() == ["__Secure-sessionid", "__Secure-csrftoken", "/admin/"]
 
 
-def test_no_cookie_of_the_admin_reaches_the_public_site(
+def test_every_admin_cookie_is_limited_to_the_admin_path(
     petition: Petition, moderator: User
 ) -> None:
     """This includes messages, whose cookie has the path "/" by default."""
@@ -501,7 +507,7 @@ def test_no_cookie_of_the_admin_reaches_the_public_site(
     assert "Marked as checked" in client.get(HOME).content.decode()
 
 
-def test_the_password_is_asked_for_again_before_what_must_not_be_done_in_passing(
+def test_sensitive_admin_pages_require_a_recent_password(
     administrator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator.set_password(PASSWORD)
@@ -529,7 +535,7 @@ def test_the_password_is_asked_for_again_before_what_must_not_be_done_in_passing
     assert wrong.get().screen == "admin:password_again"
 
 
-def test_roles_exports_and_the_second_factor_want_the_password_again(
+def test_role_changes_exports_and_second_factors_require_a_recent_password(
     petition: Petition, administrator: User, both: User
 ) -> None:
     of_both = ["/admin/petitions/export/new/hand-in/", reverse("admin:own_second_factor")]
@@ -550,7 +556,7 @@ def test_roles_exports_and_the_second_factor_want_the_password_again(
 
 
 @pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "/petitions/"])
-def test_the_page_that_asks_for_the_password_leads_nowhere_else(
+def test_the_password_prompt_ignores_redirects_outside_the_admin(
     administrator: User, away: str
 ) -> None:
     administrator.set_password(PASSWORD)
@@ -561,7 +567,7 @@ def test_the_page_that_asks_for_the_password_leads_nowhere_else(
 
 
 @pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "javascript:x"])
-def test_a_log_in_leads_nowhere_else(administrator: User, away: str) -> None:
+def test_the_login_ignores_redirects_outside_the_admin(administrator: User, away: str) -> None:
     administrator.set_password(PASSWORD)
     administrator.save()
     typed = {"username": administrator.username, "password": PASSWORD, "next": away}
@@ -569,7 +575,7 @@ def test_a_log_in_leads_nowhere_else(administrator: User, away: str) -> None:
 
 
 @pytest.mark.usefixtures("everything")
-def test_nobody_reads_from_a_history_what_there_is_that_is_not_theirs(
+def test_history_pages_return_403_whether_or_not_the_object_exists(
     client: Client, organiser: User
 ) -> None:
     client.force_login(organiser)

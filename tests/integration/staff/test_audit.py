@@ -78,7 +78,7 @@ def test_the_database_refuses_to_change_or_delete_a_record(
     assert is_refused(sql(statement))
 
 
-def test_the_database_refuses_to_empty_the_table(db: None) -> None:
+def test_the_database_refuses_to_truncate_the_audit_table(db: None) -> None:
     """Tests switch this off, because Django truncates all tables after some of them."""
     recorded()
     sql("ALTER TABLE petitions_auditrecord ENABLE TRIGGER audit_record_no_truncate")()
@@ -87,7 +87,7 @@ def test_the_database_refuses_to_empty_the_table(db: None) -> None:
     assert AuditRecord.objects.exists()
 
 
-def test_django_is_refused_as_well(db: None) -> None:
+def test_the_orm_cannot_change_or_delete_audit_records(db: None) -> None:
     record = recorded()
     assert is_refused(record.delete)
     record.screen = "elsewhere"
@@ -103,7 +103,7 @@ def test_django_is_refused_as_well(db: None) -> None:
         (Action.PASSWORD_RIGHT, 364, 367),
     ],
 )
-def test_records_of_passwords_are_deleted_when_their_time_is_over_and_not_before(
+def test_login_records_are_deleted_only_after_their_retention_period(
     db: None, action: AuditRecord.Action, kept: int, gone: int
 ) -> None:
     young, old = recorded(action, days=kept), recorded(action, days=gone)
@@ -115,7 +115,7 @@ def test_records_of_passwords_are_deleted_when_their_time_is_over_and_not_before
     assert old.pk != young.pk
 
 
-def test_other_acts_stay_for_ever(db: None) -> None:
+def test_other_audit_records_are_never_deleted(db: None) -> None:
     record = recorded(Action.LOGIN_UNLOCKED, days=4000)
 
     retention.apply()
@@ -124,7 +124,7 @@ def test_other_acts_stay_for_ever(db: None) -> None:
     assert is_refused(record.delete)
 
 
-def test_the_time_is_cut_to_the_day_after_72_hours_and_the_network_goes_after_30_days(
+def test_audit_times_are_truncated_after_72_hours_and_networks_deleted_after_30_days(
     db: None,
 ) -> None:
     fresh, older, oldest = recorded(days=2.9), recorded(days=3.1), recorded(days=31)
@@ -141,7 +141,7 @@ def test_the_time_is_cut_to_the_day_after_72_hours_and_the_network_goes_after_30
     assert [record.network_ix is None for record in (fresh, older, oldest)] == [False, False, True]
 
 
-def test_a_record_says_who_did_what_to_which_object_on_which_screen(
+def test_an_audit_record_stores_actor_action_object_and_screen(
     moderator: User, petition: Petition
 ) -> None:
     audit.record(
@@ -154,7 +154,9 @@ def test_a_record_says_who_did_what_to_which_object_on_which_screen(
     assert (record.object_type, record.object_id) == ("petitions.petition", str(petition.pk))
 
 
-def test_what_an_account_did_outlives_it(admin_client: Client, moderator: User) -> None:
+def test_audit_records_outlive_the_account_of_their_actor(
+    admin_client: Client, moderator: User
+) -> None:
     audit.record(action=Action.PASSWORD_RIGHT, screen="admin:login", actor_id=moderator.pk)
     number = moderator.pk
     moderator.delete()
@@ -162,7 +164,7 @@ def test_what_an_account_did_outlives_it(admin_client: Client, moderator: User) 
     assert f"account {number}, deleted" in admin_client.get(LIST).content.decode()
 
 
-def test_superusers_read_the_record_and_nobody_changes_it_there(admin_client: Client) -> None:
+def test_superusers_can_read_the_audit_log_and_nobody_can_edit_it(admin_client: Client) -> None:
     record = recorded()
     page = admin_client.get(LIST).content.decode()
 
@@ -176,7 +178,7 @@ def test_superusers_read_the_record_and_nobody_changes_it_there(admin_client: Cl
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("role", ["moderator", "organiser", "both"])
-def test_no_role_sees_the_record(
+def test_moderators_and_organisers_cannot_open_the_audit_log(
     client: Client, ada: Client, role: str, request: pytest.FixtureRequest
 ) -> None:
     """Except the administrators, who manage these people and answer for what they do."""
@@ -186,7 +188,7 @@ def test_no_role_sees_the_record(
     assert ada.get(LIST).status_code == 200
 
 
-def test_a_rule_that_is_changed_and_deleted_stays_on_record_with_what_it_said(
+def test_changes_and_deletion_of_a_rule_are_audited_with_its_content(
     organiser: User, client: Client
 ) -> None:
     rule = Rule(action="block", kind="domain", pattern="first.example", note="x")

@@ -21,7 +21,7 @@ from tests.integration.staff.test_admin_site import client_of
 AUDIT = reverse("admin:petitions_auditrecord_changelist")
 
 
-def test_the_audit_log_has_decisions_exports_and_changed_texts(
+def test_the_audit_log_contains_decisions_exports_and_text_changes(
     petition: Petition, both: User, administrator: User
 ) -> None:
     held = hold_one(petition)
@@ -60,7 +60,7 @@ def test_the_audit_log_has_decisions_exports_and_changed_texts(
         assert why in page
 
 
-def test_the_audit_log_is_searched_by_who_what_about_and_when(
+def test_the_audit_log_can_be_filtered_by_actor_action_object_and_date(
     petition: Petition, both: User, administrator: User
 ) -> None:
     for number in range(3):
@@ -84,7 +84,7 @@ def test_the_audit_log_is_searched_by_who_what_about_and_when(
     assert ada.get(AUDIT + "?number=%00").status_code == 400
 
 
-def test_the_audit_log_pages_by_key_and_asks_the_same_few_queries(
+def test_the_audit_log_uses_keyset_pagination_with_a_bounded_query_count(
     both: User, administrator: User, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(120):
@@ -100,7 +100,7 @@ def test_the_audit_log_pages_by_key_and_asks_the_same_few_queries(
     assert seen == [f"s{number}" for number in reversed(range(120))]
 
 
-def test_the_audit_log_leaves_as_csv_without_formulas_and_that_is_on_record(
+def test_the_csv_of_the_audit_log_escapes_formulas_and_is_itself_audited(
     administrator: User, moderator: User
 ) -> None:
     for number in range(501):

@@ -111,7 +111,7 @@ def stored() -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("who", ["organiser", "moderator", "admin_user"])
-def test_saving_what_nobody_changed_changes_nothing_and_leaves_no_history(
+def test_saving_an_unchanged_form_changes_nothing_and_records_no_history(
     rows: None, request: pytest.FixtureRequest, who: str
 ) -> None:
     user, client = request.getfixturevalue(who), Client()
@@ -149,7 +149,7 @@ def is_told(entry: LogEntry, label: str) -> bool:
 
 @pytest.mark.parametrize("who", ["organiser", "moderator"])
 @pytest.mark.timeout(900)
-def test_each_field_takes_each_sort_of_value_or_says_why_not(
+def test_every_form_field_accepts_any_value_or_reports_an_error(
     rows: None, request: pytest.FixtureRequest, who: str
 ) -> None:
     user, client = request.getfixturevalue(who), Client()
@@ -172,7 +172,7 @@ def test_each_field_takes_each_sort_of_value_or_says_why_not(
 
 
 @pytest.mark.parametrize("who", ["organiser", "moderator", "admin_user"])
-def test_whatever_a_form_changes_and_a_page_deletes_is_on_the_audit_record(
+def test_every_change_and_deletion_in_the_admin_is_audited(
     rows: None, petition: Petition, request: pytest.FixtureRequest, who: str
 ) -> None:
     user, client = request.getfixturevalue(who), Client()
@@ -216,7 +216,7 @@ def is_recorded(client: Client, path: str, form: dict[str, str], **record: str) 
     return is_saved
 
 
-def test_every_model_admin_has_the_mechanism_that_records() -> None:
+def test_every_model_admin_inherits_the_audited_log_methods() -> None:
     for options in admin.site._registry.values():
         assert isinstance(options, Strict), options
         for name in ("log_addition", "log_change", "log_deletions"):
@@ -230,7 +230,7 @@ def assert_the_public_has_all(where: str) -> None:
         assert "Nothing published yet" not in answer.content.decode(), where
 
 
-def test_every_datetime_and_text_column_of_a_form_has_the_careful_field(admin_user: User) -> None:
+def test_every_datetime_and_text_column_uses_the_custom_form_field(admin_user: User) -> None:
     """Otherwise a new model could bring back false entries in the history."""
     request = RequestFactory().get("/")
     request.user = admin_user

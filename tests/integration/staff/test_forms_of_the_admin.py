@@ -81,7 +81,7 @@ def english(form: Fields, owner: Petition | Statement) -> str:
     return name.removesuffix("-id")
 
 
-def test_a_signed_text_is_not_deleted_and_everything_else_that_was_typed_stays(
+def test_deleting_a_signed_text_is_refused_and_other_input_is_kept(
     petition: Petition, omar: Organiser
 ) -> None:
     sign(petition)
@@ -108,7 +108,7 @@ def test_a_text_that_nobody_signed_is_deleted(petition: Petition, omar: Organise
     assert petition.texts.count() == 2
 
 
-def test_a_text_that_is_signed_between_the_look_and_the_deletion_stays(
+def test_a_text_signed_between_validation_and_deletion_is_kept(
     petition: Petition, omar: Organiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"{PETITIONS}{petition.pk}/change/"
@@ -160,7 +160,7 @@ def front_page() -> str:
     return Client().get("/").content.decode()
 
 
-def test_featuring_a_statement_takes_the_front_page_from_the_other_and_says_so(
+def test_featuring_a_statement_replaces_the_one_on_the_front_page(
     omar: Organiser,
 ) -> None:
     old, new = publish("old", is_featured=True), publish("new")
@@ -175,7 +175,7 @@ def test_featuring_a_statement_takes_the_front_page_from_the_other_and_says_so(
     assert not old.is_featured
 
 
-def test_what_was_read_while_it_was_featured_takes_nothing_back_by_being_saved_in_part(
+def test_a_partial_save_of_a_stale_statement_does_not_feature_it_again(
     petition: Petition,
 ) -> None:
     read_before = publish("old", is_featured=True)
@@ -185,7 +185,7 @@ def test_what_was_read_while_it_was_featured_takes_nothing_back_by_being_saved_i
     assert Statement.objects.get(is_featured=True) == new
 
 
-def test_a_draft_that_is_featured_leaves_the_front_page_to_what_is_published(
+def test_a_featured_draft_replaces_the_front_page_only_once_published(
     omar: Organiser,
 ) -> None:
     publish("old", is_featured=True)
@@ -202,7 +202,7 @@ def test_a_draft_that_is_featured_leaves_the_front_page_to_what_is_published(
     assert "Words of draft." in front_page()
 
 
-def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) -> None:
+def test_unpublishing_the_featured_statement_reports_the_new_front_page(omar: Organiser) -> None:
     only = publish("only", is_featured=True)
     path = f"{STATEMENTS}{only.pk}/change/"
     form = omar.form(path)
@@ -219,7 +219,7 @@ def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) ->
     assert "The front page now shows “Other”, and no longer “Only”." in omar.send(path, drafted)
 
 
-def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_will_be_there(
+def test_the_delete_page_of_the_featured_statement_names_the_next_front_page(
     admin_user: User,
 ) -> None:
     omar = Organiser(admin_user)
@@ -342,7 +342,7 @@ def test_every_constraint_of_every_form_has_a_case(organiser: User) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_a_constraint_forbids_is_said_in_words_and_nothing_is_saved(
+def test_a_violated_constraint_is_a_form_error_and_nothing_is_saved(
     taken: None, organiser: User, name: str
 ) -> None:
     omar = Organiser(organiser)
@@ -365,7 +365,7 @@ SEEN_BY_A_FIELD = {"rule_says_whom", "news_region_or_place"}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
+def test_a_constraint_violated_after_validation_is_reported_and_nothing_is_saved(
     taken: None,
     organiser: User,
     name: str,
@@ -401,7 +401,7 @@ def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
     assert before == {model: list(model._default_manager.values()) for model in models}
 
 
-def test_what_is_refused_where_nothing_can_be_read_is_said_on_the_home(
+def test_an_integrity_error_at_a_post_only_url_is_shown_on_the_admin_home(
     petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_acting: object) -> None:
@@ -447,7 +447,7 @@ NOT_DELETED = re.compile(
 
 @pytest.mark.parametrize("who", ["organiser", "admin_user"])
 @pytest.mark.parametrize("by", ["page", "list"])
-def test_deleting_anything_says_what_came_of_it(
+def test_deleting_any_object_reports_success_or_a_refusal(
     taken: None, petition: Petition, moderator: User, request: Any, who: str, by: str
 ) -> None:
     everything(petition, moderator)
@@ -473,7 +473,7 @@ def test_deleting_anything_says_what_came_of_it(
     assert petition.texts.count() == 3
 
 
-def test_the_form_of_a_publication_offers_the_hour_of_each_text_and_none_of_its_words() -> None:
+def test_text_inlines_only_edit_the_publication_time() -> None:
     """What a text says is changed on its sheet, which asks what becomes of those who signed it."""
     inlines = TextInline.__subclasses__()
     assert len(inlines) == 2

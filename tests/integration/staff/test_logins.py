@@ -95,14 +95,12 @@ def test_the_right_password_after_too_many_wrong_ones_waits_until_the_window_end
     assert log_in(PASSWORD).status_code == 302
 
 
-def test_a_few_wrong_passwords_keep_nobody_out(mona: User, hashed: list[str]) -> None:
+def test_a_few_wrong_passwords_do_not_lock_an_account(mona: User, hashed: list[str]) -> None:
     assert fail(4) == [200] * 4
     assert log_in(PASSWORD).status_code == 302
 
 
-def test_trying_again_while_refused_does_not_make_the_wait_longer(
-    mona: User, hashed: list[str]
-) -> None:
+def test_login_attempts_during_a_lockout_do_not_extend_it(mona: User, hashed: list[str]) -> None:
     fail(5)
     minutes_pass(10)
     fail(5)
@@ -111,7 +109,7 @@ def test_trying_again_while_refused_does_not_make_the_wait_longer(
     assert log_in(PASSWORD).status_code == 302
 
 
-def test_one_network_may_not_try_many_accounts(mona: User, hashed: list[str]) -> None:
+def test_logins_to_many_accounts_are_rate_limited_by_network(mona: User, hashed: list[str]) -> None:
     answers = [fail(1, name=f"name{number}") for number in range(21)]
 
     assert answers == [[200]] * 20 + [[429]]
@@ -119,7 +117,7 @@ def test_one_network_may_not_try_many_accounts(mona: User, hashed: list[str]) ->
     assert log_in(PASSWORD, at=ELSEWHERE).status_code == 302
 
 
-def test_made_up_names_from_a_shared_network_keep_out_nobody_who_logged_in_from_there(
+def test_a_network_limit_does_not_lock_out_accounts_known_from_that_network(
     mona: User, hashed: list[str]
 ) -> None:
     assert log_in(PASSWORD).status_code == 302
@@ -130,7 +128,7 @@ def test_made_up_names_from_a_shared_network_keep_out_nobody_who_logged_in_from_
     assert log_in(PASSWORD).status_code == 302
 
 
-def test_a_48_of_ipv6_may_fail_four_times_as_often_as_each_of_its_64(
+def test_the_login_limit_of_an_ipv6_48_is_four_times_that_of_a_64(
     mona: User, hashed: list[str]
 ) -> None:
     for number in range(80):
@@ -140,7 +138,7 @@ def test_a_48_of_ipv6_may_fail_four_times_as_often_as_each_of_its_64(
     assert log_in(PASSWORD, at="2001:db8:2::7").status_code == 302
 
 
-def test_an_outsider_with_many_networks_locks_out_nobody_who_logged_in_from_theirs(
+def test_a_distributed_attack_does_not_lock_an_account_out_of_its_own_network(
     mona: User, hashed: list[str]
 ) -> None:
     assert log_in(PASSWORD).status_code == 302
@@ -169,7 +167,7 @@ def limits_of(rate: Any) -> int:
 
 
 @pytest.mark.parametrize("name", ["mona", "nobody", "left", "visitor", "no-password"])
-def test_known_unknown_and_locked_names_are_answered_alike(
+def test_login_responses_do_not_reveal_whether_an_account_exists(
     mona: User, hashed: list[str], name: str
 ) -> None:
     """Same pages, same number of hashes and queries, before and after the limit."""
@@ -197,7 +195,7 @@ def test_the_right_password_of_somebody_who_is_not_staff_counts_as_wrong(
     assert Action.PASSWORD_RIGHT not in actions()
 
 
-def test_the_old_password_is_limited_where_it_is_changed_too(mona: User, hashed: list[str]) -> None:
+def test_the_password_change_form_is_rate_limited_too(mona: User, hashed: list[str]) -> None:
     browser = Client(REMOTE_ADDR=HOME)
     browser.force_login(mona)
     new = "another long pass phrase"
@@ -219,7 +217,7 @@ def test_the_old_password_is_limited_where_it_is_changed_too(mona: User, hashed:
     assert screens == {"admin:password_change", "admin:login"}
 
 
-def test_wrong_passwords_that_come_at_once_cannot_get_past_the_limit_together(
+def test_concurrent_wrong_passwords_cannot_exceed_the_login_limit(
     transactional_db: None, hashed: list[str]
 ) -> None:
     User.objects.create_user("mona", password=PASSWORD, is_staff=True)
@@ -231,7 +229,7 @@ def test_wrong_passwords_that_come_at_once_cannot_get_past_the_limit_together(
     assert len(hashed) <= 5 + password_hashing.SLOTS - 1
 
 
-def test_whoever_finds_no_free_slot_is_told_to_come_again_and_nothing_is_hashed(
+def test_a_login_without_a_free_hashing_slot_gets_503_and_hashes_nothing(
     mona: User, hashed: list[str]
 ) -> None:
     with all_slots_taken():
@@ -245,7 +243,7 @@ def test_whoever_finds_no_free_slot_is_told_to_come_again_and_nothing_is_hashed(
     assert log_in(PASSWORD).status_code == 302
 
 
-def test_each_look_at_a_password_is_on_record_without_a_word_that_was_typed(
+def test_each_password_check_is_audited_without_any_typed_text(
     mona: User, hashed: list[str]
 ) -> None:
     log_in("wrong")
@@ -265,7 +263,7 @@ def test_each_look_at_a_password_is_on_record_without_a_word_that_was_typed(
     assert "192.0.2" not in stored
 
 
-def test_refusals_are_recorded_once_a_window_for_an_account_and_a_network(
+def test_rate_limited_logins_are_audited_once_per_window_account_and_network(
     mona: User, hashed: list[str]
 ) -> None:
     fail(15)
@@ -275,7 +273,7 @@ def test_refusals_are_recorded_once_a_window_for_an_account_and_a_network(
     assert actions().count(Action.PASSWORD_WRONG) == 10
 
 
-def test_an_operator_lets_somebody_in_again_with_one_command(
+def test_the_unlock_account_command_ends_a_lockout(
     mona: User, hashed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fail(6)
@@ -288,7 +286,7 @@ def test_an_operator_lets_somebody_in_again_with_one_command(
     assert unlocked.screen == "unlock_account"
 
 
-def test_the_limits_hold_over_an_exchange_of_the_index_key(
+def test_login_limits_survive_a_rotation_of_the_index_key(
     mona: User, hashed: list[str], settings: Any
 ) -> None:
     fail(5)
@@ -297,7 +295,7 @@ def test_the_limits_hold_over_an_exchange_of_the_index_key(
     assert log_in(PASSWORD).status_code == 429
 
 
-def test_wrong_passwords_are_forgotten_once_no_limit_counts_them(
+def test_login_failures_are_deleted_once_no_limit_counts_them(
     mona: User, hashed: list[str]
 ) -> None:
     fail(2)
@@ -309,7 +307,9 @@ def test_wrong_passwords_are_forgotten_once_no_limit_counts_them(
     assert not LoginFailure.objects.exists()
 
 
-def test_limits_hold_while_redis_is_away(mona: User, hashed: list[str], settings: Any) -> None:
+def test_login_limits_hold_while_redis_is_unavailable(
+    mona: User, hashed: list[str], settings: Any
+) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     assert fail(6) == [200] * 5 + [429]

@@ -244,7 +244,7 @@ def _difference(one: Answer, other: Answer) -> str:
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("who", ["moderator", "organiser", "administrator"])
-def test_who_signed_is_told_to_nobody_of_the_team_but_on_record(
+def test_staff_cannot_learn_whether_an_address_signed_without_an_audit_record(
     petition: Petition,
     who: str,
     request: pytest.FixtureRequest,

@@ -39,7 +39,7 @@ def everybody(db: None) -> User:
 
 
 @pytest.mark.timeout(600)
-def test_nonsense_in_every_parameter_and_field_breaks_no_page(
+def test_malformed_parameters_and_fields_cause_no_server_error(
     everything: dict[str, Any], everybody: User
 ) -> None:
     """Parameters are taken from a page's links, and fields from its forms."""
@@ -62,7 +62,7 @@ def test_nonsense_in_every_parameter_and_field_breaks_no_page(
     assert asked > 60
 
 
-def test_no_form_to_add_something_is_filled_in_from_its_address(
+def test_add_forms_ignore_initial_values_in_the_query_string(
     everything: dict[str, Any], everybody: User
 ) -> None:
     """Django does, and fails on a date that is none."""
@@ -81,7 +81,7 @@ def test_no_form_to_add_something_is_filled_in_from_its_address(
     assert asked > 3
 
 
-def test_an_action_on_ids_that_are_none_is_refused(
+def test_an_admin_action_with_malformed_ids_is_refused(
     everything: dict[str, Any], everybody: User
 ) -> None:
     """Django's own actions answer them with a server error."""
@@ -103,7 +103,9 @@ def test_an_action_on_ids_that_are_none_is_refused(
     assert asked > 15
 
 
-def test_5_000_ids_in_one_form_are_refused_in_words(petition: Petition, everybody: User) -> None:
+def test_a_form_with_5_000_ids_gets_413_with_an_explanation(
+    petition: Petition, everybody: User
+) -> None:
     client = client_of(everybody)
     chosen = [str(uuid4()) for _ in range(5_000)]
     answer = client.post(LIST, {"chosen": chosen, **button("hold", "suspicious")})
@@ -115,7 +117,7 @@ def test_5_000_ids_in_one_form_are_refused_in_words(petition: Petition, everybod
     assert "No signature matches that this decision could change." in few.content.decode()
 
 
-def test_hostile_names_notes_and_domains_are_text_on_every_screen(
+def test_hostile_names_notes_and_domains_are_escaped_on_every_admin_page(
     petition: Petition, everything: dict[str, Any], everybody: User, moderator: User
 ) -> None:
     attempt = replace(AMINA, name=HOSTILE, email="amina@<script>alert(1)</script>.example")

@@ -42,7 +42,7 @@ def invite(ada: Client, name: str = "nour", **fields: Any) -> str:
     return answer.content.decode()
 
 
-def test_an_account_begins_with_an_invitation_and_one_button(ada: Client) -> None:
+def test_the_add_form_of_users_only_sends_an_invitation(ada: Client) -> None:
     listed = ada.get(PEOPLE).content.decode()
     assert "Invite somebody" in listed
     assert "Add user" not in listed
@@ -54,7 +54,7 @@ def test_an_account_begins_with_an_invitation_and_one_button(ada: Client) -> Non
 
 
 @pytest.mark.parametrize("is_required", [True, False])
-def test_an_invitation_speaks_of_a_second_factor_only_where_one_is_asked_for(
+def test_an_invitation_mentions_the_second_factor_only_if_it_is_required(
     ada: Client, settings: Any, *, is_required: bool
 ) -> None:
     invite(ada)
@@ -87,7 +87,7 @@ def actions(about: User) -> list[str]:
     return list(rows.order_by("id").values_list("action", flat=True))
 
 
-def test_who_is_invited_sets_a_password_by_a_mailed_link_and_has_their_role(
+def test_an_invited_person_sets_a_password_by_mailed_link_and_has_the_role(
     ada: Client, administrator: User
 ) -> None:
     assert "gets an email with a link to choose a password" in invite(ada)
@@ -111,7 +111,7 @@ def test_who_is_invited_sets_a_password_by_a_mailed_link_and_has_their_role(
     assert (roles.actor_id, roles.why) == (administrator.pk, MODERATORS)
 
 
-def test_a_link_works_once_and_not_for_a_password_that_is_easily_guessed(ada: Client) -> None:
+def test_a_password_link_works_once_and_refuses_weak_passwords(ada: Client) -> None:
     invite(ada)
     link = mailed_link()
     assert "You have no role yet" not in Client().get(link, follow=True).content.decode()
@@ -122,7 +122,7 @@ def test_a_link_works_once_and_not_for_a_password_that_is_easily_guessed(ada: Cl
     assert "This link does not work any more" in Client().get(link, follow=True).content.decode()
 
 
-def test_a_mailed_link_does_not_get_past_the_second_factor(ada: Client, settings: Any) -> None:
+def test_a_password_link_does_not_bypass_the_second_factor(ada: Client, settings: Any) -> None:
     invite(ada)
     link = mailed_link()
     nour = User.objects.get(username="nour")
@@ -143,13 +143,13 @@ def test_passwords_that_are_easily_guessed_are_refused(moderator: User, password
         validate_password(password, moderator)
 
 
-def test_pass_phrases_are_taken(moderator: User) -> None:
+def test_pass_phrases_are_accepted(moderator: User) -> None:
     validate_password(NEW, moderator)
     # Longer than what is looked at.
     validate_password(secrets.token_hex(100), moderator)
 
 
-def test_forgotten_passwords_do_not_tell_who_is_staff(administrator: User) -> None:
+def test_requesting_a_password_link_does_not_reveal_who_is_staff(administrator: User) -> None:
     """The response and the statements are the same. The worker looks up the address later."""
     seen = []
     for address in ("ada@example.org", "nobody@example.org"):
@@ -165,7 +165,7 @@ def test_forgotten_passwords_do_not_tell_who_is_staff(administrator: User) -> No
     assert not StaffMail.objects.exists()
 
 
-def test_an_account_gets_three_links_an_hour_however_often_somebody_asks(
+def test_an_account_gets_at_most_three_password_links_an_hour(
     administrator: User,
 ) -> None:
     for _ask in range(6):
@@ -176,7 +176,7 @@ def test_an_account_gets_three_links_an_hour_however_often_somebody_asks(
     assert not StaffMail.objects.exists()
 
 
-def test_a_flood_of_requests_does_not_fill_the_table(
+def test_the_number_of_queued_password_requests_is_bounded(
     administrator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(people, "MAX_UNSENT_REQUESTS", 3)
@@ -186,7 +186,7 @@ def test_a_flood_of_requests_does_not_fill_the_table(
     assert StaffMail.objects.count() == 3
 
 
-def test_a_network_asks_for_twenty_links_an_hour(administrator: User) -> None:
+def test_a_network_can_request_at_most_twenty_password_links_an_hour(administrator: User) -> None:
     """So that one network can't fill the queue that everybody's links wait in."""
     answers = [Client().post(FORGOTTEN, {"email": f"{n}@example.org"}) for n in range(21)]
     assert {answer.status_code for answer in answers[:20]} == {302}
@@ -199,7 +199,7 @@ def test_a_network_asks_for_twenty_links_an_hour(administrator: User) -> None:
     assert elsewhere.status_code == 302
 
 
-def test_deactivated_people_and_those_who_are_no_staff_get_no_link(
+def test_deactivated_and_non_staff_accounts_get_no_password_link(
     administrator: User, moderator: User
 ) -> None:
     User.objects.filter(pk=moderator.pk).update(email="mona@example.org", is_active=False)
@@ -210,7 +210,7 @@ def test_deactivated_people_and_those_who_are_no_staff_get_no_link(
     assert team.send_letters() == 0
 
 
-def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
+def test_refused_staff_mail_is_retried_for_a_day(
     ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invite(ada)
@@ -230,7 +230,7 @@ def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
     assert not StaffMail.objects.exists()
 
 
-def test_mail_to_staff_names_nobody_in_what_a_locked_telephone_shows(ada: Client) -> None:
+def test_staff_mail_has_no_names_in_its_subject_and_first_words(ada: Client) -> None:
     invite(ada)
     mailed_link()
     beginning = mail.outbox[-1].subject + str(mail.outbox[-1].body)[:150]
@@ -239,7 +239,7 @@ def test_mail_to_staff_names_nobody_in_what_a_locked_telephone_shows(ada: Client
     assert "SBC" not in beginning
 
 
-def test_who_is_deactivated_is_out_at_once_and_what_they_did_stays(
+def test_deactivating_an_account_ends_its_sessions_and_keeps_the_account(
     ada: Client, moderator: User
 ) -> None:
     browser = Client()
@@ -257,7 +257,9 @@ def test_who_is_deactivated_is_out_at_once_and_what_they_did_stays(
     assert User.objects.filter(pk=moderator.pk).exists()
 
 
-def test_somebody_always_stays_administrator(ada: Client, administrator: User) -> None:
+def test_the_only_administrator_cannot_deactivate_or_demote_themselves(
+    ada: Client, administrator: User
+) -> None:
     assert "You cannot deactivate your own account" in act(ada, administrator, "deactivate")
     page = reverse("admin:auth_user_change", args=[administrator.pk])
     form = {"username": "ada", "email": "ada@example.org", "groups": [role(MODERATORS)]}
@@ -269,7 +271,7 @@ def test_somebody_always_stays_administrator(ada: Client, administrator: User) -
     assert Action.ROLES_CHANGED not in actions(administrator)
 
 
-def test_an_administrator_does_not_touch_a_superuser(ada: Client) -> None:
+def test_an_administrator_cannot_change_a_superuser(ada: Client) -> None:
     chief = User.objects.create_superuser("chief", "chief@example.org")
     page = reverse("admin:auth_user_change", args=[chief.pk])
 
@@ -282,7 +284,7 @@ def test_an_administrator_does_not_touch_a_superuser(ada: Client) -> None:
     assert not AuditRecord.objects.filter(object_id=str(chief.pk)).exists()
 
 
-def test_no_form_makes_a_superuser_or_sets_a_password(ada: Client) -> None:
+def test_the_invitation_form_cannot_create_superusers_or_set_passwords(ada: Client) -> None:
     more: dict[str, Any] = {"is_superuser": "on", "password": "x", "user_permissions": ["1"]}
     invite(ada, **more)
     nour = User.objects.get(username="nour")
@@ -312,7 +314,7 @@ def test_the_other_administrators_are_mailed_when_somebody_gets_roles(
     assert not StaffMail.objects.exists()
 
 
-def test_administrators_are_mailed_though_the_change_ends_their_role(
+def test_an_administrator_who_loses_the_role_is_mailed_about_it(
     ada: Client, administrator: User
 ) -> None:
     """A stolen account would first get rid of those who are told."""
@@ -352,7 +354,7 @@ def test_the_link_of_a_deactivated_account_sets_no_password(ada: Client) -> None
     assert not nour.has_usable_password()
 
 
-def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: User) -> None:
+def test_the_previous_email_address_is_notified_of_its_change(ada: Client, moderator: User) -> None:
     User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
     page = reverse("admin:auth_user_change", args=[moderator.pk])
     roles = [role(MODERATORS), role(ORGANISERS)]
@@ -365,7 +367,7 @@ def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: 
     assert "example.org" not in str(list(AuditRecord.objects.values()))
 
 
-def test_two_accounts_that_swap_their_names_leave_the_names_on_record(
+def test_user_name_changes_are_audited_with_the_old_and_the_new_name(
     ada: Client, moderator: User, organiser: User
 ) -> None:
     """The log shows present user names: each account would seem to have done the other's acts."""
@@ -382,7 +384,7 @@ def test_two_accounts_that_swap_their_names_leave_the_names_on_record(
     ]
 
 
-def test_a_password_that_its_owner_changes_is_on_record(moderator: User) -> None:
+def test_a_password_change_is_audited(moderator: User) -> None:
     """So that somebody who took over a session cannot change the password unnoticed."""
     moderator.set_password(old := "correct horse battery")
     moderator.save()
@@ -396,7 +398,7 @@ def test_a_password_that_its_owner_changes_is_on_record(moderator: User) -> None
     assert Action.PASSWORD_SET in actions(moderator)
 
 
-def test_two_accounts_cannot_have_one_address(ada: Client) -> None:
+def test_two_accounts_cannot_share_an_email_address(ada: Client) -> None:
     told = invite(ada, email="ADA@example.org")
 
     assert "Another account has this address." in told
@@ -429,7 +431,7 @@ def test_only_administrators_manage_people(who: str, request: pytest.FixtureRequ
 
 
 @pytest.mark.parametrize("lookup", ["password__startswith", "password__regex"])
-def test_the_list_of_people_tells_nothing_of_a_password_hash(ada: Client, lookup: str) -> None:
+def test_the_user_list_refuses_lookups_on_the_password_hash(ada: Client, lookup: str) -> None:
     for begins in ("argon2", "nonsense"):
         assert ada.get(PEOPLE, {lookup: begins}).status_code == 400
 

@@ -118,7 +118,7 @@ def forbidden_to(who: str) -> list[type[Model]]:
 
 
 @pytest.mark.parametrize("who", WRITES)
-def test_no_form_changes_what_a_role_may_not_change(
+def test_no_post_changes_models_that_the_role_has_no_permission_for(
     rows: dict[str, Any], who: str, request: pytest.FixtureRequest
 ) -> None:
     client = client_of(request.getfixturevalue(who))

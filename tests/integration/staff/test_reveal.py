@@ -28,7 +28,7 @@ def look(actor: User, signature: Signature, reason: str = WHY) -> object:
     return reveal(actor=actor, signature_id=signature.pk, reason=reason, screen="x")
 
 
-def test_a_moderator_reads_one_address_and_the_record_says_why(
+def test_revealing_an_address_is_audited_with_its_reason(
     moderator: User, amina: Signature, settings: Any
 ) -> None:
     settings.REVEALS_PER_HOUR = 5
@@ -44,7 +44,7 @@ def test_a_moderator_reads_one_address_and_the_record_says_why(
     assert AMINA.email not in str(list(AuditRecord.objects.values()))
 
 
-def test_the_budget_is_an_hours_and_a_persons(
+def test_reveals_beyond_the_hourly_budget_are_refused_and_audited_once(
     moderator: User, both: User, amina: Signature, settings: Any
 ) -> None:
     settings.REVEALS_PER_HOUR = 2
@@ -60,7 +60,7 @@ def test_the_budget_is_an_hours_and_a_persons(
     assert look(both, amina) == Revealed(AMINA.email, left=1)
 
 
-def test_an_hour_later_there_is_a_budget_again(
+def test_the_reveal_budget_is_renewed_after_an_hour(
     moderator: User, amina: Signature, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.REVEALS_PER_HOUR = 1
@@ -71,7 +71,7 @@ def test_an_hour_later_there_is_a_budget_again(
     assert isinstance(look(moderator, amina), Revealed)
 
 
-def test_two_who_look_at_once_share_what_is_left_of_the_budget(
+def test_concurrent_reveals_cannot_exceed_the_budget(
     transactional_db: None, petition: Petition, moderator: User, settings: Any
 ) -> None:
     settings.REVEALS_PER_HOUR = 3
@@ -81,21 +81,21 @@ def test_two_who_look_at_once_share_what_is_left_of_the_budget(
     assert sorted(found) == ["BudgetSpent"] * 5 + ["Revealed"] * 3
 
 
-def test_only_who_has_the_permission_may(organiser: User, amina: Signature) -> None:
+def test_revealing_an_address_requires_the_permission(organiser: User, amina: Signature) -> None:
     with pytest.raises(PermissionDenied):
         look(organiser, amina)
     assert not AuditRecord.objects.filter(action=Action.ADDRESS_REVEALED).exists()
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "is it amina@example.org?"])
-def test_a_reason_is_needed_and_holds_no_address(
+def test_revealing_requires_a_reason_without_an_email_address(
     moderator: User, amina: Signature, reason: str
 ) -> None:
     with pytest.raises(ValueError, match="reason"):
         look(moderator, amina, reason)
 
 
-def test_who_has_withdrawn_is_not_there_and_the_look_is_on_record_all_the_same(
+def test_revealing_a_withdrawn_signature_finds_nobody_and_is_audited(
     moderator: User, amina: Signature
 ) -> None:
     withdraw.withdraw(signature_id=amina.pk)
@@ -104,7 +104,7 @@ def test_who_has_withdrawn_is_not_there_and_the_look_is_on_record_all_the_same(
     assert AuditRecord.objects.filter(action=Action.ADDRESS_REVEALED).count() == 1
 
 
-def test_a_key_that_is_gone_reveals_nothing(
+def test_revealing_without_the_sealing_key_finds_nobody(
     moderator: User, amina: Signature, settings: Any
 ) -> None:
     settings.SEALING_KEYS = {9: bytes(32)}

@@ -77,7 +77,7 @@ def _permission_wanted(use_case: Callable[..., object], arguments: dict[str, Any
     return ""
 
 
-def test_every_use_case_refuses_an_actor_without_the_right(petition: Petition) -> None:
+def test_every_use_case_checks_the_permission_of_its_actor(petition: Petition) -> None:
     nora = User.objects.create_user("nora", is_staff=True)
     arguments = {**_arguments(petition), "actor": nora}
     found = dict(_with_an_actor())
@@ -92,5 +92,5 @@ def test_every_use_case_refuses_an_actor_without_the_right(petition: Petition) -
     assert {name: one for name, one in wanted.items() if not roles.who_may(one)} == {}
 
 
-def test_the_operators_shell_may_do_everything(db: None) -> None:
+def test_a_call_without_an_actor_has_every_permission(db: None) -> None:
     roles.require(None, "petitions.change_petition")

@@ -13,20 +13,20 @@ def permissions_of(role: str) -> set[str]:
 
 
 @pytest.mark.django_db
-def test_each_role_has_exactly_what_the_apps_name_for_it() -> None:
+def test_each_role_has_exactly_the_permissions_that_the_apps_define() -> None:
     assert permissions_of(MODERATORS) == set(ROLES[MODERATORS])
     assert permissions_of(ADMINISTRATORS) == set(ROLES[ADMINISTRATORS])
     assert permissions_of(ORGANISERS) == {*ROLES[ORGANISERS], *ORGANISERS_MAY}
 
 
-def test_an_app_names_permissions_of_its_own_alone() -> None:
+def test_each_app_defines_only_permissions_of_its_own() -> None:
     named = {code for codes in ROLES.values() for code in codes}
     assert {code.partition(".")[0] for code in named} == {"auth", "petitions"}
     assert {code.partition(".")[0] for code in ORGANISERS_MAY} == {"campaign"}
 
 
 @pytest.mark.django_db
-def test_a_release_narrows_a_role_too() -> None:
+def test_create_roles_removes_permissions_that_are_no_longer_defined() -> None:
     more = Permission.objects.get(codename="view_user")
     Group.objects.get(name=MODERATORS).permissions.add(more)
     create_roles()

@@ -80,7 +80,7 @@ def the_throttle_passes() -> None:
     )
 
 
-def test_a_password_alone_opens_nothing_but_the_way_to_the_second_factor(browser: Client) -> None:
+def test_a_password_alone_only_opens_the_second_factor_setup(browser: Client) -> None:
     answer = browser.get(HOME, follow=True)
 
     assert [path for path, _status in answer.redirect_chain][-1] == SET_UP
@@ -90,7 +90,7 @@ def test_a_password_alone_opens_nothing_but_the_way_to_the_second_factor(browser
     assert browser.get(reverse("admin:may_upload")).status_code == 413
 
 
-def test_an_app_that_is_set_up_lets_in_and_later_log_ins_ask_for_its_code(
+def test_logins_after_the_setup_ask_for_a_code_of_the_authenticator_app(
     browser: Client, moderator: User
 ) -> None:
     secret, _codes = set_up(browser)
@@ -106,7 +106,9 @@ def test_an_app_that_is_set_up_lets_in_and_later_log_ins_ask_for_its_code(
     assert Action.SECOND_FACTOR_SET in actions()
 
 
-def test_in_a_trial_nobody_needs_one_and_the_admin_says_so(browser: Client, settings: Any) -> None:
+def test_a_trial_needs_no_second_factor_and_the_admin_says_so(
+    browser: Client, settings: Any
+) -> None:
     settings.SECOND_FACTOR_REQUIRED = False
 
     assert "A trial: nobody needs a second factor" in browser.get(HOME).content.decode()
@@ -123,9 +125,7 @@ def test_a_code_works_once(browser: Client, moderator: User) -> None:
     assert second_factor.check(**said) == second_factor.Wrong(wait=1)
 
 
-def test_wrong_codes_make_each_next_one_wait_twice_as_long(
-    browser: Client, moderator: User
-) -> None:
+def test_each_wrong_code_doubles_the_wait_for_the_next(browser: Client, moderator: User) -> None:
     secret, _codes = set_up(browser)
     waits = []
     for _try in range(6):
@@ -144,7 +144,7 @@ def test_wrong_codes_make_each_next_one_wait_twice_as_long(
     assert actions() == before
 
 
-def test_a_recovery_code_lets_in_once_and_is_on_record(browser: Client, moderator: User) -> None:
+def test_a_recovery_code_works_once_and_is_audited(browser: Client, moderator: User) -> None:
     _secret, codes = set_up(browser)
     typed = codes[0].upper().replace("-", " ")
     later = Client()
@@ -160,7 +160,9 @@ def test_a_recovery_code_lets_in_once_and_is_on_record(browser: Client, moderato
     assert again.get(HOME).status_code == 302
 
 
-def test_a_dump_has_neither_secrets_nor_recovery_codes(browser: Client) -> None:
+def test_the_database_stores_no_plain_second_factor_secrets_or_recovery_codes(
+    browser: Client,
+) -> None:
     secret, codes = set_up(browser)
     with connection.cursor() as cursor:
         for table in (Authenticator, RecoveryCode):
@@ -172,7 +174,7 @@ def test_a_dump_has_neither_secrets_nor_recovery_codes(browser: Client) -> None:
                     assert code.replace("-", "").encode().hex() not in row
 
 
-def test_a_page_that_somebody_else_saw_shows_no_secret_that_is_confirmed_later(
+def test_a_secret_shown_in_another_session_is_never_the_confirmed_one(
     browser: Client, moderator: User
 ) -> None:
     thief = Client()
@@ -184,7 +186,7 @@ def test_a_page_that_somebody_else_saw_shows_no_secret_that_is_confirmed_later(
     assert thief.get(SET_UP).status_code == 302
 
 
-def test_a_wrong_first_code_keeps_the_secret_that_the_app_has_read(browser: Client) -> None:
+def test_a_wrong_first_code_keeps_the_secret_of_the_setup_page(browser: Client) -> None:
     secret = secret_on(browser.get(SET_UP).content.decode())
     page = browser.post(SET_UP, {"code": "000000"}).content.decode()
 
@@ -192,7 +194,7 @@ def test_a_wrong_first_code_keeps_the_secret_that_the_app_has_read(browser: Clie
     assert secret_on(page) == secret
 
 
-def test_a_wrong_code_in_another_session_does_not_show_the_secret_that_is_being_set_up(
+def test_another_session_never_sees_the_secret_that_is_being_set_up(
     browser: Client, moderator: User
 ) -> None:
     of_the_owner = secret_on(browser.get(SET_UP).content.decode())
@@ -207,12 +209,12 @@ def test_a_wrong_code_in_another_session_does_not_show_the_secret_that_is_being_
     assert secret_on(again) not in {of_the_owner, secret_on(page)}
 
 
-def test_a_log_in_without_the_second_factor_can_log_out(browser: Client) -> None:
+def test_a_session_without_the_second_factor_can_log_out(browser: Client) -> None:
     assert browser.post(reverse("admin:logout")).status_code in {200, 302}
     assert "_auth_user_id" not in browser.session
 
 
-def test_another_telephone_and_new_codes_are_for_who_has_given_both(
+def test_a_verified_user_can_renew_recovery_codes_and_replace_the_app(
     browser: Client, moderator: User
 ) -> None:
     secret, codes = set_up(browser)
@@ -242,7 +244,7 @@ def verified(user: User) -> Client:
     return client
 
 
-def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
+def test_an_administrator_can_reset_the_second_factor_of_others_only(
     browser: Client, moderator: User
 ) -> None:
     moderator.set_password("four random words, say")
@@ -282,7 +284,7 @@ def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
     assert second_factor.has_one(ada)
 
 
-def test_an_operator_resets_it_with_a_command(
+def test_the_reset_second_factor_command_removes_the_authenticator(
     browser: Client, moderator: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up(browser)
@@ -293,7 +295,7 @@ def test_an_operator_resets_it_with_a_command(
     assert AuditRecord.objects.latest("id").actor_id is None
 
 
-def test_exchanging_the_sealing_key_takes_the_secrets_along(
+def test_resealing_keeps_second_factor_secrets_usable(
     browser: Client, moderator: User, settings: Any
 ) -> None:
     secret, _codes = set_up(browser)

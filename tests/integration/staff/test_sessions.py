@@ -68,7 +68,7 @@ def every_text_in_the_database() -> Iterator[str]:
                 yield value.tobytes().hex() if isinstance(value, memoryview) else str(value)
 
 
-def test_no_value_in_the_database_works_as_a_cookie_or_resets_a_password(
+def test_no_database_value_works_as_a_session_cookie_or_reset_token(
     logged_in: Client, moderator: User
 ) -> None:
     """With a log-in active and a reset of the password under way."""
@@ -88,7 +88,7 @@ def test_no_value_in_the_database_works_as_a_cookie_or_resets_a_password(
     assert is_in(with_cookie(cookie_of(logged_in)))
 
 
-def test_logging_out_ends_the_session_also_for_whoever_kept_its_cookie(logged_in: Client) -> None:
+def test_logging_out_invalidates_copies_of_the_session_cookie(logged_in: Client) -> None:
     kept = cookie_of(logged_in)
     logged_in.post(reverse("admin:logout"))
 
@@ -96,13 +96,13 @@ def test_logging_out_ends_the_session_also_for_whoever_kept_its_cookie(logged_in
     assert not is_in(with_cookie(kept))
 
 
-def test_a_session_ends_with_its_time(logged_in: Client) -> None:
+def test_an_expired_session_is_logged_out(logged_in: Client) -> None:
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
 
     assert not is_in(logged_in)
 
 
-def test_a_page_that_renews_itself_does_not_keep_its_log_in_alive(logged_in: Client) -> None:
+def test_automatic_page_refreshes_do_not_extend_the_session(logged_in: Client) -> None:
     session = logged_in.session
     session[SEEN] -= 2 * SEEN_EVERY
     session.save()
@@ -114,9 +114,7 @@ def test_a_page_that_renews_itself_does_not_keep_its_log_in_alive(logged_in: Cli
     assert Session.objects.get().expire_date > before
 
 
-def test_a_session_lives_through_an_exchange_of_the_index_key(
-    logged_in: Client, settings: Any
-) -> None:
+def test_a_session_survives_a_rotation_of_the_index_key(logged_in: Client, settings: Any) -> None:
     settings.INDEX_KEYS = {2: bytes(32), **settings.INDEX_KEYS}
     before = Session.objects.get().pk
 
@@ -130,17 +128,13 @@ def test_a_session_lives_through_an_exchange_of_the_index_key(
     assert is_in(logged_in)
 
 
-def test_sessions_end_with_the_index_key_that_they_stand_under(
-    logged_in: Client, settings: Any
-) -> None:
+def test_sessions_end_once_their_index_key_is_removed(logged_in: Client, settings: Any) -> None:
     settings.INDEX_KEYS = {2: bytes(32)}
 
     assert not is_in(logged_in)
 
 
-def test_the_hourly_sweep_deletes_sessions_that_have_expired_and_no_others(
-    logged_in: Client, db: None
-) -> None:
+def test_the_retention_sweep_deletes_only_expired_sessions(logged_in: Client, db: None) -> None:
     old = SessionStore()
     old.set_expiry(-1)
     old.create()

@@ -28,7 +28,9 @@ def records() -> list[tuple[object, ...]]:
     return list(of.values_list("action", "actor", "object_type", "object_id", "screen"))
 
 
-def test_saving_and_ending_a_rule(petition: Petition, moderator: User, client: Client) -> None:
+def test_saving_and_ending_a_rule_are_audited(
+    petition: Petition, moderator: User, client: Client
+) -> None:
     client.force_login(moderator)
     form = {"action": "block", "kind": "domain", "whom": "example.net", "note": "spam"}
     typed = {**form, "expires_at_0": "", "expires_at_1": ""}
@@ -48,7 +50,7 @@ def test_saving_and_ending_a_rule(petition: Petition, moderator: User, client: C
     ]
 
 
-def test_publishing_a_petition_and_a_statement(
+def test_publishing_a_petition_and_a_statement_are_audited(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     client.force_login(organiser)
@@ -65,7 +67,7 @@ def test_publishing_a_petition_and_a_statement(
     ]
 
 
-def test_acknowledging_answering_reopening_and_closing_a_message(
+def test_each_step_of_answering_an_enquiry_is_audited(
     db: None, organiser: User, client: Client
 ) -> None:
     client.force_login(organiser)
@@ -81,7 +83,9 @@ def test_acknowledging_answering_reopening_and_closing_a_message(
     ]
 
 
-def test_dismissing_an_alert(petition: Petition, moderator: User, client: Client) -> None:
+def test_dismissing_an_alert_is_audited_once(
+    petition: Petition, moderator: User, client: Client
+) -> None:
     client.force_login(moderator)
     alert = Alert.objects.create(
         petition=petition, kind=Alert.Kind.BURST, network_ix=bytes(16), number=20
@@ -96,7 +100,9 @@ def test_dismissing_an_alert(petition: Petition, moderator: User, client: Client
 
 
 @pytest.mark.parametrize("kind", ["confirm", "find"])
-def test_queueing_failed_mail_again(db: None, organiser: User, client: Client, kind: str) -> None:
+def test_requeueing_failed_mail_is_audited(
+    db: None, organiser: User, client: Client, kind: str
+) -> None:
     client.force_login(organiser)
     hour = (timezone.now() - timedelta(hours=1)).isoformat()
     client.post(reverse("admin:petitions_mail_changelist"), {"kind": kind, "hour": hour})

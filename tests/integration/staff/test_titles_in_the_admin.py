@@ -71,7 +71,7 @@ def test_a_list_is_headed_by_its_name(chief: Client, name: str, heading: str) ->
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_every_list_names_petitions_by_their_titles_at_one_price(
+def test_every_list_shows_petition_titles_at_a_constant_query_count(
     petition: Petition, chief: Client, name: str
 ) -> None:
     one_of_each(petition)
@@ -92,7 +92,7 @@ def test_every_list_names_petitions_by_their_titles_at_one_price(
     assert "Arall 1" in shown, "in whatever language it has"
 
 
-def test_the_list_of_petitions_counts_and_sorts_by_their_signatures(
+def test_the_petition_list_shows_and_sorts_by_signature_counts(
     petition: Petition, chief: Client
 ) -> None:
     another(1)
@@ -102,7 +102,7 @@ def test_the_list_of_petitions_counts_and_sorts_by_their_signatures(
         assert re.findall(r'class="field-count">(\d+)<', page) == expected
 
 
-def test_petitions_of_the_same_title_are_told_apart_by_their_addresses(
+def test_petitions_with_equal_titles_are_distinguished_by_slug(
     petition: Petition, chief: Client
 ) -> None:
     other = another(1)
@@ -113,7 +113,7 @@ def test_petitions_of_the_same_title_are_told_apart_by_their_addresses(
     assert "Protect people (protect)" in words(chief.get("/admin/petitions/milestone/"))
 
 
-def test_a_form_is_headed_by_what_it_is_about_and_leads_back_to_the_list(
+def test_a_change_form_has_its_title_as_heading_and_links_to_the_list(
     petition: Petition, moderator: User, chief: Client
 ) -> None:
     path = f"{PETITIONS}{petition.pk}/change/"
@@ -126,7 +126,7 @@ def test_a_form_is_headed_by_what_it_is_about_and_leads_back_to_the_list(
     assert ">Close<" not in looking
 
 
-def test_forms_have_no_icons_beside_a_menu_and_lists_no_counts_beside_a_filter(
+def test_forms_have_no_related_object_icons_and_lists_no_facet_counts(
     petition: Petition, chief: Client
 ) -> None:
     one_of_each(petition)
@@ -161,9 +161,7 @@ def test_statements_are_named_by_their_titles(statement: Statement, chief: Clien
     assert f"Linked petition: --------- {NAME}" in form
 
 
-def test_a_list_of_statements_costs_the_same_however_many_there_are(
-    statement: Statement, chief: Client
-) -> None:
+def test_the_statement_list_has_a_constant_query_count(statement: Statement, chief: Client) -> None:
     path = "/admin/campaign/statement/"
     chief.get(path)
     costs = []
@@ -176,16 +174,14 @@ def test_a_list_of_statements_costs_the_same_however_many_there_are(
     assert costs[0] == costs[1]
 
 
-def test_on_a_telephone_each_value_has_the_name_of_its_column(
-    petition: Petition, chief: Client
-) -> None:
+def test_list_cells_have_the_column_name_as_data_label(petition: Petition, chief: Client) -> None:
     page = chief.get(PETITIONS).content.decode()
     assert re.findall(r'data-label="([^"]+)"', page) == [
         "End of the web address", "Now", "Opens", "Closes", "Signatures",
     ]  # fmt: skip
 
 
-def test_a_draft_has_no_reason_for_a_removal_and_no_channels(
+def test_the_form_of_a_draft_hides_the_removal_reason_and_channel_counts(
     petition: Petition, chief: Client
 ) -> None:
     path = f"{PETITIONS}{petition.pk}/change/"
@@ -198,12 +194,12 @@ def test_a_draft_has_no_reason_for_a_removal_and_no_channels(
     assert "A court told us to." in words(chief.get(path))
 
 
-def test_a_new_petition_begins_with_its_address(chief: Client) -> None:
+def test_the_add_form_of_a_petition_begins_with_the_slug(chief: Client) -> None:
     page = chief.get(f"{PETITIONS}add/").content.decode()
     assert page.index('id="id_slug"') < page.index('id="id_opens_at_0"')
 
 
-def test_filters_and_choices_name_them_so_too(petition: Petition, chief: Client) -> None:
+def test_filters_and_select_boxes_show_petition_titles(petition: Petition, chief: Client) -> None:
     another(1)
     one_of_each(petition)
     listed = words(chief.get("/admin/petitions/milestone/"))
@@ -211,19 +207,21 @@ def test_filters_and_choices_name_them_so_too(petition: Petition, chief: Client)
     assert f"Arall 1 {NAME}" in words(chief.get("/admin/petitions/milestone/add/"))
 
 
-def test_a_moderator_reads_titles(petition: Petition, moderator: User, client: Client) -> None:
+def test_moderators_see_petition_titles(
+    petition: Petition, moderator: User, client: Client
+) -> None:
     hold_one(petition)
     client.force_login(moderator)
     assert f"1 signature on hold: {NAME}" in words(client.get("/admin/"))
     assert f"Petition: {NAME}" in words(client.get("/admin/petitions/signature/", follow=True))
 
 
-def test_opening_says_the_title(petition: Petition, chief: Client) -> None:
+def test_the_message_after_publishing_contains_the_title(petition: Petition, chief: Client) -> None:
     Petition.objects.update(state=Petition.State.DRAFT)
     assert f"{NAME} is published. Nobody was emailed." in press(chief, petition, "open")
 
 
-def test_several_petitions_are_not_deleted_at_once_and_signed_ones_not_at_all(
+def test_petitions_have_no_bulk_deletion_and_signed_ones_no_deletion(
     petition: Petition, chief: Client
 ) -> None:
     draft = another(1)
@@ -242,7 +240,7 @@ def test_several_petitions_are_not_deleted_at_once_and_signed_ones_not_at_all(
     assert list(Petition.objects.all()) == [petition]
 
 
-def test_times_have_one_form_and_lists_no_app_above_them(
+def test_admin_pages_share_one_time_format_and_omit_the_app_breadcrumb(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     alert = Alert.objects.create(petition=petition, kind="held", number=3)
@@ -261,7 +259,7 @@ def test_times_have_one_form_and_lists_no_app_above_them(
     assert '>Home</a> › <a href="/admin/petitions/petition/">Petitions</a> › Protect' in opened
 
 
-def test_what_is_older_than_its_time_shows_the_day_and_no_midnight(
+def test_truncated_times_are_shown_as_a_date_without_midnight(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     """Times are truncated to the day after 72 hours, so midnight would be a false time."""
@@ -294,7 +292,7 @@ def test_what_is_older_than_its_time_shows_the_day_and_no_midnight(
         assert "00:00" not in page, path
 
 
-def test_moderators_see_no_counts_of_partners(
+def test_moderators_see_no_signature_counts_by_channel(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     client.force_login(moderator)
@@ -302,7 +300,7 @@ def test_moderators_see_no_counts_of_partners(
     assert 'class="channels"' not in page
 
 
-def test_the_form_begins_with_signing_and_ends_with_the_channels(
+def test_the_petition_form_starts_with_its_buttons_and_ends_with_channel_counts(
     petition: Petition, chief: Client
 ) -> None:
     page = chief.get(f"{PETITIONS}{petition.pk}/change/").content.decode()

@@ -25,7 +25,7 @@ def link(petition: Petition) -> str:
 
 @pytest.mark.parametrize("stuck", STUCK)
 @pytest.mark.parametrize("slash", ["/", ""])
-def test_what_is_stuck_on_a_link_does_not_break_it(
+def test_a_mailed_link_with_trailing_punctuation_still_opens_the_confirm_page(
     browser: Client, link: str, slash: str, stuck: str
 ) -> None:
     page = browser.get(link.rstrip("/") + slash + stuck, follow=True)
@@ -35,7 +35,7 @@ def test_what_is_stuck_on_a_link_does_not_break_it(
 
 
 @pytest.mark.parametrize("sign", ["_", "-", "._", "_)"])
-def test_a_sign_behind_the_last_slash_is_no_part_of_a_link(
+def test_punctuation_after_the_final_slash_of_a_mailed_link_is_ignored(
     browser: Client, link: str, sign: str
 ) -> None:
     page = browser.get(link + sign, follow=True)
@@ -46,7 +46,7 @@ def test_a_sign_behind_the_last_slash_is_no_part_of_a_link(
     "put_in", ["%20", "%0D%0A", "=%0A", "=", "%0A%20%20", "%E2%80%8B", "%C2%AD", "%C2%A0", "%09"]
 )
 @pytest.mark.parametrize("place", [-1, -20, -40])
-def test_a_line_break_within_a_link_does_not_break_it(
+def test_whitespace_inside_a_mailed_link_is_removed(
     browser: Client, link: str, place: int, put_in: str
 ) -> None:
     token = link.rstrip("/")
@@ -60,7 +60,7 @@ def test_a_line_break_within_a_link_does_not_break_it(
     ("part", "broken"),
     [("/t/", "/T/"), ("/en/", "/EN/"), ("/confirm/", "/Confirm/"), ("/en/", "//en//")],
 )
-def test_the_fixed_parts_of_a_link_may_be_in_capitals(
+def test_the_fixed_parts_of_a_mailed_link_are_case_insensitive(
     browser: Client, link: str, part: str, broken: str
 ) -> None:
     page = browser.get(link.replace(part, broken), follow=True)
@@ -81,7 +81,7 @@ def test_the_fixed_parts_of_a_link_may_be_in_capitals(
         ("cy", "gallwch deipio’r cod yn ein neges yno", "Llofnodi eto"),
     ],
 )
-def test_a_link_cut_off_or_all_in_capitals_offers_the_code_and_a_new_link(
+def test_the_404_page_of_a_damaged_link_offers_the_code_and_a_new_link(
     browser: Client, link: str, language: str, code: str, again: str
 ) -> None:
     link = link.replace("/en/", f"/{language}/")
@@ -98,14 +98,16 @@ def test_a_link_cut_off_or_all_in_capitals_offers_the_code_and_a_new_link(
 
 
 @pytest.mark.parametrize("filler", ["=", "=a", "./", "-", " ", "a/", "\u200b"])
-def test_a_path_of_nothing_but_signs_costs_no_time(filler: str) -> None:
+def test_repairing_a_very_long_hostile_path_takes_under_10_ms(filler: str) -> None:
     """As long as a request's first line may be."""
     path, began = "/t/en/confirm/" + filler * (4000 // len(filler)), time.process_time()
     repaired(path)
     assert time.process_time() - began < 0.01
 
 
-def test_nothing_but_a_link_of_ours_is_redirected_to(petition: Petition, browser: Client) -> None:
+def test_paths_that_are_not_repairable_links_get_404_without_a_redirect(
+    petition: Petition, browser: Client
+) -> None:
     for path in ("/t//evil.example/)", "/t/en/nowhere/x/)", "/t/../admin/)", "/T/", "/t/"):
         answer = browser.get(path)
         assert answer.status_code == 404, path

@@ -38,7 +38,7 @@ def read(client: Client, path: str) -> str:
 
 
 @IN_EACH
-def test_a_goal_that_was_missed_is_gone_once_nobody_can_sign(
+def test_a_missed_goal_disappears_when_the_petition_closes(
     petition: Petition, client: Client, home: str
 ) -> None:
     Source.objects.create(code="choir", name="Choir", origins=["https://choir.example"])
@@ -54,7 +54,7 @@ def test_a_goal_that_was_missed_is_gone_once_nobody_can_sign(
 
 
 @IN_EACH
-def test_it_says_that_mailed_links_work_for_as_long_as_they_do(
+def test_a_closed_petition_mentions_mailed_links_only_while_they_still_work(
     petition: Petition, client: Client, home: str
 ) -> None:
     close(CONFIRMING_AFTER_CLOSE - A_MINUTE)
@@ -64,7 +64,7 @@ def test_it_says_that_mailed_links_work_for_as_long_as_they_do(
 
 
 @pytest.mark.parametrize("paper", ["poster", "leaflets"])
-def test_a_paper_asks_nobody_to_sign_what_is_closed(
+def test_the_poster_and_leaflets_of_a_closed_petition_do_not_ask_to_sign(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch, paper: str
 ) -> None:
     given: list[dict[str, str]] = []
@@ -86,7 +86,7 @@ def test_a_paper_asks_nobody_to_sign_what_is_closed(
     assert after == "This petition is closed. Scan to read it"
 
 
-def test_the_picture_of_a_closed_petition_has_the_count_and_no_bar(
+def test_the_share_image_of_a_closed_petition_shows_the_count_without_a_bar(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[dict[str, str]] = []

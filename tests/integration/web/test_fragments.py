@@ -31,7 +31,7 @@ def cached() -> list[str]:
     return [text for _since, text in fragment_tags._fragments._entries.values()]
 
 
-def test_the_second_thank_you_page_renders_no_share_links_again(
+def test_the_second_thank_you_page_reuses_the_cached_share_links(
     petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -51,7 +51,9 @@ def test_the_second_thank_you_page_renders_no_share_links_again(
     assert first.count("wa.me") == second.count("wa.me") == 1
 
 
-def test_no_fragment_says_anything_of_a_signer(petition: Petition, client: Client) -> None:
+def test_cached_template_fragments_contain_no_signer_data(
+    petition: Petition, client: Client
+) -> None:
     pages = [thanks(client, petition, who) for who in PEOPLE]
 
     kept = cached()
@@ -63,7 +65,9 @@ def test_no_fragment_says_anything_of_a_signer(petition: Petition, client: Clien
         assert not [text for text in kept for one in said if one in text]
 
 
-def test_a_fragment_varies_on_all_that_it_shows(petition: Petition, client: Client) -> None:
+def test_cached_fragments_vary_on_the_organisation_title_and_language(
+    petition: Petition, client: Client
+) -> None:
     before = client.get("/petitions/protect/").content.decode()
     Organisation.objects.update_or_create(
         pk=1, defaults={"name": "Another name", "privacy_email": "another@example.org"}

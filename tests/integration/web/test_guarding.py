@@ -15,7 +15,7 @@ def _views(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]
             yield route, item.callback
 
 
-def test_every_view_is_guarded_by_exactly_one_of_origin_token_signature_and_csrf_token() -> None:
+def test_every_view_has_exactly_one_csrf_guard() -> None:
     found = list(_views(get_resolver()))
     assert len(found) > 20
     for route, view in found:
@@ -26,6 +26,6 @@ def test_every_view_is_guarded_by_exactly_one_of_origin_token_signature_and_csrf
         assert own in {None, "same-origin", "token", "signature"}, route
 
 
-def test_what_a_token_proves_stands_below_the_one_prefix_that_proxies_redact() -> None:
+def test_token_guarded_views_are_exactly_those_below_the_t_prefix() -> None:
     for route, view in _views(get_resolver()):
         assert (getattr(view, "guard", None) == "token") is route.lower().startswith("t/"), route

@@ -36,7 +36,7 @@ def send(browser: Client, path: str, size: int) -> Any:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("cookie", ["", "abcdefghijklmnopqrstuvwxyz012345"])
-def test_nobody_without_a_valid_session_sends_more_than_64_kib(
+def test_bodies_over_64_kib_without_a_valid_session_get_413(
     db: None, path: str, cookie: str
 ) -> None:
     browser = Client(enforce_csrf_checks=True)
@@ -47,28 +47,30 @@ def test_nobody_without_a_valid_session_sends_more_than_64_kib(
     assert send(browser, path, LARGEST).status_code != 413
 
 
-def test_staff_send_more_to_the_admin_and_nowhere_else(client: Client, organiser: User) -> None:
+def test_staff_may_send_larger_bodies_only_to_the_admin(client: Client, organiser: User) -> None:
     client.force_login(organiser)
 
     assert send(client, "/admin/x/", LARGEST + 1).status_code == 404
     assert send(client, "/petitions/protect/", LARGEST + 1).status_code == 413
 
 
-def test_whoever_lost_staff_status_sends_no_more(client: Client, organiser: User) -> None:
+def test_former_staff_may_not_send_larger_bodies(client: Client, organiser: User) -> None:
     client.force_login(organiser)
     User.objects.update(is_staff=False)
 
     assert send(client, "/admin/x/", LARGEST + 1).status_code == 413
 
 
-def test_the_proxy_learns_who_may_send_more(client: Client, organiser: User) -> None:
+def test_the_may_upload_url_answers_204_for_staff_and_413_for_others(
+    client: Client, organiser: User
+) -> None:
     assert client.get(MAY_UPLOAD).status_code == 413
     client.force_login(organiser)
     assert client.get(MAY_UPLOAD).status_code == 204
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_body_without_a_length_is_refused_unread(db: None, path: str) -> None:
+def test_a_chunked_body_without_a_content_length_gets_411(db: None, path: str) -> None:
     answer = Client().post(path, {"a": "b"}, headers={"Transfer-Encoding": "chunked"})
 
     assert answer.status_code == 411

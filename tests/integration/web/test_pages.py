@@ -68,7 +68,7 @@ def test_no_two_pages_have_the_same_title() -> None:
 
 
 @pytest.mark.parametrize("name", long_pages.NAMES)
-def test_the_languages_say_the_same_in_the_same_order(name: str) -> None:
+def test_the_long_pages_have_the_same_structure_in_every_language(name: str) -> None:
     """Headings, list items, rows of tables, facts and links: nothing is left out of any."""
 
     def shape(language: str) -> list[str]:
@@ -84,14 +84,16 @@ def test_the_languages_say_the_same_in_the_same_order(name: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "wrong"), [("ar", "“”‘’'?;"), ("cy", "«»'")])
-def test_punctuation_of_the_pages_is_the_languages_own(language: str, wrong: str) -> None:
+def test_the_long_pages_use_the_punctuation_of_their_language(language: str, wrong: str) -> None:
     for name in long_pages.NAMES:
         text = re.sub(r"\{[{%].*?[%}]\}", "", source(name, language))
         assert not set(text) & set(wrong), name
 
 
 @EVERY_PAGE
-def test_every_fact_in_a_page_is_known(db: None, name: str, language: str) -> None:
+def test_every_template_variable_of_a_long_page_is_defined(
+    db: None, name: str, language: str
+) -> None:
     """A template says nothing of a variable that is not there: it prints nothing."""
     known = set(long_pages.facts()) | {"without_name", "not_me"}
     known |= {"reviewed"} if long_pages.reviewed(name, language) else set()
@@ -100,12 +102,14 @@ def test_every_fact_in_a_page_is_known(db: None, name: str, language: str) -> No
 
 
 @EVERY_PAGE
-def test_no_number_that_the_code_decides_is_typed_into_a_page(name: str, language: str) -> None:
+def test_the_long_pages_contain_no_hard_coded_numbers_from_settings(
+    name: str, language: str
+) -> None:
     text = re.sub(r"(?m)^\d\. |\{%.*?%\}", "", source(name, language))
     assert set(re.findall(r"\d[\d.,]*\d|\d", text)) <= OF_NOBODY
 
 
-def test_numbers_on_the_pages_are_those_of_the_code(
+def test_numbers_on_the_long_pages_follow_the_settings(
     organisation: Organisation, client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     english = words(client.get("/privacy/").content.decode())
@@ -133,7 +137,7 @@ def test_numbers_on_the_pages_are_those_of_the_code(
 
 
 @EVERY_LANGUAGE
-def test_the_pages_of_a_nameless_organisation_invent_nothing(
+def test_the_long_pages_have_no_empty_contact_details_without_an_organisation(
     db: None, client: Client, language: str
 ) -> None:
     Organisation.objects.all().delete()
@@ -163,7 +167,7 @@ def test_the_privacy_notice_names_controller_and_contact(
 
 
 @EVERY_LANGUAGE
-def test_every_page_and_the_form_lead_to_them(
+def test_the_petition_page_and_the_long_pages_link_to_each_long_page(
     petition: Petition, client: Client, language: str
 ) -> None:
     """Links of the footer, of the pages themselves, of the form's safety note and its details."""
@@ -186,16 +190,16 @@ def test_every_page_and_the_form_lead_to_them(
         ("cy", "Adolygwyd ddiwethaf: 22 Tachwedd 2026."),
     ],
 )
-def test_the_page_about_accessibility_says_when_its_file_was_gone_over(
+def test_the_accessibility_page_shows_its_review_date(
     organisation: Organisation, client: Client, language: str, said: str
 ) -> None:
     assert long_pages.reviewed("accessibility", language) == date(2026, 11, 22)
     assert said in words(client.get(path("accessibility", language)).content.decode())
 
 
-def test_all_its_languages_were_gone_over_on_one_day() -> None:
+def test_every_language_of_the_accessibility_page_has_the_same_review_date() -> None:
     assert len({long_pages.reviewed("accessibility", code) for code in LANGUAGES}) == 1
 
 
-def test_a_page_that_says_no_day_was_gone_over_on_none() -> None:
+def test_a_page_without_a_review_date_has_none() -> None:
     assert long_pages.reviewed("help", "en") is None

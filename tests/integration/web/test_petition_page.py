@@ -28,7 +28,7 @@ from tests.people import AMINA, sign, sign_and_confirm, typed
 PAGE = "/petitions/protect/"
 
 
-def test_a_good_form_leads_to_check_your_mail_and_shows_no_whole_address(
+def test_a_valid_form_redirects_to_check_your_email_with_a_masked_address(
     petition: Petition, browser: Client
 ) -> None:
     response = browser.post(PAGE, typed(), follow=True)
@@ -44,7 +44,7 @@ def test_a_good_form_leads_to_check_your_mail_and_shows_no_whole_address(
     assert len(other["Location"]) == len(address)
 
 
-def test_the_check_page_after_its_hour_says_so(
+def test_the_check_your_email_page_gets_410_after_an_hour(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = browser.post(PAGE, typed())["Location"]
@@ -88,7 +88,7 @@ BAD: dict[str, list[dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("field", BAD)
-def test_bad_input_is_refused_with_a_reason_and_everything_typed_is_kept(
+def test_invalid_input_gets_422_and_the_other_input_is_kept(
     petition: Petition, browser: Client, field: str
 ) -> None:
     for change in BAD[field]:
@@ -112,14 +112,14 @@ def test_bad_input_is_refused_with_a_reason_and_everything_typed_is_kept(
         ("/cy/petitions/protect/", "Rhowch eich enw."),
     ],
 )
-def test_refusals_speak_the_language_of_the_page(
+def test_form_errors_are_in_the_language_of_the_page(
     petition: Petition, browser: Client, path: str, words: str
 ) -> None:
     response = browser.post(path, typed(name=""))
     assert words in response.content.decode()
 
 
-def test_a_page_that_lost_its_hidden_part_can_be_sent_again(
+def test_a_form_without_its_text_version_is_shown_again_with_it(
     petition: Petition, browser: Client
 ) -> None:
     refused = browser.post(PAGE, typed(text_version=""))
@@ -128,7 +128,9 @@ def test_a_page_that_lost_its_hidden_part_can_be_sent_again(
     assert 'name="text_version" value="1"' in page
 
 
-def test_invalid_utf8_is_refused_and_the_rest_is_kept(petition: Petition, browser: Client) -> None:
+def test_invalid_utf8_gets_422_and_the_other_input_is_kept(
+    petition: Petition, browser: Client
+) -> None:
     body = (
         b"name=Am\xff%ffna&name_use=public&email=amina%40example.org&residence=uk&postcode=M14+5RX"
     )
@@ -137,7 +139,7 @@ def test_invalid_utf8_is_refused_and_the_rest_is_kept(petition: Petition, browse
     assert "amina@example.org" in response.content.decode()
 
 
-def test_unknown_and_doubled_fields_are_refused(petition: Petition, browser: Client) -> None:
+def test_unknown_and_duplicate_form_fields_get_422(petition: Petition, browser: Client) -> None:
     for body in (typed(admin="1"), {**typed(), "name": ["Amina Example", "Other Name"]}):
         assert browser.post(PAGE, body).status_code == 422
     assert not Signature.objects.exists()
@@ -154,30 +156,37 @@ def test_an_uploaded_file_in_place_of_a_name_is_refused(
     assert response.status_code == 422
 
 
-def test_a_body_over_64_kb_is_refused_unread(petition: Petition, browser: Client) -> None:
+def test_a_petition_form_over_64_kb_gets_413(petition: Petition, browser: Client) -> None:
     body = BytesIO(b"name=" + b"x" * 70_000)
-    form = {"CONTENT_TYPE": "application/x-www-form-urlencoded", "wsgi.input": body}
+    form: dict[str, Any] = {
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "wsgi.input": body,
+    }
     response = browser.post(PAGE, CONTENT_LENGTH=str(len(body.getvalue())), **form)
     assert response.status_code == 413
     assert "<h1" in response.content.decode()
     assert body.tell() == 0
 
 
-def test_a_wrong_content_type_gets_a_clear_page(petition: Petition, browser: Client) -> None:
+def test_an_unsupported_content_type_gets_415(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, typed(), content_type="application/json")
     assert response.status_code == 415
     assert "<h1" in response.content.decode()
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_a_wrong_method_gets_a_clear_page(petition: Petition, browser: Client, method: str) -> None:
+def test_an_unsupported_method_gets_405_with_an_html_page(
+    petition: Petition, browser: Client, method: str
+) -> None:
     response = getattr(browser, method)(PAGE)
     assert response.status_code == 405
     assert "GET" in response["Allow"]
     assert "<h1" in response.content.decode()
 
 
-def test_a_malformed_multipart_body_gets_a_clear_page(petition: Petition, browser: Client) -> None:
+def test_a_malformed_multipart_body_is_refused_and_stores_nothing(
+    petition: Petition, browser: Client
+) -> None:
     response = browser.post(PAGE, b"garbage", content_type="multipart/form-data; boundary=x")
     assert response.status_code in {400, 422}
     assert "<h1" in response.content.decode()
@@ -190,11 +199,11 @@ def test_without_consent_nothing_is_stored(petition: Petition, browser: Client) 
     assert not Signature.objects.exists()
 
 
-def test_no_choice_is_made_for_the_signer(petition: Petition, client: Client) -> None:
+def test_no_option_of_the_petition_form_is_preselected(petition: Petition, client: Client) -> None:
     assert "checked" not in client.get(PAGE).content.decode()
 
 
-def test_a_form_sent_from_another_site_is_shown_to_be_sent_again(petition: Petition) -> None:
+def test_a_cross_site_form_gets_403_and_is_shown_filled_in(petition: Petition) -> None:
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "https://evil.example"},
@@ -206,21 +215,19 @@ def test_a_form_sent_from_another_site_is_shown_to_be_sent_again(petition: Petit
     assert not Signature.objects.exists()
 
 
-def test_a_browser_that_says_nothing_of_its_origin_may_sign(petition: Petition) -> None:
+def test_a_request_without_origin_headers_may_sign(petition: Petition) -> None:
     assert Client().post(PAGE, typed()).status_code == 303
     assert Signature.objects.count() == 1
 
 
-def test_the_postcode_of_somebody_abroad_is_not_kept(petition: Petition, browser: Client) -> None:
+def test_the_postcode_of_a_signer_abroad_is_not_stored(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, typed(residence="abroad", country="JO", postcode="11118"))
     assert response.status_code == 303
     person = sealing.unsealed(Signer.objects.get())
     assert (person["postcode"], person["country"]) == ("", "JO")
 
 
-def test_marks_that_come_along_with_copied_arabic_are_dropped(
-    petition: Petition, browser: Client
-) -> None:
+def test_bidi_marks_in_pasted_arabic_input_are_removed(petition: Petition, browser: Client) -> None:
     pasted = typed(
         name="\u200fليلى مثال\u200f",
         email="\u200elayla@example.org\u200e",
@@ -235,18 +242,20 @@ def test_marks_that_come_along_with_copied_arabic_are_dropped(
     )
 
 
-def test_rather_not_say_needs_no_postcode(petition: Petition, browser: Client) -> None:
+def test_no_postcode_is_required_with_i_would_rather_not_say(
+    petition: Petition, browser: Client
+) -> None:
     response = browser.post(PAGE, typed(postcode="", postcode_unsaid="on"))
     assert response.status_code == 303
 
 
-def test_a_draft_is_invisible(petition: Petition, client: Client) -> None:
+def test_the_page_and_api_of_a_draft_petition_are_404(petition: Petition, client: Client) -> None:
     Petition.objects.update(state=Petition.State.DRAFT)
     assert client.get(PAGE).status_code == 404
     assert client.get("/api/v1/petitions/protect.json").status_code == 404
 
 
-def test_a_removed_petition_is_gone_and_says_why(petition: Petition, client: Client) -> None:
+def test_a_removed_petition_gets_410_with_its_reason(petition: Petition, client: Client) -> None:
     Petition.objects.update(state=Petition.State.REMOVED, removed_reason="A court told us to.")
     response = client.get(PAGE)
     assert response.status_code == 410
@@ -254,7 +263,7 @@ def test_a_removed_petition_is_gone_and_says_why(petition: Petition, client: Cli
     assert client.get("/api/v1/petitions/protect.json").status_code == 410
 
 
-def test_a_closed_petition_says_so_and_a_form_opened_before_is_refused_kindly(
+def test_a_form_sent_after_the_petition_closed_gets_409_with_an_explanation(
     petition: Petition, browser: Client
 ) -> None:
     Petition.objects.update(closes_at=timezone.now() - timedelta(minutes=1))
@@ -266,7 +275,7 @@ def test_a_closed_petition_says_so_and_a_form_opened_before_is_refused_kindly(
     assert "It closed while you were filling in the form" in response.content.decode()
 
 
-def test_a_text_missing_in_a_language_falls_back_and_says_so(
+def test_a_petition_without_a_translation_falls_back_to_english(
     petition: Petition, client: Client
 ) -> None:
     PetitionText.objects.filter(language="cy").delete()
@@ -289,7 +298,7 @@ def test_a_bar_is_shown_only_from_25_signatures(
 
 
 @pytest.mark.parametrize("path", [PAGE, "/ar/petitions/protect/", "/api/v1/petitions/protect.json"])
-def test_a_page_costs_at_most_three_queries_cold_and_none_warm(
+def test_a_page_takes_at_most_three_queries_uncached_and_none_cached(
     petition: Petition, settings: Any, path: str
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -307,7 +316,7 @@ def test_a_page_costs_at_most_three_queries_cold_and_none_warm(
 
 # A connection that breaks in the middle of an answer is but a `DatabaseError`.
 @pytest.mark.parametrize("kind", [OperationalError, DatabaseError])
-def test_pages_go_on_from_the_cache_while_the_database_is_away(
+def test_cached_pages_are_served_and_signing_gets_503_without_a_database(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, kind: type[DatabaseError]
 ) -> None:
     browser = Client(headers={"Sec-Fetch-Site": "same-origin"})
@@ -326,7 +335,7 @@ def test_pages_go_on_from_the_cache_while_the_database_is_away(
 
 
 @pytest.mark.parametrize("path", [PAGE, "/nowhere/", "/t/en/mine/x/"])
-def test_a_cookie_that_somebody_makes_up_is_answered_with_none(
+def test_a_forged_csrf_cookie_is_not_answered_with_a_new_cookie(
     path: str, petition: Petition, browser: Client
 ) -> None:
     browser.cookies[settings.CSRF_COOKIE_NAME] = "damaged"
@@ -335,7 +344,9 @@ def test_a_cookie_that_somebody_makes_up_is_answered_with_none(
     assert "Cookie" not in response.get("Vary", "")
 
 
-def test_public_pages_set_no_cookie_and_vary_by_none(petition: Petition, browser: Client) -> None:
+def test_public_pages_set_no_cookie_and_vary_on_no_cookie_or_language(
+    petition: Petition, browser: Client
+) -> None:
     for response in (
         browser.get("/"), browser.get(PAGE), browser.post(PAGE, typed()), browser.get("/nowhere/"),
         browser.get("/api/v1/petitions/protect.json"),
@@ -345,7 +356,7 @@ def test_public_pages_set_no_cookie_and_vary_by_none(petition: Petition, browser
         assert "Accept-Language" not in response.get("Vary", "")
 
 
-def test_old_and_new_browsers_may_calculate_and_none_may_frame(
+def test_the_csp_allows_workers_in_old_and_new_browsers_and_forbids_frames(
     petition: Petition, browser: Client
 ) -> None:
     policy = browser.post(PAGE, typed(consent=""))["Content-Security-Policy"]
@@ -358,7 +369,7 @@ def test_old_and_new_browsers_may_calculate_and_none_may_frame(
     assert len(directives) == policy.count("; ") + 1
 
 
-def test_every_answer_bears_the_security_headers(petition: Petition, browser: Client) -> None:
+def test_every_response_has_the_security_headers(petition: Petition, browser: Client) -> None:
     for response in (browser.get(PAGE), browser.get("/nowhere/"), browser.post(PAGE, {})):
         assert response["Content-Security-Policy"].startswith("default-src 'none'")
         assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
@@ -369,7 +380,9 @@ def test_every_answer_bears_the_security_headers(petition: Petition, browser: Cl
         assert response["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:
+def test_the_api_and_the_petition_page_show_the_same_count_and_title(
+    petition: Petition, client: Client
+) -> None:
     sign_and_confirm(petition)
 
     response = client.get("/api/v1/petitions/protect.json")
@@ -393,7 +406,7 @@ def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:
 
 
 @pytest.mark.parametrize(("language", "home"), [("en", ""), ("ar", "/ar"), ("cy", "/cy")])
-def test_the_consent_and_the_promises_name_whom_the_petition_is_addressed_to(
+def test_the_consent_and_the_promises_name_the_escaped_addressee(
     petition: Petition, client: Client, language: str, home: str
 ) -> None:
     PetitionText.objects.filter(language=language).update(addressee="the <Mayor> of Leeds")
@@ -407,7 +420,7 @@ def test_the_consent_and_the_promises_name_whom_the_petition_is_addressed_to(
     assert sign_and_confirm(petition).consent_version == consent.CURRENT == 2
 
 
-def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: None) -> None:
+def test_sign_forms_that_share_fields_render_each_language_consistently(db: None) -> None:
     def shown(language: str) -> str:
         with translation.override(language):
             text = PetitionText(version=1, petition=Petition())
@@ -425,7 +438,7 @@ def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: N
     ("language", "government"), [("en", "Government"), ("ar", "الحكومة"), ("cy", "Llywodraeth")]
 )
 @pytest.mark.parametrize("publishes_names", [False, True])
-def test_the_choice_for_the_name_names_whom_the_petition_is_addressed_to(
+def test_the_name_choice_names_the_addressee_on_every_page(
     petition: Petition, client: Client, language: str, government: str, publishes_names: bool
 ) -> None:
     Petition.objects.update(publishes_names=publishes_names)

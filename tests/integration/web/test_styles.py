@@ -42,32 +42,32 @@ def styled(*sheets: Path) -> set[str]:
     return set(re.findall(r"\.([a-z][\w-]*)", text))
 
 
-def test_every_class_of_every_public_page_has_a_style(petition: Petition) -> None:
+def test_every_css_class_on_a_public_page_is_styled(petition: Petition) -> None:
     classes = {name for _, html in walked(petition, "ar").pages for name in Classes(html).found}
     assert {"btn-danger", "form-select", "is-invalid"} <= classes, "this looks at the wrong pages"
     assert classes - TELLING - WIDGETS <= styled(*BOOTSTRAP, *OURS)
     assert classes >= TELLING | WIDGETS, "names that nothing has any more"
 
 
-def test_every_class_of_this_machine_s_mailbox_has_a_style() -> None:
+def test_every_css_class_of_the_local_mailbox_is_styled() -> None:
     messages = [{"recipient": "amina@example.org", "key": "1", "subject": "x"}]
     html = render_to_string("local/mailbox.html", {"messages_here": messages})
     assert Classes(html).found <= styled(*BOOTSTRAP, *OURS)
 
 
-def test_both_directions_have_the_same_classes() -> None:
+def test_both_bootstrap_builds_have_the_same_classes() -> None:
     left_to_right, right_to_left = BOOTSTRAP
     assert styled(left_to_right) == styled(right_to_left)
     assert left_to_right.read_text() != right_to_left.read_text()
 
 
-def test_a_class_that_bootstrap_would_have_is_missed() -> None:
+def test_a_bootstrap_class_left_out_of_the_build_is_reported_as_unstyled() -> None:
     """What is not built in is not found, though Bootstrap has it."""
     found = Classes('<nav class="navbar btn"><p class="lead">').found
     assert found - styled(*BOOTSTRAP, *OURS) == {"navbar"}
 
 
-def test_marks_piled_up_on_a_name_are_clipped_where_names_of_others_stand_beside_it() -> None:
+def test_stacked_combining_marks_of_a_name_are_clipped_beside_other_names() -> None:
     css = "".join(path.read_text() for path in OURS)
     rule = re.search(r"([^{}]*)\{[^}]*overflow: clip;[^}]*\}", css)
     assert rule

@@ -56,7 +56,7 @@ def hidden(response: Any) -> dict[str, str]:
         ("/contact/", {"message": "Salam"}, "cross-site", 403),
     ],
 )
-def test_a_form_that_comes_back_too_often_is_answered_with_a_page_kept_ready(
+def test_refused_forms_over_the_rate_limit_get_a_short_429_page(
     petition: Petition, path: str, form: dict[str, str], site: str, status: int
 ) -> None:
     answers = [post(path, form, site=site) for _ in range(4)]
@@ -67,14 +67,14 @@ def test_a_form_that_comes_back_too_often_is_answered_with_a_page_kept_ready(
     assert len(answers[-1].content) < len(answers[0].content)
 
 
-def test_signing_is_not_counted_and_goes_on(petition: Petition) -> None:
+def test_successful_signing_is_not_counted_by_the_form_limit(petition: Petition) -> None:
     for _ in range(3):
         post(form=typed(name=""))
     answers = [post(form=typed(name=f"Person {letter}")) for letter in "ABCD"]
     assert [answer.status_code for answer in answers] == [303] * 4
 
 
-def test_what_was_typed_comes_back_whole_when_the_button_is_pressed(petition: Petition) -> None:
+def test_the_429_page_keeps_all_input_for_the_next_attempt(petition: Petition) -> None:
     form = typed(
         name='Åsa "O\'Neill" <b>',
         postcode="",
@@ -95,28 +95,28 @@ def test_what_was_typed_comes_back_whole_when_the_button_is_pressed(petition: Pe
     assert "Enter your postcode, or tick" in page
 
 
-def test_who_mends_the_form_meanwhile_is_taken_whatever_came_before(petition: Petition) -> None:
+def test_a_valid_form_resent_from_the_429_page_is_accepted(petition: Petition) -> None:
     waiting = put_off({**typed(), "admin": "1"})
     # The part that did not belong to the form is gone.
     assert post(form=hidden(waiting)).status_code == 303
     assert Signature.objects.count() == 1
 
 
-def test_another_site_ticks_nothing_by_this_way_either(petition: Petition) -> None:
+def test_the_429_page_keeps_only_text_fields_of_a_cross_site_form(petition: Petition) -> None:
     waiting = put_off(typed(updates="on"), site="cross-site")
     assert set(hidden(waiting)) == {"name", "email", "postcode"}
     assert post(form=hidden(waiting), REMOTE_ADDR="198.51.100.7").status_code == 422
     assert not Signature.objects.exists()
 
 
-def test_a_message_of_several_lines_is_kept_as_it_was(petition: Petition) -> None:
+def test_the_429_page_keeps_line_breaks_of_a_message(petition: Petition) -> None:
     message = "One\r\ntwo <three>\r\n\r\nفور"
     waiting = put_off({"message": message, "kind": "other"}, "/contact/")
     assert hidden(waiting) == {"message": message, "kind": "other"}
     assert not Enquiry.objects.exists()
 
 
-def test_a_wait_for_the_challenge_that_has_begun_goes_on(petition: Petition) -> None:
+def test_the_429_page_keeps_the_waiting_token_of_the_challenge(petition: Petition) -> None:
     Petition.objects.update(challenge=Petition.Challenge.ALWAYS)
     (patience,) = re.findall(
         r'name="patience" value="([^"]+)"', post(form=typed()).content.decode()
@@ -127,13 +127,13 @@ def test_a_wait_for_the_challenge_that_has_begun_goes_on(petition: Petition) -> 
     assert hidden(waiting)["patience"] == patience
 
 
-def test_other_networks_are_not_put_off(petition: Petition) -> None:
+def test_the_form_limit_applies_per_network(petition: Petition) -> None:
     for _ in range(3):
         post()
     assert post(REMOTE_ADDR="198.51.100.7").status_code == 422
 
 
-def test_an_allowed_network_is_not_put_off(petition: Petition) -> None:
+def test_the_form_limit_does_not_apply_to_an_allowed_network(petition: Petition) -> None:
     Rule.objects.create(kind="network", action="allow", pattern="192.0.2.0/24", note="an event")
     rules.invalidate()
     assert [post().status_code for _ in range(4)] == [422] * 4
@@ -142,13 +142,15 @@ def test_an_allowed_network_is_not_put_off(petition: Petition) -> None:
 @pytest.mark.parametrize(
     ("prefix", "words"), [("", WAIT), ("/ar", "نرجو منك الانتظار"), ("/cy", "rhaid i ni ofyn")]
 )
-def test_it_speaks_the_readers_language(petition: Petition, prefix: str, words: str) -> None:
+def test_the_429_page_is_in_the_language_of_the_request(
+    petition: Petition, prefix: str, words: str
+) -> None:
     waiting = put_off(path=f"{prefix}{PAGE}")
     assert words in waiting.content.decode()
     assert waiting["Content-Language"] == (prefix.strip("/") or "en")
 
 
-def test_the_page_is_kept_and_one_persons_words_never_reach_another(
+def test_the_cached_429_page_does_not_leak_input_to_other_visitors(
     petition: Petition, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -159,7 +161,7 @@ def test_the_page_is_kept_and_one_persons_words_never_reach_another(
 
 
 @pytest.mark.django_db
-def test_a_page_put_off_costs_less_than_signing(
+def test_the_429_page_makes_no_database_queries(
     petition: Petition, django_assert_num_queries: Callable[[int], Any], settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60

@@ -64,7 +64,7 @@ def keys(catalog: Catalog) -> set[str]:
 
 
 @LANGUAGES
-def test_every_text_is_translated_and_none_waits_for_a_look(language: str) -> None:
+def test_every_message_is_translated_and_none_is_fuzzy_or_obsolete(language: str) -> None:
     assert len(messages(language)) > 200
     for message in messages(language):
         assert all(form.strip() for form in forms(message.string)), message.id
@@ -73,7 +73,7 @@ def test_every_text_is_translated_and_none_waits_for_a_look(language: str) -> No
 
 
 @LANGUAGES
-def test_every_plural_form_is_there(language: str) -> None:
+def test_every_pluralised_message_has_all_six_forms(language: str) -> None:
     plurals = [message for message in messages(language) if message.pluralizable]
     assert plurals
     for message in plurals:
@@ -81,7 +81,7 @@ def test_every_plural_form_is_there(language: str) -> None:
 
 
 @LANGUAGES
-def test_placeholders_are_those_of_the_english(language: str) -> None:
+def test_translations_have_the_placeholders_of_the_english_message(language: str) -> None:
     for message in messages(language):
         wanted = Counter(PLACEHOLDER.findall(forms(message.id)[-1]))
         for number, form in enumerate(forms(message.string)):
@@ -93,7 +93,7 @@ def test_placeholders_are_those_of_the_english(language: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "wrong"), [("ar", "“”‘’\"'?;"), ("cy", "«»\"'")])
-def test_punctuation_is_the_languages_own(language: str, wrong: str) -> None:
+def test_translations_use_the_punctuation_of_their_language(language: str, wrong: str) -> None:
     for message in messages(language):
         for form in forms(message.string):
             assert not set(form) & set(wrong), form
@@ -101,7 +101,7 @@ def test_punctuation_is_the_languages_own(language: str, wrong: str) -> None:
 
 @LANGUAGES
 @pytest.mark.parametrize("label", ["Count me, without my name", "I would rather not say"])
-def test_a_choice_that_is_spoken_of_is_called_as_it_is_labelled(language: str, label: str) -> None:
+def test_translations_quote_a_choice_as_it_is_labelled(language: str, label: str) -> None:
     speaking = [m for m in messages(language) if f"“{label}”" in forms(m.id)[0]]
     assert speaking
     with translation.override(language):
@@ -110,7 +110,7 @@ def test_a_choice_that_is_spoken_of_is_called_as_it_is_labelled(language: str, l
     assert all(quoted in forms(message.string)[0] for message in speaking)
 
 
-def test_the_catalogues_hold_what_the_sources_say_and_nothing_else(tmp_path: Path) -> None:
+def test_the_message_catalogues_match_the_output_of_makemessages(tmp_path: Path) -> None:
     if not shutil.which("xgettext"):
         reason = "needs GNU gettext (Debian: gettext)"
         assert not os.environ.get("CI"), reason
@@ -157,7 +157,7 @@ def _extract(folder: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_counts_take_the_form_that_the_number_asks_for(
+def test_ngettext_chooses_the_right_plural_form_in_every_language(
     language: str, words: dict[int, str]
 ) -> None:
     with translation.override(language):
@@ -173,7 +173,7 @@ def test_counts_take_the_form_that_the_number_asks_for(
         ("/cy/", ["1,284", "llofnod", "fis Chwefror 2020", "Nod: 2,500"]),
     ],
 )
-def test_numbers_and_dates_are_written_as_the_language_has_them(
+def test_numbers_and_dates_are_formatted_for_the_language(
     petition: Petition, client: Client, path: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tallies, "total", lambda petition_id: 1284)
@@ -185,7 +185,9 @@ def test_numbers_and_dates_are_written_as_the_language_has_them(
 
 
 @LANGUAGES
-def test_no_page_and_no_mail_holds_english(petition: Petition, language: str) -> None:
+def test_translated_pages_and_mails_contain_no_english_messages(
+    petition: Petition, language: str
+) -> None:
     walk = walked(petition, language)
     direction = "rtl" if language == "ar" else "ltr"
     assert {kind for kind, _words in walk.mails} == {"subject", "text", "HTML"}
@@ -195,7 +197,7 @@ def test_no_page_and_no_mail_holds_english(petition: Petition, language: str) ->
         assert list(_english_in(text)) == [], name
 
 
-def test_arabic_pages_and_mails_hold_no_latin_words(petition: Petition) -> None:
+def test_arabic_pages_and_mails_contain_no_unexpected_latin_words(petition: Petition) -> None:
     """This also finds what nobody marked for translation."""
     walk = walked(petition, "ar")
     for name, page in [*walk.pages, *walk.mails]:
@@ -208,7 +210,7 @@ def test_arabic_pages_and_mails_hold_no_latin_words(petition: Petition) -> None:
         assert latin <= LATIN_NAMES, (name, latin - LATIN_NAMES)
 
 
-def test_every_public_template_is_among_the_pages(petition: Petition) -> None:
+def test_every_public_template_is_rendered_by_the_translation_tests(petition: Petition) -> None:
     """A page that nobody walks through would be looked at by none of these tests."""
     assert {str(path) for path in _public_templates()} - walked(petition, "ar").templates == set()
 

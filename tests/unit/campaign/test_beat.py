@@ -26,7 +26,7 @@ def scheduler(**entries: Any) -> HeartbeatScheduler:
     return HeartbeatScheduler(app)
 
 
-def test_each_tick_touches_the_file(heartbeat: Path) -> None:
+def test_each_tick_touches_the_heartbeat_file(heartbeat: Path) -> None:
     beat = scheduler(sweep={"task": "sweep", "schedule": 3600.0})
     assert not heartbeat.exists()
 
@@ -51,7 +51,7 @@ def test_what_is_due_is_still_sent(heartbeat: Path, monkeypatch: pytest.MonkeyPa
     assert sent == ["sweep"]
 
 
-def test_a_clock_that_is_set_back_an_hour_stops_no_sweep(
+def test_sweeps_continue_after_the_clock_is_set_back(
     heartbeat: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beat = scheduler(sweep={"task": "sweep", "schedule": 5.0})
@@ -66,13 +66,15 @@ def test_a_clock_that_is_set_back_an_hour_stops_no_sweep(
     assert wait <= 5
 
 
-def test_a_file_that_cannot_be_written_ends_beat(tmp_path: Path, settings: Settings) -> None:
+def test_beat_ends_if_the_heartbeat_file_cannot_be_written(
+    tmp_path: Path, settings: Settings
+) -> None:
     settings.BEAT_HEARTBEAT_FILE = str(tmp_path / "missing" / "beat")
 
     with pytest.raises(FileNotFoundError):
         scheduler().tick()
 
 
-def test_the_site_uses_it_and_never_sleeps_longer_than_ten_seconds() -> None:
+def test_the_site_uses_the_heartbeat_scheduler_with_a_ten_second_interval() -> None:
     assert site.conf.beat_scheduler == "campaign.beat:HeartbeatScheduler"
     assert site.conf.beat_max_loop_interval == 10

@@ -27,13 +27,15 @@ def measured(**targets: float) -> Measure:
         ({"least_ratio": 0.5, "least_rate": 51}, False),
     ],
 )
-def test_a_rate_and_a_ratio_are_targets(targets: dict[str, float], is_met: bool | None) -> None:
+def test_a_measure_must_meet_its_rate_and_ratio_targets(
+    targets: dict[str, float], is_met: bool | None
+) -> None:
     measure = measured(**targets)
     assert measure.is_met is is_met
     assert measure.missed() == (["Export: rate"] if is_met is False else [])
 
 
-def test_the_median_of_what_was_seen_must_stay_below_a_limit() -> None:
+def test_the_median_of_the_samples_must_stay_below_a_limit() -> None:
     measure = measured(least_ratio=0.5)
     first = Limit("first row after", "s", 0.5, seen=[0.1, 0.499, 9])
     memory = Limit("memory at its peak", "MB", 100, seen=[99, 100, 100])

@@ -19,12 +19,12 @@ def qos_of_a_lost_connection() -> Any:
     return qos
 
 
-def test_a_message_that_cannot_be_given_back_does_not_end_the_worker() -> None:
+def test_unacknowledged_messages_on_a_lost_connection_do_not_end_the_worker() -> None:
     assert site.conf.task_acks_late is False
     qos_of_a_lost_connection().restore_unacked_once()
 
 
-def test_it_would_if_the_worker_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restoring_messages_on_a_lost_connection_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Channel, "do_restore", True)
     with pytest.raises(AttributeError):
         qos_of_a_lost_connection().restore_unacked_once()

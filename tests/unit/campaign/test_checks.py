@@ -66,7 +66,7 @@ def ids() -> list[str]:
     return [str(message.id).removeprefix("undersigned.") for message in found()]
 
 
-def test_an_installation_in_order_has_nothing_to_report() -> None:
+def test_a_correct_installation_has_no_check_messages() -> None:
     assert ids() == []
 
 
@@ -131,7 +131,7 @@ def test_everything_that_is_missing_is_reported_at_once(production: Settings) ->
     assert ids() == ["E001", "E002", "E003", "E004"]
 
 
-def test_every_report_says_what_to_do_and_tells_no_secret(production: Settings) -> None:
+def test_every_check_message_has_a_hint_and_no_secret(production: Settings) -> None:
     production.SECRET_KEY = "hunter2"
     production.LINK_KEYS = production.INDEX_KEYS = {1: b"2" * 32}
     production.SITE_URL = "http://x"
@@ -143,7 +143,7 @@ def test_every_report_says_what_to_do_and_tells_no_secret(production: Settings) 
         assert "22222" not in str(message)
 
 
-def test_one_machine_may_do_without_tls_and_domain(production: Settings) -> None:
+def test_a_local_installation_needs_neither_tls_nor_a_domain(production: Settings) -> None:
     production.ENVIRONMENT = "local"
     production.SITE_URL = "http://127.0.0.1:8000"
     production.LOCAL_MAILBOX = "/tmp/mailbox"
@@ -159,7 +159,7 @@ def test_mail_to_the_same_machine_needs_no_encryption(production: Settings, host
     assert ids() == []
 
 
-def test_web_and_worker_refuse_to_start_and_say_all_that_is_wrong(production: Settings) -> None:
+def test_web_and_worker_refuse_to_start_and_list_every_error(production: Settings) -> None:
     production.SECRET_KEY = ""
     production.ALLOWED_HOSTS = ["*"]
 

@@ -65,18 +65,18 @@ def request_of(content_type: str, body: bytes) -> WSGIRequest:
         (";", ""),
     ],
 )
-def test_the_type_and_a_plain_boundary_are_left(content_type: str, left: str) -> None:
+def test_only_the_media_type_and_a_plain_boundary_are_kept(content_type: str, left: str) -> None:
     assert sanitised(content_type) == left
 
 
 @given(st.text(st.characters(max_codepoint=255)))
-def test_anything_is_reduced_to_what_django_can_read(value: str) -> None:
+def test_any_content_type_becomes_one_that_django_can_parse(value: str) -> None:
     for content_type in (value, f"multipart/form-data; {value}", f"text/html; {value}"):
         request_of(content_type, b"")
 
 
 @pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "rot13", "base64", "utf-16"])
-def test_a_form_is_utf_8_whatever_it_says(charset: str) -> None:
+def test_forms_are_decoded_as_utf_8_whatever_charset_they_declare(charset: str) -> None:
     body = BODY % "ليلى".encode()
 
     for given_type in (
@@ -87,7 +87,7 @@ def test_a_form_is_utf_8_whatever_it_says(charset: str) -> None:
 
 
 @pytest.mark.parametrize("charset", ["bogus", "undefined", "idna"])
-def test_a_part_whose_name_is_in_a_strange_encoding_is_left_out(charset: str) -> None:
+def test_a_multipart_field_with_an_unknown_name_encoding_is_dropped(charset: str) -> None:
     body = BODY.replace(b'name="name"', f"name*={charset}''x".encode()) % b"x"
 
     assert not request_of("multipart/form-data; boundary=x", body).POST

@@ -70,7 +70,7 @@ def test_a_word_file_keeps_its_words_its_emphasis_and_its_tables() -> None:
     assert read.dropped == ()
 
 
-def test_what_a_word_file_loses_is_told() -> None:
+def test_what_is_dropped_from_a_word_file_is_reported() -> None:
     head = f"<w:hdr {W}>{paragraph(run('Draft'))}</w:hdr>"
     changed = paragraph(run("It is "), DELETED, INSERTED, run(" so."), COMMENT)
     read = documents.from_word(
@@ -114,7 +114,7 @@ def test_what_a_word_file_loses_is_told() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_no_word_document_is_refused_in_one_line(
+def test_an_invalid_word_document_is_refused_with_a_one_line_error(
     tmp_path: Path, contents: bytes, told: str
 ) -> None:
     path = tmp_path / "statement.docx"
@@ -124,7 +124,7 @@ def test_what_is_no_word_document_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_entities_that_multiply_are_refused() -> None:
+def test_xml_entity_expansion_is_refused() -> None:
     laughs = '<!DOCTYPE d [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><d>&b;</d>'
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -141,7 +141,7 @@ PAGE = """<!DOCTYPE html><html><head><title>Site</title><style>p{}</style></head
 <footer>Imprint</footer></body></html>"""
 
 
-def test_an_html_page_gives_its_main_part_and_what_it_loses_is_told() -> None:
+def test_an_html_page_yields_its_main_content_and_reports_what_is_dropped() -> None:
     read = documents.from_html(PAGE.encode())
 
     assert read.title == "Help Testford"
@@ -181,19 +181,21 @@ def test_the_title_of_a_page_without_a_heading_is_its_first_block(
         (b"<h1>T</h1>" + b"<p><B>" * 20_000 + b"x", "without end"),
     ],
 )
-def test_a_page_without_a_text_is_refused(tmp_path: Path, contents: bytes, told: str) -> None:
+def test_an_empty_or_malformed_html_page_is_refused(
+    tmp_path: Path, contents: bytes, told: str
+) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(contents)
     with pytest.raises(Refused, match=told):
         loading.read(path)
 
 
-def test_a_page_may_nest_deeply() -> None:
+def test_a_deeply_nested_html_page_is_read() -> None:
     deep = b"<h1>T</h1>" + b"<blockquote>" * 200 + b"x" + b"</blockquote>" * 200
     assert documents.from_html(deep).body.endswith("x")
 
 
-def test_a_page_may_say_another_encoding(tmp_path: Path) -> None:
+def test_an_html_page_may_declare_another_encoding(tmp_path: Path) -> None:
     page = '<meta charset="windows-1252"><h1>Títle</h1><p>Café “now”'
     read = documents.from_html(page.encode("cp1252"))
     assert (read.title, read.body) == ("Títle", "Café “now”")
@@ -212,7 +214,7 @@ def test_a_page_may_say_another_encoding(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["statement.txt", "statement.md", "statement"])
-def test_what_is_no_text_though_its_name_says_so_is_refused(
+def test_a_text_file_with_content_of_another_format_is_refused(
     tmp_path: Path, name: str, begin: str, told: str
 ) -> None:
     path = tmp_path / name
@@ -222,7 +224,7 @@ def test_what_is_no_text_though_its_name_says_so_is_refused(
     assert loading.read(path, loading.Format.PLAIN).title
 
 
-def test_html_in_a_text_file_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_html_in_a_text_file_is_read_with_the_format_option(tmp_path: Path) -> None:
     path = tmp_path / "statement.txt"
     path.write_text(PAGE)
     assert loading.read(path, loading.Format.HTML).title == "Help Testford"

@@ -27,7 +27,7 @@ def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "  ", "\n"])
-def test_an_empty_variable_is_an_absent_one(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     assert env.text(NAME, "spare") == "spare"
@@ -38,13 +38,13 @@ def test_an_empty_variable_is_an_absent_one(value: str, monkeypatch: pytest.Monk
     assert env.keys(NAME) == {}
 
 
-def test_text_comes_without_the_white_space_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surrounding_whitespace_is_stripped_from_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, " two words \n")
 
     assert env.text(NAME) == "two words"
 
 
-def test_a_value_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_value_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(f" 1:{KEY}\n")
     monkeypatch.setenv(f"{NAME}_FILE", str(secret))
@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_read_is_refused(
     assert str(tmp_path) not in str(told.value)
 
 
-def test_a_value_beside_a_file_is_refused_and_neither_is_told(
+def test_setting_both_a_value_and_a_file_is_refused_without_printing_either(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("from the file")
@@ -123,14 +123,14 @@ def test_anything_but_a_whole_number_is_refused(
         env.integer(NAME, 7)
 
 
-def test_a_number_below_the_least_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_below_the_minimum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "0")
 
     with pytest.raises(env.BadEnvironment, match="1 or more"):
         env.integer(NAME, 7, at_least=1)
 
 
-def test_a_number_above_the_most_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_above_the_maximum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "600")
     assert env.integer(NAME, 7, at_most=600) == 600
     monkeypatch.setenv(NAME, "601")
@@ -212,9 +212,7 @@ def test_an_invalid_name_server_is_refused(value: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "value", ["redis://redis:6379/0", "redis://:word@[::1]/1", "unix:///run/redis.sock"]
 )
-def test_a_url_of_a_scheme_that_is_meant_is_read(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_url_with_an_allowed_scheme_is_read(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)
 
     assert env.url(NAME, "redis://127.0.0.1:6379/0", "redis", "unix") == value
@@ -228,7 +226,9 @@ def test_a_url_of_a_scheme_that_is_meant_is_read(
         "redis://re\ndis", "redis://rédis",
     ],
 )  # fmt: skip
-def test_a_url_with_another_scheme_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_is_malformed_or_has_another_scheme_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(env.BadEnvironment, match=f"{NAME} .* a URL such as redis://127"):
@@ -236,7 +236,7 @@ def test_a_url_with_another_scheme_is_refused(value: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("value", ["https://petition.example.org", "http://[::1]:8000"])
-def test_an_origin_comes_without_a_slash_at_its_end(
+def test_the_trailing_slash_of_an_origin_is_removed(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NAME, f"{value}/")
@@ -260,7 +260,7 @@ def test_anything_but_a_bare_origin_is_refused(value: str, monkeypatch: pytest.M
         env.origin(NAME, "http://127.0.0.1:8000")
 
 
-def test_a_database_is_read_with_its_parts_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_url_is_parsed_and_percent_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "postgres://me:p%40ss@%2Frun%2Fpg:5433/petitions")
 
     read = env.database(NAME, "postgres:///undersigned", conn_max_age=600)
@@ -291,7 +291,7 @@ def test_a_key_ring_keeps_its_order_because_the_first_key_writes(
     assert list(env.keys(NAME).items()) == [(255, b"\xfc" * 32), (1, b"\xfb" * 32)]
 
 
-def test_a_key_may_be_in_the_alphabet_for_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_may_be_in_url_safe_base64(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "1:" + base64.urlsafe_b64encode(b"\xfb" * 32).decode())
 
     assert env.keys(NAME) == {1: b"\xfb" * 32}
@@ -336,7 +336,7 @@ def test_a_malformed_key_ring_is_refused_without_repeating_it(
 @example(value="hunter2-hunter2")
 @example(value="postgres://hunter2:hunter2@[")
 @example(value="hunter2://")
-def test_no_refusal_repeats_what_was_in_the_variable(
+def test_error_messages_never_repeat_the_value_of_the_variable(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(NAME, value)

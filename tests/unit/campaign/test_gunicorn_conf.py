@@ -56,7 +56,7 @@ def test_a_new_worker_takes_the_place_of_the_dead_one(
     assert fork(9) == freed
 
 
-def test_with_processors_to_spare_the_kernel_chooses(
+def test_workers_are_not_pinned_if_there_are_more_processors_than_workers(
     fork: Fork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gunicorn_conf, "_processors", list(range(8)))

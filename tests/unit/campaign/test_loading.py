@@ -24,7 +24,7 @@ def test_the_first_line_is_the_title_and_the_rest_the_text(tmp_path: Path) -> No
     assert (text.title, text.body) == ("Protect them", "First.\n\nSecond.\n")
 
 
-def test_what_a_page_builder_left_behind_is_dropped(tmp_path: Path) -> None:
+def test_leftovers_of_page_builders_are_dropped(tmp_path: Path) -> None:
     content = "Top of page\nProtect them\n\n\n \n\nFirst.\n\t\n\n\nbottom of page\n"
 
     assert read(written(tmp_path, content)).body == "First.\n"
@@ -36,7 +36,7 @@ def test_the_words_top_of_page_within_a_sentence_stay(tmp_path: Path) -> None:
     assert "top of page 3" in read(written(tmp_path, content)).body
 
 
-def test_front_matter_gives_title_and_more(tmp_path: Path) -> None:
+def test_front_matter_sets_the_title_language_and_date(tmp_path: Path) -> None:
     content = "---\ntitle: Protect them\nlanguage: cy\ndated: 2020-02-29\n---\nFirst.\n"
     text = read(written(tmp_path, content, "statement.md"))
 
@@ -46,7 +46,7 @@ def test_front_matter_gives_title_and_more(tmp_path: Path) -> None:
     assert text.text("petition") == ""
 
 
-def test_a_markdown_title_loses_its_hashes_and_the_body_keeps_its_marks(tmp_path: Path) -> None:
+def test_a_markdown_title_loses_its_hashes_and_the_body_keeps_its_markup(tmp_path: Path) -> None:
     text = read(written(tmp_path, "# Protect them\n\n**First.**\n", "statement.MD"))
 
     assert (text.title, text.body) == ("Protect them", "**First.**\n")
@@ -54,7 +54,9 @@ def test_a_markdown_title_loses_its_hashes_and_the_body_keeps_its_marks(tmp_path
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-def test_files_of_any_system_read_alike(tmp_path: Path, encoding: str, ending: str) -> None:
+def test_files_with_any_line_ending_or_byte_order_mark_read_the_same(
+    tmp_path: Path, encoding: str, ending: str
+) -> None:
     content = "إدلب\n\nAmddiffyn pobl – nawr.\n".replace("\n", ending).encode(encoding)
     text = read(written(tmp_path, content))
 
@@ -79,7 +81,7 @@ def test_files_of_any_system_read_alike(tmp_path: Path, encoding: str, ending: s
         (b"---\n? [a]\n: b\n---\nBody", "not valid YAML"),
     ],
 )
-def test_a_file_without_a_text_gets_one_clear_line(
+def test_an_empty_or_invalid_file_is_refused_with_a_one_line_error(
     tmp_path: Path, content: bytes, said: str
 ) -> None:
     with pytest.raises(Refused, match=said) as refusal:
@@ -88,7 +90,7 @@ def test_a_file_without_a_text_gets_one_clear_line(
     assert "\n" not in str(refusal.value)
 
 
-def test_a_missing_file_and_a_folder_get_one_clear_line(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no such file"):
         read(tmp_path / "absent.txt")
     with pytest.raises(Refused, match="cannot be read"):
@@ -96,7 +98,7 @@ def test_a_missing_file_and_a_folder_get_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("front", ["- a\n- b", "just words", "42", ""])
-def test_front_matter_that_holds_no_pairs_is_no_accident(tmp_path: Path, front: str) -> None:
+def test_front_matter_without_key_value_pairs_causes_no_error(tmp_path: Path, front: str) -> None:
     text = read(written(tmp_path, f"---\n{front}\n---\nTitle\n\nBody\n"))
 
     assert text.body.endswith("Body\n")
@@ -144,9 +146,7 @@ def test_lists_in_plain_text_become_lists(plain: str, html: str) -> None:
 @given(content=st.binary(max_size=80))
 @example(b"---\n---\n---\n")
 @example(b"---\na: &a [*a]\n---\nT\n\nB")
-def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_any_file_is_read_or_refused_with_a_one_line_error(tmp_path: Path, content: bytes) -> None:
     said = read_or_refuse(written(tmp_path, content))
 
     assert said.strip()
@@ -171,7 +171,7 @@ def read_or_refuse(path: Path) -> str:
         ("t", "en", "T" * 1000, "longer than"),
     ],
 )
-def test_what_would_not_fit_the_site_is_refused(
+def test_an_invalid_slug_language_or_title_is_refused(
     slug: str, language: str, title: str, said: str
 ) -> None:
     with pytest.raises(Refused, match=said):
@@ -184,7 +184,7 @@ def test_a_text_is_dated_by_its_month_or_day(said: str, day: str) -> None:
 
 
 @pytest.mark.parametrize("said", ["February 2020", "2020-13", "2021-02-29", "20-02", "2020"])
-def test_a_date_that_cannot_be_is_refused(said: str) -> None:
+def test_an_invalid_date_is_refused(said: str) -> None:
     with pytest.raises(Refused, match="should look like"):
         loading._month(said)
 

@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_lock_is_installed_until_it_changes(project: Path) -> None:
+def test_a_lock_file_counts_as_installed_until_it_changes(project: Path) -> None:
     assert not install.is_installed("local")
     install.stamp("local").write_text(install.digest("local"))
     assert install.is_installed("local")
@@ -32,7 +32,7 @@ def test_a_lock_is_installed_until_it_changes(project: Path) -> None:
     assert not install.is_installed("local")
 
 
-def test_the_reader_learns_how_much_is_installed(
+def test_the_installer_prints_the_number_of_packages(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(install, "run", lambda _command: None)
@@ -58,12 +58,12 @@ def test_a_package_without_a_wheel_is_refused_not_built(tmp_path: Path) -> None:
     assert "building from source is disabled" in tried.stderr
 
 
-def test_what_went_wrong_is_followed_by_the_way_out() -> None:
+def test_an_installation_error_explains_how_to_retry() -> None:
     with pytest.raises(install.CannotInstall, match=r"see above.*run make again"):
         install.run(["false"])
 
 
-def test_every_lock_is_pinned_with_hashes_and_names_no_address() -> None:
+def test_every_lock_file_pins_versions_and_hashes_and_contains_no_urls() -> None:
     locks = sorted((install.ROOT / "requirements").glob("*.txt"))
     assert [lock.stem for lock in locks] == ["dev", "local", "production", "tools"]
     for lock in locks:

@@ -39,12 +39,12 @@ def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
     assert all(len(base64.b64decode(ring.removeprefix("1:"))) == 32 for ring in rings)
 
 
-def test_sockets_fit_however_deep_the_folder(tmp_path: Path) -> None:
+def test_socket_paths_fit_the_length_limit_in_deep_folders(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["very-long-name"] * 20)
     assert len(str(Folder(deep).sockets / ".s.PGSQL.5432")) < MAX_SOCKET_PATH
 
 
-def test_sockets_of_two_folders_are_apart(tmp_path: Path) -> None:
+def test_two_folders_have_different_socket_folders(tmp_path: Path) -> None:
     assert Folder(tmp_path / "a").sockets != Folder(tmp_path / "b").sockets
 
 
@@ -60,7 +60,7 @@ def test_a_socket_folder_of_somebody_else_is_refused(
         folder.make()
 
 
-def test_cleaning_leaves_what_is_not_ours(tmp_path: Path) -> None:
+def test_cleaning_keeps_files_that_are_not_ours(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.make()
     folder.lock()
@@ -71,7 +71,7 @@ def test_cleaning_leaves_what_is_not_ours(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_port_stays_the_same_and_is_nobody_elses() -> None:
+def test_a_port_keeps_its_number_and_stays_reserved() -> None:
     port = Port(None)
     with pytest.raises(StackError, match="PORT="):
         Port(port.number)
@@ -83,7 +83,7 @@ def test_a_port_stays_the_same_and_is_nobody_elses() -> None:
     port.close()
 
 
-def test_a_port_let_go_of_is_free() -> None:
+def test_a_closed_port_is_free() -> None:
     port = Port(None)
     port.close()
     with socket.create_server(("127.0.0.1", port.number)):
@@ -140,12 +140,12 @@ def test_without_the_wheel_the_machines_own_redis_is_used(
     assert services.redis_server() == str(own)
 
 
-def test_no_such_service(tmp_path: Path) -> None:
+def test_an_unknown_service_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such service"):
         Stack(tmp_path).start(only=("mysql",))
 
 
-def test_messages_arrive_whole_and_in_order(tmp_path: Path) -> None:
+def test_mailbox_messages_are_delivered_completely_and_in_order(tmp_path: Path) -> None:
     maildir = Maildir(tmp_path)
     for number in range(20):
         maildir.deliver(f"Subject: {number}\r\n\r\n".encode())
@@ -175,7 +175,7 @@ def test_a_translation_with_other_placeholders_is_refused(tmp_path: Path) -> Non
         messages.compile_all(tmp_path)
 
 
-def test_the_account_that_runs_the_database_instead_of_root_exists_on_every_machine() -> None:
+def test_the_local_database_runs_as_nobody_instead_of_root() -> None:
     """`initdb` looks its user up, and a fresh machine may have none but root and the system's."""
     if os.geteuid() != 0:
         assert not_root() == []
@@ -185,7 +185,7 @@ def test_the_account_that_runs_the_database_instead_of_root_exists_on_every_mach
     assert answer.stdout.strip() == "nobody"
 
 
-def test_cleaning_needs_no_package(tmp_path: Path) -> None:
+def test_cleaning_needs_no_installed_packages(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     (tmp_path / "secrets.env").touch()
     # -S: without what is installed.

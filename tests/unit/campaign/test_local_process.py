@@ -76,7 +76,7 @@ def test_a_zombie_counts_as_gone() -> None:
     assert child.wait() == 0
 
 
-def test_processes_are_found_with_their_children_and_those_of_other_stacks_are_not(
+def test_only_processes_of_the_same_stack_are_found_and_stopped(
     tmp_path: Path,
 ) -> None:
     ours = start(tmp_path / "a", FRONT, "sleep 60 & echo ready; wait")

@@ -121,14 +121,14 @@ def test_a_page_is_rendered_once_while_it_is_fresh(
     assert len(site.rendered) == 1
 
 
-def test_an_old_page_is_rendered_afresh(cache: PageCacheMiddleware, clock: Clock) -> None:
+def test_an_expired_page_is_rendered_again(cache: PageCacheMiddleware, clock: Clock) -> None:
     cache(get())
     clock.pass_by(LATER)
 
     assert number(cache(get())) == 2
 
 
-def test_a_page_is_rendered_afresh_when_the_minute_ends_and_shows_the_old_one_if_that_fails(
+def test_a_page_expires_with_the_minute_and_the_stale_copy_covers_errors(
     cache: PageCacheMiddleware, clock: Clock, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("campaign.pagecache.seconds_left_of_minute", lambda: 0.5)
@@ -143,7 +143,7 @@ def test_a_page_is_rendered_afresh_when_the_minute_ends_and_shows_the_old_one_if
     assert number(cache(get())) == 3
 
 
-def test_every_host_and_path_has_a_page_of_its_own(cache: PageCacheMiddleware) -> None:
+def test_pages_are_cached_by_host_and_path(cache: PageCacheMiddleware) -> None:
     shown = [
         number(cache(get("/", Host="a.example"))),
         number(cache(get("/", Host="b.example"))),
@@ -154,7 +154,7 @@ def test_every_host_and_path_has_a_page_of_its_own(cache: PageCacheMiddleware) -
     assert shown == [1, 2, 3, 1]
 
 
-def test_a_page_asked_for_without_tls_is_not_answered_with_the_copy_made_under_tls(
+def test_http_and_https_requests_are_cached_separately(
     cache: PageCacheMiddleware, site: Site
 ) -> None:
     # It must reach the middleware that sends such a reader to https.
@@ -187,7 +187,7 @@ def carries(site: Site, registered: set[str]) -> None:
 
 
 @pytest.mark.usefixtures("carries")
-def test_a_page_that_carries_a_source_on_is_kept_once_for_each_that_is_registered(
+def test_a_page_with_sources_is_cached_once_for_each_registered_source(
     cache: PageCacheMiddleware,
 ) -> None:
     asked = ["/", "/?s=mosque", "/?s=poster", "/?s=MOSQUE&fbclid=1", "/?s=unknown", "/?s=", "/"]
@@ -196,14 +196,14 @@ def test_a_page_that_carries_a_source_on_is_kept_once_for_each_that_is_registere
 
 
 @pytest.mark.usefixtures("carries")
-def test_who_comes_first_with_a_source_leaves_the_page_of_the_others_alone(
+def test_a_first_request_with_a_source_does_not_fill_the_plain_page(
     cache: PageCacheMiddleware,
 ) -> None:
     assert [number(cache(get(path))) for path in ("/?s=mosque", "/", "/?s=mosque")] == [1, 2, 1]
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_page_that_carries_none_is_kept_once_whatever_source_is_named(
+def test_a_page_without_sources_is_cached_once_for_every_source(
     cache: PageCacheMiddleware,
 ) -> None:
     for path in ("/?s=mosque", "/", "/?s=poster", "/?s=unknown"):
@@ -221,7 +221,7 @@ def test_hostile_sources_do_not_fill_the_cache(cache: PageCacheMiddleware) -> No
 
 
 @pytest.mark.usefixtures("carries")
-def test_the_page_of_a_source_grows_stale_and_is_renewed_like_any_other(
+def test_the_page_of_a_source_expires_like_any_other(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     cache(get("/?s=mosque"))
@@ -233,7 +233,7 @@ def test_the_page_of_a_source_grows_stale_and_is_renewed_like_any_other(
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_page_that_begins_to_carry_sources_gives_nobody_that_of_who_asked_first(
+def test_a_page_that_starts_to_carry_sources_is_cached_by_source_from_then_on(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     # The front page, when its first statement is published.
@@ -245,7 +245,7 @@ def test_a_page_that_begins_to_carry_sources_gives_nobody_that_of_who_asked_firs
 
 
 @pytest.mark.usefixtures("carries")
-def test_a_page_that_ceases_to_carry_sources_is_kept_once_from_then_on(
+def test_a_page_that_stops_carrying_sources_is_cached_once_from_then_on(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     for path in ("/?s=mosque", "/?s=poster"):
@@ -313,7 +313,7 @@ def test_a_streaming_response_is_not_cached(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_while_the_database_is_away_readers_get_the_stale_copy(
+def test_a_server_error_is_answered_with_the_stale_copy(
     status: int, cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     cache(get())
@@ -328,7 +328,7 @@ def test_while_the_database_is_away_readers_get_the_stale_copy(
 
 
 @pytest.mark.parametrize("status", [400, 411, 413, 415])
-def test_a_malformed_request_takes_the_stale_copy_from_nobody(
+def test_a_malformed_request_does_not_drop_the_stale_copy(
     cache: PageCacheMiddleware, clock: Clock, site: Site, status: int
 ) -> None:
     cache(get())
@@ -359,7 +359,7 @@ def turns_in_a_second(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
 
 
 @pytest.mark.usefixtures("turns_in_a_second")
-def test_a_page_that_becomes_wrong_is_fresh_no_longer_than_it_is_right(
+def test_a_page_with_an_expires_header_is_fresh_only_until_then(
     cache: PageCacheMiddleware, clock: Clock
 ) -> None:
     cache(get())
@@ -370,7 +370,7 @@ def test_a_page_that_becomes_wrong_is_fresh_no_longer_than_it_is_right(
 
 
 @pytest.mark.usefixtures("turns_in_a_second")
-def test_a_page_that_has_become_wrong_is_not_shown_for_an_error_either(
+def test_a_page_past_its_expires_header_is_not_served_on_errors(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     cache(get())
@@ -382,7 +382,7 @@ def test_a_page_that_has_become_wrong_is_not_shown_for_an_error_either(
 
 
 @pytest.mark.parametrize("status", [302, 403, 404, 410])
-def test_a_page_taken_away_from_the_public_is_dropped_at_once(
+def test_a_page_that_is_no_longer_public_is_dropped_from_the_cache(
     status: int, cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     cache(get())
@@ -407,7 +407,7 @@ def test_a_page_that_turns_private_is_dropped(
     assert not cache.entries
 
 
-def test_a_rendering_that_breaks_leaves_the_page_renewable(
+def test_a_page_can_be_rendered_again_after_an_exception(
     cache: PageCacheMiddleware, clock: Clock, site: Site
 ) -> None:
     cache(get())
@@ -424,7 +424,7 @@ def test_a_rendering_that_breaks_leaves_the_page_renewable(
     assert number(cache(get())) == 3
 
 
-def test_a_browser_that_has_the_page_gets_304_and_no_body(cache: PageCacheMiddleware) -> None:
+def test_a_matching_etag_gets_304_without_a_body(cache: PageCacheMiddleware) -> None:
     etag = cache(get())["ETag"]
 
     answer = cache(get(If_None_Match=f'"other", {etag}'))
@@ -436,9 +436,7 @@ def test_a_browser_that_has_the_page_gets_304_and_no_body(cache: PageCacheMiddle
 
 
 @pytest.mark.parametrize("said", ['"0123"', 'W/"0123"', "", "garbage"])
-def test_a_browser_that_has_another_page_gets_this_one(
-    said: str, cache: PageCacheMiddleware
-) -> None:
+def test_a_different_etag_gets_the_whole_page(said: str, cache: PageCacheMiddleware) -> None:
     assert cache(get(If_None_Match=said)).status_code == HTTPStatus.OK
 
 
@@ -464,7 +462,7 @@ def test_pages_are_compressed_for_clients_that_accept_gzip(cache: PageCacheMiddl
 
 
 @pytest.mark.parametrize("accepts", ["", "br", "identity", "gzip;q=0", "gzip; q=0.0, br"])
-def test_a_reader_who_does_not_take_gzip_gets_none(
+def test_clients_that_do_not_accept_gzip_get_uncompressed_content(
     accepts: str, cache: PageCacheMiddleware
 ) -> None:
     assert "Content-Encoding" not in cache(get(Accept_Encoding=accepts))
@@ -476,16 +474,14 @@ def test_a_short_answer_is_not_compressed(cache: PageCacheMiddleware, site: Site
     assert "Content-Encoding" not in cache(get(Accept_Encoding="gzip"))
 
 
-def test_head_says_what_get_would_without_the_body(cache: PageCacheMiddleware) -> None:
+def test_head_returns_the_headers_of_get_without_the_body(cache: PageCacheMiddleware) -> None:
     whole, head = cache(get()), cache(get(method="HEAD"))
 
     assert head.content == b""
     assert dict(head.items()) == dict(whole.items())
 
 
-def test_a_page_that_head_asked_for_first_is_kept_whole(
-    cache: PageCacheMiddleware, site: Site
-) -> None:
+def test_a_first_head_request_caches_the_whole_page(cache: PageCacheMiddleware, site: Site) -> None:
     request = get(method="HEAD")
     assert cache(request).content == b""
 
@@ -494,7 +490,7 @@ def test_a_page_that_head_asked_for_first_is_kept_whole(
     assert site.rendered == ["GET"]
 
 
-def test_headers_of_the_page_are_kept_and_its_own_marks_replaced(
+def test_page_headers_are_kept_except_etag_length_and_vary(
     cache: PageCacheMiddleware, site: Site
 ) -> None:
     site.headers |= {"etag": '"own"', "content-length": "7", "vary": "Cookie"}
@@ -508,7 +504,7 @@ def test_headers_of_the_page_are_kept_and_its_own_marks_replaced(
     assert answer["Vary"] == "Accept-Encoding"
 
 
-def test_one_readers_answer_cannot_change_anothers(cache: PageCacheMiddleware) -> None:
+def test_changing_one_response_does_not_change_the_cached_page(cache: PageCacheMiddleware) -> None:
     first = cache(get())
     first["X-Request-Id"] = "Amina's"
     first.set_cookie("session", "Amina's")
@@ -552,7 +548,7 @@ def in_thread(cache: PageCacheMiddleware, answers: list[int]) -> threading.Threa
     return thread
 
 
-def test_while_one_request_renders_the_others_get_the_copy_at_hand(
+def test_other_requests_get_the_stale_copy_while_one_renders(
     cache: PageCacheMiddleware, clock: Clock, site: Site, gate: Gate
 ) -> None:
     cache(get())
@@ -572,7 +568,7 @@ def test_while_one_request_renders_the_others_get_the_copy_at_hand(
     assert number(cache(get())) == 2
 
 
-def test_readers_of_a_copy_that_is_too_old_wait_for_one_rendering_and_share_it(
+def test_requests_for_a_too_old_page_wait_for_a_single_rendering(
     cache: PageCacheMiddleware, clock: Clock, site: Site, gate: Gate
 ) -> None:
     cache(get())
@@ -594,7 +590,7 @@ def test_readers_of_a_copy_that_is_too_old_wait_for_one_rendering_and_share_it(
 
 
 @pytest.mark.usefixtures("turns_in_a_second")
-def test_while_a_page_that_has_become_wrong_is_rendered_nobody_gets_the_old_copy(
+def test_a_page_past_its_expires_header_is_not_served_while_it_is_rendered(
     cache: PageCacheMiddleware, clock: Clock, site: Site, gate: Gate
 ) -> None:
     cache(get())
@@ -624,7 +620,7 @@ def test_while_a_page_that_has_become_wrong_is_rendered_nobody_gets_the_old_copy
         ("GET", {"If_None_Match": "etag"}),
     ],
 )
-def test_a_fresh_page_is_answered_before_django_as_the_middleware_answers_it(
+def test_the_wsgi_cache_answers_a_fresh_page_like_the_middleware(
     method: str, headers: dict[str, str], cache: PageCacheMiddleware
 ) -> None:
     etag = cache(get())["ETag"]
@@ -639,7 +635,9 @@ def test_a_fresh_page_is_answered_before_django_as_the_middleware_answers_it(
     assert (shown, body) == (dict(response.items()), response.content)
 
 
-def test_what_is_not_fresh_reaches_django(cache: PageCacheMiddleware, clock: Clock) -> None:
+def test_requests_without_a_fresh_page_reach_django(
+    cache: PageCacheMiddleware, clock: Clock
+) -> None:
     django = Django()
     by_wsgi(cache, get(), django)
     cache(get())
@@ -651,7 +649,7 @@ def test_what_is_not_fresh_reaches_django(cache: PageCacheMiddleware, clock: Clo
     assert django.asked == 4
 
 
-def test_one_readers_headers_cannot_change_anothers_before_django(
+def test_changing_one_wsgi_response_does_not_change_the_cached_headers(
     cache: PageCacheMiddleware,
 ) -> None:
     cache(get())
@@ -662,7 +660,7 @@ def test_one_readers_headers_cannot_change_anothers_before_django(
 
 
 @pytest.mark.usefixtures("carries")
-def test_a_page_that_carries_sources_is_answered_before_django_without_one_alone(
+def test_the_wsgi_cache_answers_a_page_with_sources_only_without_a_source(
     cache: PageCacheMiddleware,
 ) -> None:
     django = Django()

@@ -39,30 +39,30 @@ members = st.lists(
 )
 
 
-def test_the_later_of_two_signatures_of_one_person_loses_its_slot() -> None:
+def test_the_later_duplicate_of_a_person_loses_its_household_slot() -> None:
     assert assign_slots([member(1, day=2), member(2, day=1)]) == {UUID(int=1): None, UUID(int=2): 1}
 
 
-def test_two_people_of_one_home_both_keep_a_slot() -> None:
+def test_two_people_in_one_household_both_keep_a_slot() -> None:
     slots = assign_slots([member(1), member(2, person=b"bashir", day=1)])
 
     assert slots == {UUID(int=1): 1, UUID(int=2): 2}
 
 
-def test_somebody_of_another_home_loses_theirs() -> None:
+def test_a_later_signer_of_another_household_loses_their_slot() -> None:
     slots = assign_slots([member(1), member(2, person=b"carys", home=b"CF10", day=1)])
 
     assert slots == {UUID(int=1): 1, UUID(int=2): None}
 
 
-def test_who_was_removed_takes_no_slot_from_who_stands() -> None:
+def test_a_removed_signature_takes_no_slot_from_a_confirmed_one() -> None:
     slots = assign_slots([member(1, is_removed=True), member(2, day=1)])
 
     assert slots == {UUID(int=1): None, UUID(int=2): 1}
 
 
 @given(members)
-def test_whoever_meets_the_slots_are_distinct_and_hold_two_people_of_one_home(
+def test_slots_are_unique_and_held_by_at_most_two_people_of_one_household(
     met: list[Member],
 ) -> None:
     slots = assign_slots(met)
@@ -76,7 +76,7 @@ def test_whoever_meets_the_slots_are_distinct_and_hold_two_people_of_one_home(
 
 
 @given(members, st.randoms())
-def test_the_order_in_which_they_are_read_makes_no_difference(
+def test_slot_assignment_does_not_depend_on_the_order_of_members(
     met: list[Member], random: st.DrawFn
 ) -> None:
     shuffled = sorted(met, key=lambda _one: random.random())  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ def test_the_order_in_which_they_are_read_makes_no_difference(
 
 
 @given(members)
-def test_sharing_out_once_more_changes_nothing(met: list[Member]) -> None:
+def test_slot_assignment_is_idempotent(met: list[Member]) -> None:
     slots = assign_slots(met)
     kept = [one._replace(slot=slot) for one in met if (slot := slots[one.id])]
 

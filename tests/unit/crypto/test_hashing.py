@@ -69,7 +69,7 @@ def is_free() -> bool:
         return False
 
 
-def test_a_third_process_finds_no_slot_until_one_of_two_is_killed() -> None:
+def test_a_third_process_gets_a_hashing_slot_once_another_is_killed() -> None:
     with another_process() as first, another_process():
         assert not is_free()
         first.kill()
@@ -78,7 +78,7 @@ def test_a_third_process_finds_no_slot_until_one_of_two_is_killed() -> None:
     assert is_free()
 
 
-def test_threads_of_one_process_take_slots_from_each_other() -> None:
+def test_threads_of_one_process_compete_for_hashing_slots() -> None:
     found: list[bool] = []
     with password_hashing.slot(), another_process():
         thread = threading.Thread(target=lambda: found.append(is_free()))
@@ -93,7 +93,7 @@ def test_a_slot_is_free_again_after_an_error() -> None:
             raise ZeroDivisionError
 
 
-def test_all_hashing_needs_a_slot_and_what_holds_one_needs_no_other(
+def test_password_hashing_takes_a_slot_unless_one_is_already_held(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(password_hashing, "PATIENCE", 0.0)
@@ -111,7 +111,7 @@ def test_all_hashing_needs_a_slot_and_what_holds_one_needs_no_other(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux alone")
-def test_a_hash_leaves_a_processor_that_it_shares_to_whoever_signs() -> None:
+def test_password_hashing_runs_at_low_cpu_priority() -> None:
     command = [sys.executable, "-c", SHARING]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -120,7 +120,7 @@ def test_a_hash_leaves_a_processor_that_it_shares_to_whoever_signs() -> None:
     assert float(done.stdout) > 0.8
 
 
-def test_passwords_that_django_hashed_before_are_still_right(settings: Any) -> None:
+def test_passwords_hashed_by_djangos_pbkdf2_hasher_still_verify(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     before = make_password("right")
     settings.PASSWORD_HASHERS = ["petitions.staff.password_hashing.LimitedHasher"]

@@ -25,13 +25,13 @@ characters = st.sampled_from("abcXYZ019-_.=+/:~ \n\0é١") | st.characters(codec
 
 
 @given(st.uuids(), st.integers(0, 2**16 - 1))
-def test_a_link_says_which_signature_and_which_epoch(signature_id: UUID, epoch: int) -> None:
+def test_a_link_token_round_trips_its_signature_and_epoch(signature_id: UUID, epoch: int) -> None:
     token = tokens.link(tokens.CONFIRM, signature_id, epoch)
 
     assert tokens.read_link(tokens.CONFIRM, token) == tokens.Link(signature_id, epoch)
 
 
-def test_a_link_keeps_to_characters_that_mail_programs_leave_whole() -> None:
+def test_a_link_token_contains_only_mail_safe_characters() -> None:
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
     assert set(LINK) <= allowed
@@ -55,7 +55,7 @@ def test_a_page_token_with_any_one_character_changed_is_refused(data: st.DataObj
 
 
 @pytest.mark.parametrize("extra", ["=", "==", "A", ".", " ", "\n", "\0", "/", "%3D", ">", ")."])
-def test_characters_that_a_mail_program_appends_make_a_token_bad(extra: str) -> None:
+def test_characters_added_to_either_end_invalidate_a_token(extra: str) -> None:
     for token in (LINK + extra, extra + LINK):
         with pytest.raises(tokens.BadToken):
             tokens.read_link(tokens.CONFIRM, token)
@@ -81,14 +81,14 @@ def test_a_truncated_page_token_is_refused(length: int) -> None:
 @example(".")
 @example("A.A")
 @example("AAAA")
-def test_anything_made_up_is_a_bad_token(made_up: str) -> None:
+def test_arbitrary_text_is_not_a_valid_token(made_up: str) -> None:
     with pytest.raises(tokens.BadToken):
         tokens.read_link(tokens.CONFIRM, made_up)
     with pytest.raises(tokens.BadToken):
         tokens.open_attempt(made_up)
 
 
-def test_one_value_has_one_spelling_in_base64() -> None:
+def test_only_the_canonical_base64_spelling_of_a_token_is_accepted() -> None:
     # Unused bits of base64, or its other alphabet, would give one page several URLs.
     raw = b"\xfb\xff" + b"\x01" * 2
     spelling = tokens._b64(raw)
@@ -109,14 +109,14 @@ def test_a_link_made_for_one_purpose_is_refused_for_another() -> None:
         tokens.read_link("find", LINK)
 
 
-def test_a_link_is_no_page_token_and_a_page_token_is_no_link() -> None:
+def test_link_tokens_and_page_tokens_are_not_interchangeable() -> None:
     with pytest.raises(tokens.BadToken):
         tokens.open_attempt(LINK)
     with pytest.raises(tokens.BadToken):
         tokens.read_link(tokens.CONFIRM, ATTEMPT)
 
 
-def test_a_signers_sealed_row_is_no_page_token() -> None:
+def test_the_sealed_row_of_a_signer_is_not_a_valid_page_token() -> None:
     # A stolen row must not be valid as a token of the page that shows what was typed.
     row = vault.seal({"at": int(time.time()), **TYPED}, table="signer", row_id=ID)
 
@@ -124,7 +124,7 @@ def test_a_signers_sealed_row_is_no_page_token() -> None:
         tokens.open_attempt(tokens._b64(row))
 
 
-def test_a_value_of_the_wrong_size_is_refused() -> None:
+def test_a_link_token_of_the_wrong_payload_size_is_refused() -> None:
     short = tokens._encrypted(tokens.CONFIRM, ID.bytes)
 
     with pytest.raises(tokens.BadToken):
@@ -139,7 +139,7 @@ def test_after_rotation_links_of_the_old_key_still_work(settings: Settings) -> N
     assert tokens.read_link(tokens.CONFIRM, mailed).signature_id == ID
 
 
-def test_the_first_link_key_signs(settings: Settings) -> None:
+def test_the_first_link_key_of_the_ring_makes_new_tokens(settings: Settings) -> None:
     settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}
     mailed = tokens.link(tokens.CONFIRM, ID, 0)
     settings.LINK_KEYS = {2: NEW_KEY}
@@ -156,7 +156,7 @@ def test_links_of_a_key_that_has_left_the_ring_are_refused(settings: Settings) -
         tokens.read_link(tokens.CONFIRM, mailed)
 
 
-def test_changing_secret_key_changes_no_link_and_no_page(settings: Settings) -> None:
+def test_changing_secret_key_does_not_affect_tokens(settings: Settings) -> None:
     settings.SECRET_KEY = "y" * 60
 
     assert tokens.link(tokens.CONFIRM, ID, 3) == LINK
@@ -165,7 +165,7 @@ def test_changing_secret_key_changes_no_link_and_no_page(settings: Settings) -> 
 
 
 @pytest.mark.parametrize("secret", ["x" * 32, "y" * 64])
-def test_holding_secret_key_forges_no_link(settings: Settings, secret: str) -> None:
+def test_link_tokens_cannot_be_forged_with_secret_key(settings: Settings, secret: str) -> None:
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = secret, [secret]
     forged = tokens._b64(AESSIV(secret.encode()).encrypt(ID.bytes + b"\0\3", None))
 
@@ -179,7 +179,7 @@ def test_no_token_holds_the_id_of_a_row(token: str) -> None:
     assert ID.bytes not in tokens._unb64(token)
 
 
-def test_a_page_remembers_what_was_typed() -> None:
+def test_a_page_token_round_trips_the_typed_input() -> None:
     assert tokens.open_attempt(tokens.seal_attempt(ID, TYPED, at=NOW)) == (ID, TYPED, NOW)
 
 
@@ -197,11 +197,11 @@ def test_every_page_token_has_the_same_length_whatever_was_typed(typed: dict[str
     assert len(tokens.seal_attempt(ID, typed, at=NOW)) == len(ATTEMPT)
 
 
-def test_nothing_that_was_typed_can_be_read_from_a_page_token() -> None:
+def test_a_page_token_does_not_contain_the_typed_address() -> None:
     assert b"amina" not in tokens._unb64(ATTEMPT)
 
 
-def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_token_is_valid_within_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     token = tokens.seal_attempt(ID, TYPED, at=NOW)
     soon = NOW + 3590
     monkeypatch.setattr("petitions.crypto.tokens.time.time", lambda: soon)
@@ -209,7 +209,9 @@ def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) ->
     assert tokens.open_attempt(token) == (ID, TYPED, NOW)
 
 
-def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_token_older_than_an_hour_raises_expiredtoken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     token = tokens.seal_attempt(ID, TYPED, at=NOW)
     later = NOW + 3602
     monkeypatch.setattr("petitions.crypto.tokens.time.time", lambda: later)
@@ -219,7 +221,7 @@ def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatc
 
 
 @given(st.uuids(), st.integers(0, 2**16 - 1))
-def test_a_code_has_eight_digits_and_is_right_for_its_signature_and_epoch_alone(
+def test_a_code_has_eight_digits_and_verifies_for_its_signature_and_epoch(
     signature_id: UUID, epoch: int
 ) -> None:
     code = tokens.code(signature_id, epoch)
@@ -236,11 +238,11 @@ def test_codes_of_other_signatures_and_epochs_differ() -> None:
 
 
 @given(st.text())
-def test_nothing_made_up_is_a_code(made_up: str) -> None:
+def test_arbitrary_text_is_not_a_valid_code(made_up: str) -> None:
     assert tokens.is_code(made_up, ID, 0) is (made_up == tokens.code(ID, 0))
 
 
-def test_a_code_that_was_mailed_lives_through_a_rotation_of_keys(settings: Settings) -> None:
+def test_mailed_codes_are_valid_while_their_key_is_in_the_ring(settings: Settings) -> None:
     settings.LINK_KEYS = {1: OLD_KEY}
     mailed = tokens.code(ID, 0)
     settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}
@@ -253,7 +255,7 @@ def test_a_code_that_was_mailed_lives_through_a_rotation_of_keys(settings: Setti
     assert not tokens.is_code(mailed, ID, 0)
 
 
-def test_every_key_is_tried_and_every_comparison_takes_constant_time(
+def test_codes_are_compared_with_every_key_using_compare_digest(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}

@@ -34,32 +34,32 @@ def unseal(sealed: bytes | memoryview, row_id: UUID = ROW) -> dict[str, object]:
 
 @given(st.dictionaries(st.text(), json_values, max_size=5))
 @example({"name": "أمينة\u200d مثال", "email": "𐍈@example.org", "postcode": ""})
-def test_what_was_sealed_is_read_back_whatever_it_holds(value: dict[str, Any]) -> None:
+def test_any_json_value_can_be_sealed_and_unsealed(value: dict[str, Any]) -> None:
     assert unseal(seal(value)) == value
 
 
-def test_a_value_as_the_database_driver_hands_it_over_opens() -> None:
+def test_a_sealed_memoryview_from_the_database_driver_can_be_unsealed() -> None:
     assert unseal(memoryview(seal({"name": "Amina"}))) == {"name": "Amina"}
 
 
-def test_a_name_of_three_letters_and_one_of_sixty_give_the_same_length() -> None:
+def test_short_and_long_names_give_sealed_values_of_equal_length() -> None:
     assert len(seal({"name": "Ann"})) == len(seal({"name": "A" * 60})) == SMALLEST
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_values_within_one_bucket_all_have_one_length(one: str, other: str) -> None:
+def test_sealed_values_within_one_padding_bucket_have_equal_length(one: str, other: str) -> None:
     assert len(seal({"n": one.encode().hex()})) == len(seal({"n": other.encode().hex()}))
 
 
 @pytest.mark.parametrize(("letters", "buckets"), [(0, 1), (244, 1), (245, 2), (500, 2), (501, 3)])
-def test_length_grows_by_whole_buckets_only(letters: int, buckets: int) -> None:
+def test_sealed_values_grow_by_whole_padding_buckets(letters: int, buckets: int) -> None:
     # 4 bytes of length and `{"n":""}` add 12 bytes to the letters.
     sealed = seal({"n": "x" * letters})
 
     assert len(sealed) == SMALLEST + (buckets - 1) * vault.BUCKET
 
 
-def test_a_value_may_ask_for_more_room_than_it_needs() -> None:
+def test_sealing_can_pad_a_value_to_a_minimum_length() -> None:
     roomy = vault.seal({}, table="attempt", row_id=ROW, at_least=1000)
 
     assert len(roomy) == SMALLEST + 3 * vault.BUCKET
@@ -103,21 +103,21 @@ def test_made_up_bytes_do_not_open(made_up: bytes) -> None:
         unseal(made_up)
 
 
-def test_the_same_value_sealed_twice_looks_different() -> None:
+def test_sealing_a_value_twice_gives_different_ciphertexts() -> None:
     assert seal({"name": "Amina"}) != seal({"name": "Amina"})
 
 
-def test_nothing_of_the_value_stands_readable_in_what_is_sealed() -> None:
+def test_a_sealed_value_does_not_contain_its_plain_text() -> None:
     assert b"Amina" not in seal({"name": "Amina"})
 
 
-def test_the_first_key_of_the_ring_writes(settings: Settings) -> None:
+def test_new_values_are_sealed_with_the_first_key_of_the_ring(settings: Settings) -> None:
     settings.SEALING_KEYS = {7: NEW_KEY, 1: OLD_KEY}
 
     assert seal({"name": "Amina"})[:2] == bytes([vault.FORMAT, 7])
 
 
-def test_after_rotation_what_the_old_key_sealed_still_opens(settings: Settings) -> None:
+def test_values_sealed_with_the_old_key_open_after_rotation(settings: Settings) -> None:
     settings.SEALING_KEYS = {1: OLD_KEY}
     sealed = seal({"name": "Amina"})
     settings.SEALING_KEYS = {7: NEW_KEY, 1: OLD_KEY}
@@ -125,7 +125,7 @@ def test_after_rotation_what_the_old_key_sealed_still_opens(settings: Settings) 
     assert unseal(sealed) == {"name": "Amina"}
 
 
-def test_once_the_old_key_is_destroyed_what_it_sealed_never_opens(
+def test_values_sealed_with_a_removed_key_do_not_open(
     settings: Settings,
 ) -> None:
     settings.SEALING_KEYS = {1: OLD_KEY}
@@ -146,7 +146,7 @@ def test_the_key_is_chosen_by_its_id_and_never_by_trying(settings: Settings) -> 
         unseal(sealed)
 
 
-def test_equal_parts_give_equal_indexes_of_sixteen_bytes() -> None:
+def test_a_blind_index_is_deterministic_and_16_bytes_long() -> None:
     index = vault.blind_index("mailbox", "1", "amina@example.org")
 
     assert index == vault.blind_index("mailbox", "1", "amina@example.org")
@@ -157,7 +157,7 @@ def test_equal_parts_give_equal_indexes_of_sixteen_bytes() -> None:
 @example(["ab", "c"], ["a", "bc"])
 @example(["a"], ["a", ""])
 @example([], [""])
-def test_different_parts_give_different_indexes_wherever_they_are_cut(
+def test_blind_indexes_of_different_parts_differ_despite_concatenation(
     ours: list[str], theirs: list[str]
 ) -> None:
     assume(ours != theirs)
@@ -165,7 +165,7 @@ def test_different_parts_give_different_indexes_wherever_they_are_cut(
     assert vault.blind_index("person", *ours) != vault.blind_index("person", *theirs)
 
 
-def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
+def test_the_blind_index_format_is_unchanged(settings: Settings) -> None:
     # Computed independently with HKDF (RFC 5869) and HMAC. Another format would orphan all rows.
     settings.INDEX_KEYS = {1: OLD_KEY}
 
@@ -174,7 +174,7 @@ def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
     assert index.hex() == "03d5e7d865219b5b2f12810a8aa1c9f8"
 
 
-def test_what_was_sealed_by_the_written_format_opens(settings: Settings) -> None:
+def test_the_documented_sealing_format_opens(settings: Settings) -> None:
     settings.SEALING_KEYS = {7: OLD_KEY}
     # HKDF (RFC 5869) without the library. One block is enough for 32 bytes.
     begun = hmac.digest(bytes(32), OLD_KEY, "sha256")
@@ -189,22 +189,22 @@ def test_what_was_sealed_by_the_written_format_opens(settings: Settings) -> None
     assert unseal(sealed) == {"name": "أمينة"}
 
 
-def test_the_same_parts_under_another_purpose_cannot_be_matched() -> None:
+def test_blind_indexes_differ_by_purpose() -> None:
     assert vault.blind_index("mailbox", "amina") != vault.blind_index("mail", "amina")
 
 
-def test_text_and_its_bytes_are_the_same_part() -> None:
+def test_a_blind_index_treats_text_and_its_utf8_bytes_alike() -> None:
     assert vault.blind_index("mail", "أمينة") == vault.blind_index("mail", "أمينة".encode())
 
 
-def test_without_the_index_key_nobody_can_test_an_address(settings: Settings) -> None:
+def test_blind_indexes_differ_by_index_key(settings: Settings) -> None:
     index = vault.blind_index("mailbox", "amina@example.org")
     settings.INDEX_KEYS = {1: NEW_KEY}
 
     assert vault.blind_index("mailbox", "amina@example.org") != index
 
 
-def test_changing_secret_key_changes_no_index_and_no_sealed_value(
+def test_changing_secret_key_does_not_affect_indexes_or_sealed_values(
     settings: Settings,
 ) -> None:
     index, sealed = vault.blind_index("mailbox", "amina@example.org"), seal({"name": "Amina"})
@@ -214,7 +214,7 @@ def test_changing_secret_key_changes_no_index_and_no_sealed_value(
     assert unseal(sealed) == {"name": "Amina"}
 
 
-def test_every_ring_and_purpose_has_a_key_of_its_own(
+def test_keys_are_derived_separately_for_each_ring_and_purpose(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     derived: list[bytes] = []
@@ -236,7 +236,7 @@ def test_every_ring_and_purpose_has_a_key_of_its_own(
     assert OLD_KEY not in derived
 
 
-def test_what_is_sealed_for_many_rows_opens_each_in_its_own() -> None:
+def test_equal_values_sealed_for_two_rows_have_different_nonces() -> None:
     one, other = (
         vault.seal({"name": "Amina"}, table="signer", row_id=row) for row in (ROW, OTHER_ROW)
     )

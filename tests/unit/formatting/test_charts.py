@@ -42,7 +42,7 @@ def texts(svg: ET.Element, kind: str) -> list[ET.Element]:
 
 
 @given(st.text(), st.lists(st.floats(-1e9, 1e9), max_size=8), st.booleans())
-def test_it_is_well_formed_whatever_is_said_and_counted(
+def test_charts_are_well_formed_xml_for_any_input(
     said: str, values: list[float], is_rtl: bool
 ) -> None:
     words = Words("name", said, said, is_rtl)
@@ -50,7 +50,7 @@ def test_it_is_well_formed_whatever_is_said_and_counted(
     parsed(charts.rows(words, [Row(said, abs(v), said) for v in values]))
 
 
-def test_what_looks_like_markup_is_text() -> None:
+def test_markup_in_chart_labels_is_escaped() -> None:
     hostile = '</title><script>alert("1")</script>&amp;\x00'
     words = Words("name", hostile, hostile, is_rtl=False)
     made = charts.rows(words, [Row(hostile, 1, hostile)])
@@ -62,7 +62,7 @@ def test_what_looks_like_markup_is_text() -> None:
 
 
 @pytest.mark.parametrize("words", [WORDS, ARABIC])
-def test_it_is_one_picture_with_a_name_and_a_description(words: Words) -> None:
+def test_a_chart_is_an_svg_image_with_a_title_and_a_description(words: Words) -> None:
     svg = columns(1, 2, words=words)
     named = svg.attrib["aria-labelledby"].split()
     assert svg.attrib["role"] == "img"
@@ -70,7 +70,7 @@ def test_it_is_one_picture_with_a_name_and_a_description(words: Words) -> None:
     assert (svg[0].text, svg[1].text) == (words.title, words.description)
 
 
-def test_nothing_in_it_needs_a_style_or_a_script_of_its_own() -> None:
+def test_charts_contain_no_inline_styles_or_scripts() -> None:
     every = [
         *columns(1, -2, 3).iter(),
         *parsed(charts.rows(WORDS, [Row("a", 1, "1")])).iter(),
@@ -81,7 +81,7 @@ def test_nothing_in_it_needs_a_style_or_a_script_of_its_own() -> None:
     }  # fmt: skip
 
 
-def test_columns_stand_on_zero_and_are_as_high_as_their_numbers() -> None:
+def test_chart_columns_start_at_zero_and_are_proportional_to_their_values() -> None:
     low, half, whole = bars(columns(25, 50, 100))
     assert part(half, "height") == pytest.approx(2 * part(low, "height"), abs=0.05)
     assert part(whole, "height") == pytest.approx(4 * part(low, "height"), abs=0.05)
@@ -89,7 +89,7 @@ def test_columns_stand_on_zero_and_are_as_high_as_their_numbers() -> None:
     assert feet == {100.0}
 
 
-def test_a_fall_hangs_below_the_line_of_zero() -> None:
+def test_a_negative_column_extends_below_the_zero_line() -> None:
     svg = columns(40, -20)
     (zero,) = [line for line in svg.iter("line") if line.get("class") == "zero"]
     rise, fall = bars(svg)
@@ -98,7 +98,7 @@ def test_a_fall_hangs_below_the_line_of_zero() -> None:
     assert part(rise, "height") == pytest.approx(2 * part(fall, "height"), abs=0.02)
 
 
-def test_a_column_is_as_wide_as_its_days() -> None:
+def test_the_width_of_a_column_is_proportional_to_its_days() -> None:
     one, three = bars(
         parsed(
             charts.columns(
@@ -110,14 +110,14 @@ def test_a_column_is_as_wide_as_its_days() -> None:
     assert part(one, "x") + part(one, "width") < part(three, "x")
 
 
-def test_time_runs_the_way_of_the_language() -> None:
+def test_chart_columns_run_right_to_left_in_arabic() -> None:
     left, right = (bars(columns(1, 2, words=words)) for words in (WORDS, ARABIC))
     assert part(left[0], "x") < part(left[1], "x")
     assert part(right[0], "x") > part(right[1], "x")
     assert texts(columns(1, words=ARABIC), "tick")[0].get("x") == "100.00%"
 
 
-def test_bars_of_rows_grow_from_where_lines_begin() -> None:
+def test_row_bars_start_at_the_right_edge_in_arabic() -> None:
     values = [Row("London", 20, "20"), Row("Wales", 10, "10"), Row("Scotland", 0, "fewer than 5")]
     for words, edge in ((WORDS, 0), (ARABIC, 100)):
         svg = parsed(charts.rows(words, values))
@@ -140,14 +140,16 @@ def test_bars_of_rows_grow_from_where_lines_begin() -> None:
         (0, 10_000_000, [0, 5_000_000, 10_000_000]),
     ],
 )
-def test_the_scale_is_of_round_numbers_and_begins_at_zero(
+def test_a_chart_scale_has_round_ticks_and_includes_zero(
     low: float, high: float, ticks: list[int]
 ) -> None:
     assert charts.scale(low, high) == ticks
 
 
 @given(*2 * [st.floats(-1e9, 1e9, allow_subnormal=False)])
-def test_every_scale_holds_its_values_and_has_few_steps(one: float, other: float) -> None:
+def test_a_chart_scale_covers_its_values_with_at_most_seven_even_ticks(
+    one: float, other: float
+) -> None:
     low, high = sorted((one, other))
     ticks = charts.scale(low, high)
     assert ticks[0] <= low <= high <= ticks[-1]

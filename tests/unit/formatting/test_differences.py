@@ -5,7 +5,7 @@ import time
 from petitions.formatting.differences import differences
 
 
-def test_what_went_and_what_came_are_marked_among_the_words_around() -> None:
+def test_removed_and_added_words_are_marked_with_del_and_ins() -> None:
     change = differences("Stop the masacre now.", "Stop the massacre now.")
     assert change == "Stop the <del>masacre</del><ins>massacre</ins> now."
 
@@ -15,7 +15,7 @@ def test_arabic_is_compared_by_words_too() -> None:
     assert change == "أوقفوا <del>المجزره</del><ins>المجزرة</ins> الآن"
 
 
-def test_far_words_are_left_out_and_markup_is_escaped() -> None:
+def test_a_diff_omits_distant_words_and_escapes_markup() -> None:
     before = " ".join(f"w{n}" for n in range(100))
     change = differences(before + " old", before + " <script>")
     assert "<ins>&lt;script&gt;</ins>" in change
@@ -32,7 +32,7 @@ def test_only_the_lines_that_differ_are_compared_word_by_word() -> None:
     assert change == "One two.\n\nThree <del>four.</del><ins>five.</ins>\n"
 
 
-def test_two_texts_of_the_largest_size_are_compared_at_once() -> None:
+def test_comparing_two_texts_of_maximum_size_takes_under_two_seconds() -> None:
     # Repeated words make comparing slow: as one passage these took 52 seconds.
     words = [f"w{n % 900}" for n in range(20_000)]
     changed = [word if n % 50 else "new" for n, word in enumerate(words)]
@@ -41,7 +41,7 @@ def test_two_texts_of_the_largest_size_are_compared_at_once() -> None:
     assert time.perf_counter() - start < 2
 
 
-def test_many_lines_are_compared_at_once() -> None:
+def test_comparing_many_changed_lines_takes_under_two_seconds() -> None:
     # Every second line differs: compared line by line these took 29 seconds.
     before, after = (
         "".join(f"{mark}{n:x}\nsame {n:x}\n" for n in range(7_000)) for mark in ("old", "new")

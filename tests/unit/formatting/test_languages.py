@@ -18,7 +18,7 @@ from petitions.formatting.languages import days, grouped, hours, minutes
         ("ar", -1284, "\u200e-1,284"),
     ],
 )
-def test_numbers_are_grouped_and_keep_their_sign_before_them(
+def test_numbers_are_grouped_with_a_leading_sign_in_every_language(
     language: str, number: int, written: str
 ) -> None:
     with translation.override(language):
@@ -40,7 +40,7 @@ def test_numbers_are_grouped_and_keep_their_sign_before_them(
         ("cy", {1: "1 diwrnod", 2: "2 ddiwrnod", 3: "3 diwrnod", 14: "14 diwrnod"}),
     ],
 )  # fmt: skip
-def test_days_take_the_form_that_the_number_asks_for(
+def test_days_use_the_right_plural_form_in_every_language(
     language: str, written: dict[int, str]
 ) -> None:
     with translation.override(language):
@@ -55,7 +55,7 @@ def test_days_take_the_form_that_the_number_asks_for(
         ("cy", "awr", "2 awr", "1 munud", "5 munud"),
     ],
 )
-def test_hours_and_minutes_do_so_too(
+def test_hours_and_minutes_use_the_right_plural_form_in_every_language(
     language: str, hour: str, two: str, minute: str, five: str
 ) -> None:
     with translation.override(language):

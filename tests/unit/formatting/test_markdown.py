@@ -43,7 +43,7 @@ ALLOWED = re.compile(
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_that_acts_or_fetches_survives(text: str) -> None:
+def test_rendering_hostile_markdown_allows_no_scripts_or_external_content(text: str) -> None:
     html = render_markdown(text)
 
     assert "<" not in ALLOWED.sub("", html)
@@ -52,19 +52,19 @@ def test_nothing_that_acts_or_fetches_survives(text: str) -> None:
 
 
 @given(st.text(alphabet="<>[]()!\"'`*_#&;:/=| \n\\-1.ahrefscriptjv", max_size=60))
-def test_whatever_is_written_only_allowed_tags_come_out(text: str) -> None:
+def test_rendering_any_markdown_outputs_only_allowed_tags(text: str) -> None:
     assert "<" not in ALLOWED.sub("", render_markdown(text))
 
 
-def test_a_first_level_heading_becomes_a_second_for_the_page_has_its_own() -> None:
+def test_an_h1_in_markdown_becomes_an_h2() -> None:
     assert render_markdown("# Idlib") == "<h2>Idlib</h2>\n"
 
 
-def test_a_heading_that_is_only_written_about_stays_as_written() -> None:
+def test_a_heading_tag_in_a_code_span_is_escaped_unchanged() -> None:
     assert render_markdown("`<h1>`") == "<p><code>&lt;h1&gt;</code></p>\n"
 
 
-def test_links_tell_the_other_site_nothing() -> None:
+def test_links_have_rel_noopener_noreferrer_nofollow() -> None:
     html = render_markdown("[UN](https://un.example/x)")
 
     assert html == (
@@ -72,13 +72,13 @@ def test_links_tell_the_other_site_nothing() -> None:
     )
 
 
-def test_numbered_demands_keep_their_numbers_around_a_paragraph_between() -> None:
+def test_a_numbered_list_interrupted_by_a_paragraph_keeps_its_numbers() -> None:
     html = render_markdown("1. Stop\n\nBetween.\n\n2. Protect")
 
     assert '<ol start="2">' in html
 
 
-def test_a_table_is_a_table() -> None:
+def test_markdown_tables_are_rendered() -> None:
     assert "<th>a</th>" in render_markdown("| a |\n|---|\n| b |")
 
 
@@ -86,11 +86,11 @@ def test_arabic_text_is_left_as_it_is() -> None:
     assert render_markdown("**إدلب** الآن") == "<p><strong>إدلب</strong> الآن</p>\n"
 
 
-def test_the_result_may_stand_in_a_template_as_it_is() -> None:
+def test_rendered_markdown_is_marked_safe_for_templates() -> None:
     assert render_markdown("a & b").__html__() == "<p>a &amp; b</p>\n"
 
 
-def test_the_plain_twin_keeps_paragraphs_lists_numbers_and_addresses_and_no_marks() -> None:
+def test_plain_text_keeps_structure_and_urls_without_markdown_syntax() -> None:
     text = (
         "# News\n\nIt **worked**: [read on](https://example.org/a).\n\n- one\n- *two*\n\n"
         "3. three\n4. four\n\n> quoted\n\n| a | b |\n|---|---|\n| c | d |\n"
@@ -113,7 +113,7 @@ MARKS = {
 
 
 @pytest.mark.parametrize("text", MARKS.values(), ids=MARKS)
-def test_a_text_of_too_many_marks_is_refused_and_costs_little_to_show(text: str) -> None:
+def test_text_with_too_much_markdown_is_refused_and_still_renders_quickly(text: str) -> None:
     with pytest.raises(ValidationError, match=r"Leave at most 2,000|Shorten it to 5,000"):
         need_few_marks(text)
 
@@ -136,10 +136,10 @@ def test_a_text_of_too_many_marks_is_refused_and_costs_little_to_show(text: str)
         "![a](https://b.c/d)",
     ],
 )
-def test_what_is_a_link_or_none_was_meant_is_not_called_a_broken_one(text: str) -> None:
+def test_valid_links_and_plain_brackets_are_not_reported_as_broken_links(text: str) -> None:
     assert unparsed_links(text) == []
 
 
-def test_a_long_text_of_many_links_and_lines_is_taken() -> None:
+def test_a_long_text_with_many_links_and_lines_is_accepted() -> None:
     need_few_marks("- [a source](https://example.org/a)\n" * 2_000)
     need_few_marks("line\n" * 4_999)

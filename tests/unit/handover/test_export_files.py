@@ -31,7 +31,7 @@ def rows_of(file: bytes, sheet: int = 0) -> list[tuple[object, ...]]:
     return list(opened(file).worksheets[sheet].iter_rows(values_only=True))
 
 
-def test_hostile_names_are_complete_and_are_no_formulas() -> None:
+def test_hostile_names_are_stored_in_xlsx_as_complete_text_cells() -> None:
     file = b"".join(xlsx_file.write(["name"], [[(name,) for name in HOSTILE]], "a note"))
     cells = [row[0] for row in opened(file).worksheets[0].iter_rows(min_row=2)]
 
@@ -42,13 +42,13 @@ def test_hostile_names_are_complete_and_are_no_formulas() -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1))
 @example(["\ufffe", "\x00", "_x0000_", "_x005F_x0041_"])
-def test_every_text_reads_back(names: list[str]) -> None:
+def test_any_text_round_trips_through_xlsx(names: list[str]) -> None:
     file = b"".join(xlsx_file.write(["name"], [[(name,) for name in names]], "a note"))
     found = [unescape(str(value or "")) for (value,) in rows_of(file)[1:]]
     assert found == [name.replace("\r\n", "\n") for name in names]
 
 
-def test_numbers_are_numbers_and_the_note_is_a_sheet_of_its_own() -> None:
+def test_xlsx_keeps_numbers_and_puts_the_note_on_its_own_sheet() -> None:
     file = b"".join(xlsx_file.write(["place", "n"], [[("Ynys Môn", 7)]], "Delete by <then>."))
     assert opened(file).sheetnames == ["Export", "About this file"]
     assert rows_of(file) == [("place", "n"), ("Ynys Môn", 7)]
@@ -70,7 +70,7 @@ def test_a_workbook_without_rows_opens() -> None:
     assert rows_of(b"".join(xlsx_file.write(["a"], [], "a note"))) == [("a",)]
 
 
-def test_the_first_rows_are_sent_before_the_last_are_made() -> None:
+def test_xlsx_rows_are_streamed_as_they_are_generated() -> None:
     made = []
 
     def batches() -> Iterator[list[tuple[str, ...]]]:
@@ -93,7 +93,7 @@ def test_only_the_recipient_opens_an_encrypted_file() -> None:
         pyrage.decrypt(file, [other])
 
 
-def test_encrypting_ends_its_thread_when_the_reader_stops_and_when_reading_fails() -> None:
+def test_the_encryption_thread_ends_if_the_reader_stops_or_the_source_fails() -> None:
     key = str(pyrage.x25519.Identity.generate().to_public())
     before = threading.active_count()
     chunks = encrypted(itertools.repeat(b"x" * 100_000), key)
@@ -118,7 +118,7 @@ def test_a_text_that_is_not_a_public_key_is_refused(typed: str) -> None:
         recipient_of(typed)
 
 
-def test_a_secret_key_is_refused_and_an_ssh_key_taken() -> None:
+def test_a_secret_key_is_refused_and_an_ssh_public_key_accepted() -> None:
     secret = pyrage.x25519.Identity.generate()
     with pytest.raises(encryption.NotARecipient):
         recipient_of(str(secret))

@@ -36,14 +36,14 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize("name", PEOPLE)
-def test_a_name_in_any_script_is_taken(name: str) -> None:
+def test_names_in_any_script_are_accepted(name: str) -> None:
     assert not has_forbidden_character(without_invisible(name))
     assert not names.looks_like_a_link(name)
     assert names.has_a_letter(name)
     assert names.folded(name)
 
 
-def test_a_name_of_two_hundred_characters_is_taken() -> None:
+def test_the_maximum_name_length_is_200_characters() -> None:
     assert tidy("é" * names.MAX_NAME) == "é" * 200
 
 
@@ -56,7 +56,7 @@ def test_a_name_of_two_hundred_characters_is_taken() -> None:
         "ｗｗｗ．ｅｖｉｌ．ｃｏｍ", "evil。com", "ｈｔｔｐ：evil",
     ],
 )  # fmt: skip
-def test_a_name_that_is_plainly_a_web_address_is_refused(name: str) -> None:
+def test_web_addresses_in_a_name_are_recognised(name: str) -> None:
     assert names.looks_like_a_link(name)
 
 
@@ -68,14 +68,14 @@ def test_a_name_that_is_plainly_a_web_address_is_refused(name: str) -> None:
         "M.Orgill", "c/o J.Info",
     ],
 )  # fmt: skip
-def test_initials_titles_and_two_people_are_no_web_address(name: str) -> None:
+def test_initials_titles_and_joint_names_are_not_web_addresses(name: str) -> None:
     assert not names.looks_like_a_link(name)
 
 
 @pytest.mark.parametrize(
     "name", ["amina@example.org", "Amina <amina@example.org>", "Amina amina@mail.example.org"]
 )
-def test_an_email_address_in_place_of_the_name_is_seen(name: str) -> None:
+def test_an_email_address_in_a_name_is_recognised(name: str) -> None:
     assert names.looks_like_an_address(name)
     assert not names.looks_like_an_address("Amina @ home")
 
@@ -90,7 +90,7 @@ def test_an_email_address_in_place_of_the_name_is_seen(name: str) -> None:
         "Amina ｅｖｉｌ．com",
     ],
 )  # fmt: skip
-def test_markup_and_code_in_a_name_are_told_to_moderators(name: str) -> None:
+def test_markup_and_code_in_a_name_are_recognised(name: str) -> None:
     assert names.holds_markup(name)
 
 
@@ -102,11 +102,11 @@ def test_markup_and_code_in_a_name_are_told_to_moderators(name: str) -> None:
         "Selecta Table", "'Abd al-Rahman", "Sa'id or Sayyid",
     ],
 )  # fmt: skip
-def test_no_name_of_a_person_is_taken_for_code(name: str) -> None:
+def test_real_names_are_not_mistaken_for_code(name: str) -> None:
     assert not names.holds_markup(name)
 
 
-def test_a_letter_newer_than_the_interpreter_is_a_letter_and_tells_names_apart() -> None:
+def test_unassigned_code_points_count_as_letters_in_names() -> None:
     new = "\U0003fffd"  # in no version of Unicode so far
 
     assert unicodedata.category(new) == "Cn"
@@ -123,7 +123,7 @@ def test_a_letter_newer_than_the_interpreter_is_a_letter_and_tells_names_apart()
     ],
     ids=ascii,
 )  # fmt: skip
-def test_what_shows_no_letter_is_no_name(blank: str) -> None:
+def test_text_without_a_visible_letter_is_not_a_name(blank: str) -> None:
     assert not names.has_a_letter(blank)
 
 
@@ -136,14 +136,14 @@ def test_what_shows_no_letter_is_no_name(blank: str) -> None:
         ("أمينة", "أمينة"),
     ],
 )
-def test_a_name_is_stored_in_one_form_with_single_spaces(typed: str, stored: str) -> None:
+def test_names_are_normalised_to_nfc_with_single_spaces(typed: str, stored: str) -> None:
     assert tidy(typed) == stored
 
 
 @given(st.text())
 @example(" \u0301")
 @example("a \u3099")
-def test_tidying_twice_changes_nothing_more(name: str) -> None:
+def test_tidying_a_name_is_idempotent(name: str) -> None:
     assert tidy(tidy(name)) == tidy(name)
 
 
@@ -174,7 +174,7 @@ def test_tidying_twice_changes_nothing_more(name: str) -> None:
         ("김민준", unicodedata.normalize("NFD", "김민준")),
     ],
 )
-def test_case_spacing_and_accents_make_no_other_person(one: str, other: str) -> None:
+def test_folded_names_ignore_case_spacing_and_accents(one: str, other: str) -> None:
     assert folded(one) == folded(other)
 
 
@@ -196,19 +196,19 @@ def test_case_spacing_and_accents_make_no_other_person(one: str, other: str) -> 
         ("Amina", "\u0410mina"),
     ],
 )
-def test_names_that_are_spelt_differently_are_two_people(one: str, other: str) -> None:
+def test_folded_names_differ_for_different_spellings(one: str, other: str) -> None:
     assert folded(one) != folded(other)
 
 
 @given(st.text(max_size=30))
-def test_composed_and_decomposed_spellings_are_one_person(name: str) -> None:
+def test_folded_names_are_equal_in_nfc_and_nfd(name: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
 
     assert folded(composed) == folded(decomposed) == folded(tidy(name))
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu"]), min_size=1, max_size=20))
-def test_a_name_in_capitals_is_the_same_person(name: str) -> None:
+def test_folded_names_ignore_capital_letters(name: str) -> None:
     # The Greek iota below a vowel is a mark in lower case and a letter in capitals.
     assume("\u0345" not in unicodedata.normalize("NFD", name + name.upper()))
 
@@ -216,13 +216,13 @@ def test_a_name_in_capitals_is_the_same_person(name: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(categories=["L"]), min_size=1))
-def test_a_name_with_letters_never_folds_to_nothing(name: str) -> None:
+def test_a_name_with_a_letter_never_folds_to_empty_text(name: str) -> None:
     assume(names.has_a_letter(name))
 
     assert folded(name)
 
 
-def test_no_two_names_take_long_to_compare() -> None:
+def test_comparing_two_maximum_length_names_takes_under_a_second() -> None:
     """Names have the form's maximum length, with ligatures that fold to 15 and to 7 letters."""
     began = time.process_time()
     names.is_spelling_of("\ufdfa" * 200, "\ufdfb" * 200)
@@ -238,5 +238,7 @@ def test_no_two_names_take_long_to_compare() -> None:
         ("Amina Example " * 14, "Amina Exmaple " * 14, True),
     ],
 )
-def test_spellings_of_one_name_are_told_from_another(name: str, other: str, is_one: bool) -> None:
+def test_is_spelling_of_recognises_misspellings_of_a_name(
+    name: str, other: str, is_one: bool
+) -> None:
     assert names.is_spelling_of(name, other) is is_one

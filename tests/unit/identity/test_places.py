@@ -28,7 +28,7 @@ postcodes = st.builds(
 
 
 @pytest.mark.parametrize("postcode", REAL)
-def test_every_shape_of_postcode_is_understood(postcode: str) -> None:
+def test_every_uk_postcode_format_is_accepted(postcode: str) -> None:
     assert canonical_postcode(postcode) == postcode
 
 
@@ -60,23 +60,21 @@ def test_every_shape_of_postcode_is_understood(postcode: str) -> None:
         "M¹⁴ 5RX",
     ],
 )
-def test_any_spacing_case_and_script_of_digits_gives_one_stored_form(typed: str) -> None:
+def test_postcodes_are_normalised_for_spacing_case_and_digits(typed: str) -> None:
     assert canonical_postcode(typed) == "M145RX"
 
 
 @given(
     postcodes, st.sampled_from(["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"])
 )
-def test_a_postcode_in_another_scripts_digits_is_the_same_postcode(
-    postcode: str, digits: str
-) -> None:
+def test_a_postcode_in_non_latin_digits_is_normalised(postcode: str, digits: str) -> None:
     typed = postcode.lower().translate(str.maketrans(string.digits, digits))
 
     assert canonical_postcode(typed) == postcode
 
 
 @given(postcodes)
-def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> None:
+def test_a_postcode_with_a_space_is_normalised(postcode: str) -> None:
     assert canonical_postcode(f"{postcode[:-3]} {postcode[-3:]}") == postcode
 
 
@@ -116,7 +114,7 @@ def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> Non
     ],
     ids=ascii,
 )
-def test_an_impossible_postcode_is_refused_without_repeating_it(typed: str) -> None:
+def test_an_invalid_postcode_raises_an_error_that_does_not_contain_it(typed: str) -> None:
     with pytest.raises(residence.NotAPostcode) as refusal:
         canonical_postcode(typed)
 
@@ -124,7 +122,7 @@ def test_an_impossible_postcode_is_refused_without_repeating_it(typed: str) -> N
 
 
 @given(st.text(max_size=20))
-def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -> None:
+def test_any_text_is_read_as_a_normalised_postcode_or_refused(typed: str) -> None:
     try:
         stored = canonical_postcode(typed)
     except residence.NotAPostcode:
@@ -147,7 +145,7 @@ def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -
         ("Postcode: M14 5RX", "M14 5RX"), ("Cod post CF10 1AA", "CF10 1AA"),
     ],
 )  # fmt: skip
-def test_another_reading_of_a_postcode_is_known_for_one(typed: str, meant: str) -> None:
+def test_a_corrected_postcode_is_recognised_as_not_read_as_typed(typed: str, meant: str) -> None:
     postcode = canonical_postcode(typed)
 
     assert residence.spaced(postcode) == meant
@@ -155,7 +153,7 @@ def test_another_reading_of_a_postcode_is_known_for_one(typed: str, meant: str) 
 
 
 @pytest.mark.parametrize("typed", ["m14 5rx", "(M١٤ ٥RX),", "\u202aM14 5RX\u202c", "bfpo 61"])
-def test_spacing_case_and_punctuation_are_no_other_reading(typed: str) -> None:
+def test_a_postcode_with_other_spacing_or_case_counts_as_read_as_typed(typed: str) -> None:
     assert residence.is_read_as_typed(typed, canonical_postcode(typed))
 
 
@@ -166,7 +164,7 @@ def test_spacing_case_and_punctuation_are_no_other_reading(typed: str) -> None:
         ("B.F.P.O. 1234", "BFPO 1234"), ("BF1 2AB", "BF1 2AB"),
     ],
 )  # fmt: skip
-def test_the_addresses_of_the_forces_are_taken(typed: str, written: str) -> None:
+def test_bfpo_postcodes_are_accepted(typed: str, written: str) -> None:
     assert residence.spaced(canonical_postcode(typed)) == written
 
 
@@ -179,7 +177,9 @@ def test_the_addresses_of_the_forces_are_taken(typed: str, written: str) -> None
         ("D6W XY00", "IE"), ("AI-2640", "AI"), ("SIQQ 1ZZ", "GS"), ("BBND 1ZZ", "IO"),
     ],
 )  # fmt: skip
-def test_the_codes_of_places_outside_the_uk_name_their_country(typed: str, country: str) -> None:
+def test_postcodes_of_other_countries_are_refused_with_their_country(
+    typed: str, country: str
+) -> None:
     with pytest.raises(residence.NotAPostcode) as refusal:
         canonical_postcode(typed)
 
@@ -188,7 +188,7 @@ def test_the_codes_of_places_outside_the_uk_name_their_country(typed: str, count
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_every_language_lists_the_same_countries_and_names_all_of_them(language: str) -> None:
+def test_every_language_has_a_name_for_the_same_countries(language: str) -> None:
     codes = {code for code, _name in residence.countries("en")}
     listed = residence.countries(language)
 
@@ -197,11 +197,11 @@ def test_every_language_lists_the_same_countries_and_names_all_of_them(language:
     assert all(name and name != code for code, name in listed)
 
 
-def test_the_uk_is_no_country_abroad() -> None:
+def test_the_list_of_countries_does_not_include_the_uk() -> None:
     assert "GB" not in dict(residence.countries("en"))
 
 
-def test_countries_that_signers_live_in_are_listed() -> None:
+def test_the_list_of_countries_includes_those_of_signers_and_no_codes_in_error() -> None:
     listed = dict(residence.countries("en"))
 
     assert {"SY", "TR", "JO", "LB", "IQ", "DE", "PS", "XK", "TW", "IE", "JE", "US"} <= set(listed)
@@ -212,13 +212,13 @@ def test_countries_that_signers_live_in_are_listed() -> None:
     ("language", "first", "last"),
     [("en", "Afghanistan", "Zimbabwe"), ("cy", "Afghanistan", "Zimbabwe")],
 )
-def test_countries_stand_in_alphabetical_order(language: str, first: str, last: str) -> None:
+def test_the_list_of_countries_is_sorted_by_name(language: str, first: str, last: str) -> None:
     listed = [name for _code, name in residence.countries(language)]
 
     assert (listed[0], listed[-1]) == (first, last)
 
 
-def test_accents_and_the_arabic_article_do_not_change_the_order() -> None:
+def test_sorting_countries_ignores_accents_and_the_arabic_article() -> None:
     english = [name for _code, name in residence.countries("en")]
     arabic = [name for _code, name in residence.countries("ar")]
 
@@ -227,7 +227,7 @@ def test_accents_and_the_arabic_article_do_not_change_the_order() -> None:
     assert arabic.index("الأردن") < arabic.index("تركيا")
 
 
-def test_a_country_is_named_in_the_language_asked_for_and_unknown_codes_name_themselves() -> None:
+def test_country_names_are_translated_and_unknown_codes_returned_unchanged() -> None:
     assert residence.country_name("JO", "en") == "Jordan"
     assert residence.country_name("JO", "ar") == "الأردن"
     assert residence.country_name("ZQ", "cy") == "ZQ"

@@ -20,7 +20,7 @@ WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
     ],
     ids=ascii,
 )  # fmt: skip
-def test_what_nobody_sees_is_dropped(char: str) -> None:
+def test_invisible_characters_are_removed(char: str) -> None:
     assert without_invisible(f"{char}Ami{char}na{char}") == "Amina"
 
 
@@ -32,16 +32,16 @@ def test_what_nobody_sees_is_dropped(char: str) -> None:
     ],
     ids=ascii,
 )  # fmt: skip
-def test_control_override_and_private_characters_are_refused(char: str) -> None:
+def test_control_bidi_override_and_private_use_characters_are_forbidden(char: str) -> None:
     assert has_forbidden_character(without_invisible(f"Ami{char}na"))
 
 
-def test_the_mark_of_bytes_that_were_no_utf8_is_refused() -> None:
+def test_the_unicode_replacement_character_is_forbidden() -> None:
     assert has_forbidden_character(b"Ami\xffna".decode(errors="replace"))
 
 
 @pytest.mark.parametrize("joiner", ["\u200c", "\u200d"], ids=ascii)
-def test_the_joiners_that_persian_names_need_stay(joiner: str) -> None:
+def test_zero_width_joiners_in_names_are_kept(joiner: str) -> None:
     name = f"فاطمه{joiner}سادات"
 
     assert without_invisible(name) == name
@@ -49,16 +49,16 @@ def test_the_joiners_that_persian_names_need_stay(joiner: str) -> None:
 
 
 @pytest.mark.parametrize("char", ["\U0002ebf0", "\U0001fae9", "\U0003fffd"], ids=ascii)
-def test_a_character_newer_than_the_interpreter_is_taken(char: str) -> None:
+def test_unassigned_code_points_are_accepted(char: str) -> None:
     assert without_invisible(f"李{char}") == f"李{char}"
     assert not has_forbidden_character(f"李{char}")
 
 
-def test_a_flag_in_invisible_letters_goes_or_stays_whole() -> None:
+def test_flag_emoji_sequences_are_handled_as_a_whole() -> None:
     assert typed_text.without_flags(f"Siân {WALES}") == "Siân "
     assert typed_text.parts_by_flag(f"a{WALES}b") == ["a", WALES, "b"]
 
 
 @given(st.text())
-def test_what_is_left_after_dropping_is_left_by_dropping_again(text: str) -> None:
+def test_removing_invisible_characters_is_idempotent(text: str) -> None:
     assert without_invisible(without_invisible(text)) == without_invisible(text)

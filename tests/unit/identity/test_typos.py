@@ -23,12 +23,12 @@ from petitions.identity.email_addresses import suggested_domain
         ("aol.con", "aol.com"), ("live.co.ku", "live.co.uk"),
     ],
 )  # fmt: skip
-def test_a_likely_slip_is_asked_about(typed: str, meant: str) -> None:
+def test_a_likely_typo_in_a_mail_domain_gets_a_suggestion(typed: str, meant: str) -> None:
     assert suggested_domain(typed) == meant
 
 
 @pytest.mark.parametrize("domain", [*providers.LARGE, *sorted(providers.OTHERS)])
-def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
+def test_known_mail_providers_get_no_typo_suggestion(domain: str) -> None:
     assert suggested_domain(domain) is None
 
 
@@ -41,10 +41,10 @@ def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
         ".", "com", "gmail", "gmail.com.example.org", "cloudflare.com", "x" * 300,
     ],
 )  # fmt: skip
-def test_other_domains_are_left_alone(domain: str) -> None:
+def test_unrelated_domains_get_no_typo_suggestion(domain: str) -> None:
     assert suggested_domain(domain) is None
 
 
 @given(st.text(max_size=60))
-def test_whatever_is_typed_is_asked_about_or_left_alone(domain: str) -> None:
+def test_any_domain_gets_a_known_provider_as_suggestion_or_none(domain: str) -> None:
     assert suggested_domain(domain) in {None, *providers.LARGE}

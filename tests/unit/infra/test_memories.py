@@ -12,7 +12,7 @@ from petitions.web.views import confirming, throttling
 from tests.memories import UNCHANGING, invalidate_all, memories
 
 
-def test_memories_of_every_kind_are_found() -> None:
+def test_invalidate_functions_lru_caches_and_ttl_caches_are_all_found() -> None:
     assert {client_network.__name__, confirming.__name__} <= sys.modules.keys()
     assert memories().keys() >= {
         "petitions.publishing.organisation.invalidate",
@@ -24,14 +24,14 @@ def test_memories_of_every_kind_are_found() -> None:
     assert not memories().keys() & UNCHANGING
 
 
-def test_an_exchange_of_keys_forgets_those_that_were_derived(settings: Any) -> None:
+def test_changing_a_key_setting_clears_the_cache_of_derived_keys(settings: Any) -> None:
     for name in ("INDEX_KEYS", "LINK_KEYS", "SEALING_KEYS", "SECRET_KEY"):
         vault._link_key(b"m" * 32, "a purpose")
         setattr(settings, name, getattr(settings, name))
         assert vault._link_key.cache_info().currsize == 0, name
 
 
-def test_nothing_is_left_of_them() -> None:
+def test_invalidating_all_caches_leaves_none_filled() -> None:
     organisation._known.get_or_set(None, 60, lambda: Organisation(id=1))
     throttling._pages.get_or_set("en", 60, lambda: "a page")
     vault._link_key(b"m" * 32, "a purpose")

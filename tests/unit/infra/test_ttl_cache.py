@@ -23,7 +23,7 @@ def make() -> Callable[[], int]:
     return lambda: next(made)
 
 
-def test_a_thing_is_made_once_until_it_is_too_old(
+def test_a_cached_value_is_reused_until_it_expires(
     clock: list[float], make: Callable[[], int]
 ) -> None:
     cache: TTLCache[str, int] = TTLCache()
@@ -32,7 +32,9 @@ def test_a_thing_is_made_once_until_it_is_too_old(
     assert cache.get_or_set("a", 5, make) == 2
 
 
-def test_whoever_asks_says_how_old_it_may_be(clock: list[float], make: Callable[[], int]) -> None:
+def test_the_caller_of_the_cache_sets_the_maximum_age(
+    clock: list[float], make: Callable[[], int]
+) -> None:
     cache: TTLCache[str, int] = TTLCache()
     cache.get_or_set("a", 5, make)
     clock[0] += 1
@@ -41,7 +43,7 @@ def test_whoever_asks_says_how_old_it_may_be(clock: list[float], make: Callable[
     assert cache.get_or_set("a", 0, make) == 3
 
 
-def test_what_is_kept_by_the_minute_is_made_afresh_in_the_next_one(
+def test_a_cache_by_the_minute_expires_at_the_next_minute(
     clock: list[float], make: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache: TTLCache[str, int] = TTLCache(by_the_minute=True)
@@ -62,20 +64,20 @@ def test_what_is_kept_by_the_minute_is_made_afresh_in_the_next_one(
     assert [cache.get_or_set("a", 100, make), cache.get_or_set("b", 100, make)] == [3, 4]
 
 
-def test_nothing_is_not_kept(make: Callable[[], int]) -> None:
+def test_none_is_not_cached(make: Callable[[], int]) -> None:
     cache: TTLCache[str, int | None] = TTLCache()
     assert cache.get_or_set("a", 5, lambda: None) is None
     assert cache.get_or_set("a", 5, make) == 1
 
 
-def test_beyond_the_bound_the_one_that_came_first_goes(make: Callable[[], int]) -> None:
+def test_a_full_cache_evicts_its_oldest_entry(make: Callable[[], int]) -> None:
     cache: TTLCache[str, int] = TTLCache(max_entries=2)
     for key in "abc":
         cache.get_or_set(key, 5, make)
     assert [cache.stale(key) for key in "abc"] == [None, 2, 3]
 
 
-def test_what_is_changed_is_as_old_as_before(clock: list[float], make: Callable[[], int]) -> None:
+def test_updating_a_cached_value_keeps_its_age(clock: list[float], make: Callable[[], int]) -> None:
     cache: TTLCache[str, int] = TTLCache()
     cache.get_or_set("a", 5, make)
     clock[0] += 4
@@ -86,7 +88,9 @@ def test_what_is_changed_is_as_old_as_before(clock: list[float], make: Callable[
     assert cache.get_or_set("a", 5, make) == 2
 
 
-def test_what_is_too_old_can_still_be_had(clock: list[float], make: Callable[[], int]) -> None:
+def test_an_expired_value_is_still_available_as_stale(
+    clock: list[float], make: Callable[[], int]
+) -> None:
     cache: TTLCache[str, int] = TTLCache()
     cache.get_or_set("a", 5, make)
     clock[0] += 1000
@@ -95,7 +99,7 @@ def test_what_is_too_old_can_still_be_had(clock: list[float], make: Callable[[],
     assert cache.stale("a") is None
 
 
-def test_nobody_waits_for_a_thread_that_makes_the_same() -> None:
+def test_a_slow_cache_miss_does_not_block_other_threads() -> None:
     cache: TTLCache[str, int] = TTLCache()
     begun, go_on = Event(), Event()
 

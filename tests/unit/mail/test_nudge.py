@@ -46,7 +46,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     wake_worker._flag.cache_clear()
 
 
-def test_a_nudge_reaches_the_worker_without_any_data(broker: Broker) -> None:
+def test_a_nudge_sends_the_task_without_arguments(broker: Broker) -> None:
     wake_worker.nudge()
 
     assert broker.arrived.acquire(timeout=10)
@@ -57,7 +57,7 @@ def test_a_nudge_reaches_the_worker_without_any_data(broker: Broker) -> None:
     assert broker.options["expires"] == 60
 
 
-def test_while_redis_hangs_nobody_waits_and_at_most_one_more_is_sent(broker: Broker) -> None:
+def test_nudges_do_not_block_while_redis_hangs_and_are_combined_into_one(broker: Broker) -> None:
     broker.may_go_on.clear()
     wake_worker.nudge()
     assert broker.arrived.acquire(timeout=10)
@@ -75,7 +75,7 @@ def test_while_redis_hangs_nobody_waits_and_at_most_one_more_is_sent(broker: Bro
     assert len(broker.sent) == 2
 
 
-def test_after_a_failure_the_next_nudge_is_sent_again(broker: Broker) -> None:
+def test_a_nudge_after_a_failed_one_is_sent(broker: Broker) -> None:
     broker.error = OSError("redis is away")
     wake_worker.nudge()
     assert broker.arrived.acquire(timeout=10)
@@ -86,7 +86,7 @@ def test_after_a_failure_the_next_nudge_is_sent_again(broker: Broker) -> None:
     assert broker.arrived.acquire(timeout=10)
 
 
-def test_a_failure_is_told_by_its_kind_alone(
+def test_a_failed_nudge_is_logged_by_exception_type_only(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.error = OSError("redis://:password@redis is away")

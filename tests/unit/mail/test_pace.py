@@ -21,7 +21,7 @@ def going(paced: Pace, domain: str, number: int = 200) -> int:
     return sum(paced.wait(domain) == 0 for _mail in range(number))
 
 
-def test_a_large_providers_domains_share_its_pace_and_others_have_their_own(
+def test_domains_of_one_mail_provider_share_a_rate_limit(
     clock: list[float],
 ) -> None:
     paced = Pace()
@@ -30,7 +30,7 @@ def test_a_large_providers_domains_share_its_pace_and_others_have_their_own(
     assert going(paced, "small.example") == 100
 
 
-def test_what_is_over_waits_for_a_minute_that_has_room(clock: list[float]) -> None:
+def test_mails_over_the_rate_limit_wait_for_a_later_minute(clock: list[float]) -> None:
     paced = Pace()
     assert going(paced, "gmail.com", 100) == 100
     waits = [paced.wait("gmail.com") for _mail in range(200)]
@@ -38,7 +38,9 @@ def test_what_is_over_waits_for_a_minute_that_has_room(clock: list[float]) -> No
     assert sum(wait > MINUTE for wait in waits) >= 100
 
 
-def test_a_provider_that_asks_for_it_is_slowed_alone_and_recovers(clock: list[float]) -> None:
+def test_slowing_one_mail_provider_halves_only_its_limit_until_it_recovers(
+    clock: list[float],
+) -> None:
     paced = Pace()
     paced.wait("gmail.com")
     paced.slow("gmail.com")
@@ -52,7 +54,7 @@ def test_a_provider_that_asks_for_it_is_slowed_alone_and_recovers(clock: list[fl
     assert paced.limit("gmail.com") == 100
 
 
-def test_our_own_server_slows_everything_and_never_to_nothing(clock: list[float]) -> None:
+def test_slowing_all_mail_stops_at_the_minimum_rate(clock: list[float]) -> None:
     paced = Pace()
     paced.wait("gmail.com")
     for _time in range(20):

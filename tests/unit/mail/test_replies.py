@@ -118,7 +118,7 @@ def test_a_reply_to_the_message_is_final_only_by_its_enhanced_code(
 
 
 @pytest.mark.parametrize("code", [421, 450, 451, 452, 500, 501, 503, 530, 535, 550, 552, 554, 599])
-def test_what_comes_before_any_address_is_never_about_one(code: int) -> None:
+def test_smtp_errors_before_rcpt_are_about_the_server(code: int) -> None:
     for error in (
         smtplib.SMTPSenderRefused(code, b"5.1.1 no such user", "post@example.org"),
         smtplib.SMTPConnectError(code, "5.1.1 no such user"),
@@ -140,7 +140,7 @@ def test_what_comes_before_any_address_is_never_about_one(code: int) -> None:
         (b"The network is on our block list (S3150).", "550 5.7.0"),
     ],
 )
-def test_of_a_reply_only_the_codes_are_kept(words: bytes, codes: str) -> None:
+def test_only_the_codes_of_an_smtp_reply_are_kept(words: bytes, codes: str) -> None:
     error = smtplib.SMTPRecipientsRefused({"amina@example.org": (550, words)})
     assert replies.code_of(error) == codes
 
@@ -158,12 +158,12 @@ def test_of_a_reply_only_the_codes_are_kept(words: bytes, codes: str) -> None:
         ("421 4.7.0 try again later", False),
     ],
 )
-def test_a_report_is_final_only_if_the_reply_that_it_quotes_is(report: str, final: bool) -> None:
+def test_a_bounce_report_is_final_only_if_its_quoted_reply_is(report: str, final: bool) -> None:
     _codes, verdict = replies.read_report(report)
     assert (verdict is ADDRESS) is final
 
 
-def test_codes_by_which_a_provider_wants_no_mail_are_those_of_the_table() -> None:
+def test_the_unwanted_regex_matches_exactly_the_codes_judged_as_domain() -> None:
     for status, subject, detail in product("45", range(9), range(30)):
         code = f"{status}.{subject}.{detail}"
         is_unwanted = re.search(replies.UNWANTED, f"{status}50 {code}") is not None

@@ -23,7 +23,7 @@ def verdict(**changes: object) -> Verdict:
     return fraud_signals.judge(AMINA._replace(**changes)).verdict  # type: ignore[arg-type]
 
 
-def test_nothing_speaks_against_an_ordinary_signing() -> None:
+def test_an_ordinary_signature_has_no_fraud_signals() -> None:
     assert fraud_signals.judge(AMINA) == (Verdict.PASS, ())
 
 
@@ -37,7 +37,7 @@ def test_nothing_speaks_against_an_ordinary_signing() -> None:
         ({"name": "<script>alert(1)</script>"}, "name-code"),
     ],
 )
-def test_each_strong_sign_holds_by_itself_and_none_refuses(
+def test_each_strong_fraud_signal_alone_holds_and_none_blocks(
     change: dict[str, object], code: str
 ) -> None:
     judged = fraud_signals.judge(AMINA._replace(**change))  # type: ignore[arg-type]
@@ -45,18 +45,18 @@ def test_each_strong_sign_holds_by_itself_and_none_refuses(
     assert [signal.code for signal in judged.signals] == [code]
 
 
-def test_three_strong_signs_refuse_and_two_only_hold() -> None:
+def test_three_strong_fraud_signals_block_and_two_hold() -> None:
     assert verdict(domain="mailinator.com", honeypot="x", pace=10) is Verdict.BLOCK
     assert verdict(domain="mailinator.com", honeypot="x") is Verdict.HOLD
 
 
-def test_weak_signs_add_up() -> None:
+def test_weak_fraud_signals_add_up_to_a_hold() -> None:
     assert verdict(name="Amina 1234") is Verdict.PASS
     assert verdict(name="Bcdfghjkl Example") is Verdict.PASS
     assert verdict(name="Bcdfghjkl 1234") is Verdict.HOLD
 
 
-def test_random_letters_in_a_burst_are_held() -> None:
+def test_a_random_or_slogan_name_in_a_burst_is_held() -> None:
     """The weights are 60 and 60, as the moderators' handbook says."""
     assert verdict(name="Bcdfghjkl Example", from_network=39) is Verdict.PASS
     assert verdict(name="Bcdfghjkl Example", from_network=40) is Verdict.HOLD
@@ -64,19 +64,21 @@ def test_random_letters_in_a_burst_are_held() -> None:
 
 
 @pytest.mark.parametrize("number", [8, 40, 120, 10_000])
-def test_nobody_is_held_for_their_network_alone(number: int) -> None:
+def test_a_busy_network_alone_holds_no_signature(number: int) -> None:
     assert verdict(from_network=number) is Verdict.PASS
     assert verdict(from_network=number, has_origin=False) is Verdict.PASS
 
 
 @pytest.mark.parametrize("others", [{}, {"from_network": 8}, {"from_network": 10_000}])
-def test_a_neighbours_form_never_refuses(others: dict[str, object]) -> None:
+def test_a_burst_from_the_network_never_turns_a_hold_into_a_block(
+    others: dict[str, object],
+) -> None:
     """Otherwise a sender just below the threshold could tell that a neighbour signed."""
     nearly = {"name": "Amina 1234", "has_origin": False, "honeypot": "x", "pace": 40}
     assert verdict(**nearly, **others) is Verdict.HOLD
 
 
-def test_whoever_weighs_most_for_their_network_solved_the_challenge() -> None:
+def test_the_burst_challenge_starts_where_the_burst_weight_is_highest() -> None:
     from campaign import settings as ours
 
     heaviest = Signal("burst", 10_000).weight
@@ -85,7 +87,7 @@ def test_whoever_weighs_most_for_their_network_solved_the_challenge() -> None:
 
 
 @given(st.integers(0, 200), st.booleans(), st.sampled_from(["Amina", "test 123", "Bcdfghjkl"]))
-def test_a_burst_that_is_known_later_weighs_the_same(
+def test_adding_the_burst_later_gives_the_same_judgement(
     burst: int, has_origin: bool, name: str
 ) -> None:
     facts = AMINA._replace(has_origin=has_origin, name=name)
@@ -93,7 +95,7 @@ def test_a_burst_that_is_known_later_weighs_the_same(
     assert fraud_signals.with_burst(fraud_signals.judge(facts), burst) == whole
 
 
-def test_what_an_earlier_form_showed_lasts_unless_the_next_one_mends_it() -> None:
+def test_only_pace_and_burst_signals_of_an_earlier_form_are_kept() -> None:
     judged = fraud_signals.judge(
         AMINA, ["pace", "burst:150", "disposable", "name-test", "blocked-domain"]
     )
@@ -105,7 +107,7 @@ def test_what_an_earlier_form_showed_lasts_unless_the_next_one_mends_it() -> Non
     assert fraud_signals.with_burst(judged, 151) == judged
 
 
-def test_no_number_tells_who_else_signed_from_the_network() -> None:
+def test_burst_signals_only_show_8_or_40_signatures() -> None:
     """Staff see the numbers of their own forms. 10 and 12 would reveal a form in between."""
     told = {
         str(signal)
@@ -115,38 +117,38 @@ def test_no_number_tells_who_else_signed_from_the_network() -> None:
     assert told == {"burst:8", "burst:40"}
 
 
-def test_three_hundred_an_hour_from_one_network_hold_nobody() -> None:
+def test_300_signatures_an_hour_from_one_network_are_not_held() -> None:
     # Twice the average rate, because people come in groups.
     assert verdict(from_network=2 * 300 * rate_limits.BURST_SECONDS // 3600) is Verdict.PASS
 
 
-def test_the_burst_is_counted_over_the_minutes_that_its_sentence_says() -> None:
+def test_the_burst_sentence_names_the_counting_window() -> None:
     assert rate_limits.BURST_SECONDS == 2 * 60
     (sentence,) = fraud_signals.sentences(["burst:9"])
     assert sentence == "At least 9 signatures from one network in two minutes."
 
 
 @pytest.mark.parametrize("pace", [None, 500, 2_000, 10**8])
-def test_no_script_autofill_and_patience_all_pass(pace: int | None) -> None:
+def test_missing_and_plausible_typing_paces_pass(pace: int | None) -> None:
     assert verdict(pace=pace) is Verdict.PASS
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-5", "1.5", "1e3", "٣", "²", "1" * 10])
-def test_a_pace_that_no_script_of_ours_writes_says_nothing(text: str) -> None:
+def test_a_malformed_typing_pace_is_ignored(text: str) -> None:
     assert fraud_signals.read_pace(text) is None
 
 
-def test_a_pace_is_read() -> None:
+def test_a_valid_typing_pace_is_parsed() -> None:
     assert fraud_signals.read_pace("1234") == 1234
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\r\n"])
-def test_a_honeypot_with_nothing_in_it_is_empty(text: str) -> None:
+def test_a_blank_honeypot_passes(text: str) -> None:
     assert verdict(honeypot=text) is Verdict.PASS
 
 
 @pytest.mark.parametrize("domain", ["mailinator.com", "a.b.mailinator.com", "guerrillamail.com"])
-def test_a_disposable_domain_is_known_with_all_below_it(domain: str) -> None:
+def test_disposable_domains_include_their_subdomains(domain: str) -> None:
     assert fraud_signals.is_disposable(domain)
 
 
@@ -161,12 +163,12 @@ def test_a_disposable_domain_is_known_with_all_below_it(domain: str) -> None:
         "ac.uk", "co.uk", "com", "", "of-mailinator.example",
     ],
 )  # fmt: skip
-def test_no_large_provider_and_no_mere_suffix_is_disposable(domain: str) -> None:
+def test_large_providers_and_public_suffixes_are_not_disposable(domain: str) -> None:
     assert not fraud_signals.is_disposable(domain)
 
 
 @pytest.mark.parametrize("relay", sorted(RELAYS))
-def test_a_relay_weighs_nothing_whatever_the_list_of_disposable_domains_says(
+def test_mail_relays_are_never_treated_as_disposable(
     monkeypatch: pytest.MonkeyPatch, relay: str
 ) -> None:
     monkeypatch.setattr(fraud_signals, "_DISPOSABLE", frozenset({relay, "mailinator.com"}))
@@ -195,7 +197,7 @@ def test_a_relay_weighs_nothing_whatever_the_list_of_disposable_domains_says(
         "عاشور الحرية", "لالا لطيفة",
     ],
 )  # fmt: skip
-def test_names_of_people_are_left_alone(name: str) -> None:
+def test_real_names_give_no_fraud_signals(name: str) -> None:
     assert codes(AMINA._replace(name=name)) == set()
 
 
@@ -242,7 +244,7 @@ def test_names_of_people_are_left_alone(name: str) -> None:
         ("يسقط النظام", "name-slogan"),
     ],
 )
-def test_names_of_nobody_are_noticed(name: str, code: str) -> None:
+def test_fake_names_give_their_fraud_signal(name: str, code: str) -> None:
     assert code in codes(AMINA._replace(name=name))
     # Otherwise a correction of the name would not clear it.
     assert fraud_signals.lasting([code]) == []
@@ -255,7 +257,7 @@ _OTHER_LETTERS = st.characters(categories=["Lo", "Lm", "Mn", "Mc"]).filter(
 
 
 @given(st.lists(_OTHER_LETTERS, min_size=1, max_size=30))
-def test_no_script_of_the_world_is_held_for_its_letters(letters: list[str]) -> None:
+def test_names_in_any_script_give_no_signal_for_their_letters(letters: list[str]) -> None:
     # No letter four times in a row, and no accidental row of keys.
     name = "".join(letters)
     found = codes(AMINA._replace(name=name))
@@ -265,19 +267,19 @@ def test_no_script_of_the_world_is_held_for_its_letters(letters: list[str]) -> N
 
 
 @given(st.characters(categories=["Lu", "Ll", "Lo"]))
-def test_a_name_of_one_letter_is_a_name(letter: str) -> None:
+def test_single_letter_names_give_no_fraud_signals(letter: str) -> None:
     assert codes(AMINA._replace(name=letter)) == set()
 
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=20))
-def test_nothing_that_anybody_types_breaks_the_rules(name: str, domain: str, trap: str) -> None:
+def test_fraud_checks_handle_any_input_without_errors(name: str, domain: str, trap: str) -> None:
     judged = fraud_signals.judge(Facts(name=name, domain=domain, honeypot=trap))
     assert all(len(str(signal)) <= 20 for signal in judged.signals)
     fraud_signals.read_pace(trap)
 
 
 @given(st.integers(0, 10**8), st.booleans(), st.none() | st.integers(0, 10**9))
-def test_what_is_stored_is_read_again_and_says_something(
+def test_stored_fraud_signals_round_trip_and_have_sentences(
     burst: int, has_origin: bool, pace: int | None
 ) -> None:
     facts = Facts(
@@ -293,18 +295,18 @@ def test_what_is_stored_is_read_again_and_says_something(
 
 
 @given(st.integers(0, 500), st.integers(0, 500))
-def test_more_from_one_network_never_weighs_less(few: int, more: int) -> None:
+def test_more_signatures_from_a_network_never_lower_the_verdict(few: int, more: int) -> None:
     few, more = sorted((few, more))
     order = [Verdict.PASS, Verdict.HOLD, Verdict.BLOCK]
     assert order.index(verdict(from_network=few)) <= order.index(verdict(from_network=more))
 
 
-def test_a_rule_that_is_gone_weighs_nothing_and_shows_its_code() -> None:
+def test_an_unknown_stored_signal_has_no_weight_and_shows_its_code() -> None:
     assert Signal.read("of-old:7").weight == 0
     assert fraud_signals.sentences(["of-old:7"]) == ["of-old"]
 
 
-def test_moderators_can_look_up_every_sentence() -> None:
+def test_every_fraud_signal_sentence_is_in_the_moderators_handbook() -> None:
     page = " ".join((Path(__file__).parents[3] / "docs" / "moderators.md").read_text().split())
     stored = [*fraud_signals.OF_PERSON, "honeypot", "pace", "no-origin", "same-mailbox", "burst:8"]
     for sentence in fraud_signals.sentences(stored):

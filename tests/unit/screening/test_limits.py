@@ -28,7 +28,7 @@ def limit(kind: str, hard_limit: int = -1, challenge_at: int = -1) -> Limit:
     return Limit(Act.SIGN, kind, DAY, hard_limit, challenge_at)
 
 
-def test_both_steps_of_one_limit_are_one_counter(settings: Any) -> None:
+def test_challenge_and_hard_limits_over_one_window_share_a_counter(settings: Any) -> None:
     rates = {"SIGN_PETITION": "10/hour", "SIGN_PETITION_CHALLENGE": "4/hour"}
     (found,) = limits_for(settings, **rates)
     assert (found.kind, found.window, found.hard_limit, found.challenge_at) == (
@@ -39,7 +39,7 @@ def test_both_steps_of_one_limit_are_one_counter(settings: Any) -> None:
     )
 
 
-def test_steps_over_different_times_are_two_counters(settings: Any) -> None:
+def test_challenge_and_hard_limits_over_different_windows_have_two_counters(settings: Any) -> None:
     rates = {"SIGN_PETITION": "10/hour", "SIGN_PETITION_CHALLENGE": "4/minute"}
     assert [
         (one.window, one.hard_limit, one.challenge_at) for one in limits_for(settings, **rates)
@@ -49,12 +49,12 @@ def test_steps_over_different_times_are_two_counters(settings: Any) -> None:
     ]
 
 
-def test_the_prefix_around_a_network_may_do_four_times_as_much(settings: Any) -> None:
+def test_the_prefix_limit_is_four_times_the_network_limit(settings: Any) -> None:
     found = limits_for(settings, SIGN_NETWORK="600/hour")
     assert [(one.kind, one.hard_limit) for one in found] == [("NETWORK", 600), ("PREFIX", 2400)]
 
 
-def test_a_limit_that_is_off_counts_nothing(settings: Any) -> None:
+def test_a_limit_set_to_none_creates_no_counter(settings: Any) -> None:
     settings.LIMITS = {"SIGN_DOMAIN": None}
     assert [one.kind for one in rate_limits._limits(Act.SIGN)] == ["BURST", "BURST_PREFIX"]
     assert rate_limits._limits(Act.CODE) == []
@@ -67,7 +67,7 @@ _COUNTED_OTHERWISE = {Act.FORM, Act.ADDRESS, Act.CODE, Act.STAFF_LINK}
 
 
 @pytest.mark.parametrize("act", [act for act in Act if act not in _COUNTED_OTHERWISE])
-def test_each_act_has_a_limit_for_each_of_what_it_is_counted_by(act: Act) -> None:
+def test_every_act_has_network_mailbox_domain_and_petition_limits(act: Act) -> None:
     from campaign import settings as ours
 
     names = {name.removesuffix("_CHALLENGE") for name in ours.LIMITS if name.startswith(act)}
@@ -75,7 +75,7 @@ def test_each_act_has_a_limit_for_each_of_what_it_is_counted_by(act: Act) -> Non
     assert kinds >= {"NETWORK", "MAILBOX", "DOMAIN", "PETITION"}
 
 
-def test_by_default_nobody_is_refused_for_what_everybody_does_together() -> None:
+def test_the_petition_and_domain_limits_are_off_by_default() -> None:
     from campaign import settings as ours
 
     for name in ours.LIMITS:
@@ -83,7 +83,7 @@ def test_by_default_nobody_is_refused_for_what_everybody_does_together() -> None
             assert ours.LIMITS[name] is None, name
 
 
-def test_by_default_three_hundred_an_hour_from_one_network_pass_unasked() -> None:
+def test_the_default_network_challenge_starts_above_300_an_hour() -> None:
     from campaign import settings as ours
 
     rate = ours.LIMITS["SIGN_NETWORK_CHALLENGE"]
@@ -91,7 +91,7 @@ def test_by_default_three_hundred_an_hour_from_one_network_pass_unasked() -> Non
     assert rate.amount * 3600 / rate.get_expiry() > 300
 
 
-def test_only_what_a_mailbox_comes_to_is_silent() -> None:
+def test_only_the_mailbox_limit_is_enforced_silently() -> None:
     for kind in ("NETWORK", "PREFIX", "DOMAIN", "PETITION"):
         taken = rate_limits._result([limit(kind, hard_limit=1)], [2], [2])
         assert taken.is_refused
@@ -101,7 +101,7 @@ def test_only_what_a_mailbox_comes_to_is_silent() -> None:
     assert not taken.is_refused
 
 
-def test_the_steps_are_nothing_then_a_challenge_then_a_refusal() -> None:
+def test_limits_escalate_from_a_challenge_to_a_refusal() -> None:
     counted = limit("NETWORK", hard_limit=3, challenge_at=1)
     steps = [rate_limits._result([counted], [n], [n]) for n in (1, 2, 3, 4)]
     assert [(one.needs_challenge, one.is_refused) for one in steps] == [
@@ -123,7 +123,7 @@ def test_keys_differ_by_act_kind_window_and_subject() -> None:
     assert {len(key) for key in keys} == {len(b"limit:") + 16}
 
 
-def test_nobody_waits_for_redis_for_more_than_fifty_milliseconds() -> None:
+def test_the_redis_timeout_is_50_milliseconds() -> None:
     assert redis.TIMEOUT == 0.05
 
 
@@ -134,7 +134,7 @@ def test_nobody_waits_for_redis_for_more_than_fifty_milliseconds() -> None:
     ("value", "amount", "seconds"),
     [("600/hour", 600, 3600), ("20 per 5 minutes", 20, 300), ("", 7, 60)],
 )
-def test_rates_are_read(
+def test_rate_limit_settings_are_parsed(
     monkeypatch: pytest.MonkeyPatch, value: str, amount: int, seconds: int
 ) -> None:
     monkeypatch.setenv("LIMIT", value)
@@ -149,7 +149,9 @@ def test_a_limit_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", ["600", "many/hour", "600/fortnight", "1/hour; 2/day", "-1/hour"])
-def test_what_is_no_rate_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_invalid_rate_limit_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv("LIMIT", value)
     with pytest.raises(env.BadEnvironment, match="LIMIT in the environment should be one rate"):
         env.rate("LIMIT", "7/minute")

@@ -30,20 +30,20 @@ def test_without_a_proxy_the_peer_is_the_client() -> None:
     assert sender("192.0.2.7") == "192.0.2.7"
 
 
-def test_a_trusted_proxy_is_believed() -> None:
+def test_the_forwarded_header_of_a_trusted_proxy_is_used() -> None:
     assert sender(PROXY, "192.0.2.7") == "192.0.2.7"
 
 
-def test_a_stranger_who_sends_the_header_is_the_client() -> None:
+def test_the_forwarded_header_of_an_untrusted_peer_is_ignored() -> None:
     assert sender("198.51.100.9", "192.0.2.7") == "198.51.100.9"
 
 
-def test_only_the_right_most_hop_that_is_no_proxy_counts() -> None:
+def test_the_client_is_the_rightmost_hop_that_is_not_a_trusted_proxy() -> None:
     forged = "203.0.113.1, 10.9.9.9, 192.0.2.7"
     assert sender(PROXY, f"{forged}, {OTHER_PROXY}") == "192.0.2.7"
 
 
-def test_what_is_left_of_garbage_is_not_believed() -> None:
+def test_hops_left_of_an_invalid_hop_are_ignored() -> None:
     assert sender(PROXY, "192.0.2.7, unknown") == PROXY
     assert sender(PROXY, f"192.0.2.7, unknown, {OTHER_PROXY}") == OTHER_PROXY
 
@@ -51,16 +51,16 @@ def test_what_is_left_of_garbage_is_not_believed() -> None:
 @pytest.mark.parametrize(
     "chain", ["", ",", " , ,", "unknown", "\x00", "999.1.1.1", "::::", "[", "1"]
 )
-def test_garbage_is_the_proxy_itself(chain: str) -> None:
+def test_an_invalid_forwarded_header_falls_back_to_the_proxy_address(chain: str) -> None:
     assert sender(PROXY, chain) == PROXY
 
 
-def test_a_chain_of_proxies_alone_is_read_for_a_while_and_then_left() -> None:
+def test_a_very_long_chain_of_trusted_proxies_yields_a_proxy_address() -> None:
     assert sender(PROXY, f"192.0.2.7, {OTHER_PROXY}") == "192.0.2.7"
     assert sender(PROXY, ", ".join(["192.0.2.7", *[OTHER_PROXY] * 5000])) == OTHER_PROXY
 
 
-def test_a_unix_socket_is_trusted_by_a_word_alone(settings: Any) -> None:
+def test_a_unix_socket_peer_is_trusted_only_if_configured(settings: Any) -> None:
     assert sender("", "192.0.2.7") == ""
     settings.TRUSTED_PROXIES = ["unix"]
     assert sender("", "192.0.2.7") == "192.0.2.7"
@@ -78,7 +78,7 @@ def test_a_unix_socket_is_trusted_by_a_word_alone(settings: Any) -> None:
         (" 2001:DB8:0:0::1 ", "2001:db8::1"),
     ],
 )
-def test_addresses_are_read_as_proxies_write_them(written: str, meant: str) -> None:
+def test_ip_addresses_with_ports_brackets_and_zones_are_parsed(written: str, meant: str) -> None:
     assert str(client_network.parsed(written)) == meant
 
 
@@ -89,12 +89,12 @@ def test_addresses_are_read_as_proxies_write_them(written: str, meant: str) -> N
         "2001:db8::00001", "::ffff:192.0.2.007", "1::2::3", ":::", "",
     ],
 )  # fmt: skip
-def test_what_only_looks_like_an_address_is_none(written: str) -> None:
+def test_malformed_ip_addresses_are_not_parsed(written: str) -> None:
     assert client_network.parsed(written) is None
 
 
 @given(st.ip_addresses().map(str) | st.text("0123456789abcdefx:.", max_size=24))
-def test_addresses_are_read_as_the_standard_library_reads_them(written: str) -> None:
+def test_ip_addresses_are_parsed_like_the_standard_library(written: str) -> None:
     try:
         expected: IPv4Address | IPv6Address | None = ip_address(written)
     except ValueError:
@@ -105,19 +105,19 @@ def test_addresses_are_read_as_the_standard_library_reads_them(written: str) -> 
     assert client_network.parsed(written) == expected
 
 
-def test_a_mapped_proxy_is_the_proxy() -> None:
+def test_an_ipv4_mapped_proxy_address_is_trusted() -> None:
     assert sender(f"::ffff:{PROXY}", "192.0.2.7") == "192.0.2.7"
 
 
 @given(peer=st.text(max_size=50), chain=st.text(max_size=300))
-def test_no_peer_and_no_header_makes_it_raise(peer: str, chain: str) -> None:
+def test_any_peer_and_forwarded_header_is_handled_without_an_error(peer: str, chain: str) -> None:
     for who in (peer, PROXY, ""):
         address = client_network.client_address({"REMOTE_ADDR": who, "HTTP_X_FORWARDED_FOR": chain})
         client_network.Sender.at(address)
 
 
 @given(noise=st.text(max_size=100), address=st.ip_addresses(network="203.0.113.0/24"))
-def test_nothing_that_a_client_sends_changes_whom_the_proxy_saw(noise: str, address: Any) -> None:
+def test_a_client_cannot_spoof_the_address_seen_by_the_proxy(noise: str, address: Any) -> None:
     assert sender(PROXY, f"{noise},{address}") == str(address)
 
 
@@ -128,18 +128,18 @@ def test_nothing_that_a_client_sends_changes_whom_the_proxy_saw(noise: str, addr
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
     ],
 )
-def test_limits_count_by_24_bits_of_ipv4_and_64_and_48_of_ipv6(
+def test_networks_are_ipv4_24_and_ipv6_64_within_a_48_prefix(
     address: str, network: str, prefix: str
 ) -> None:
     sender = client_network.Sender.at(client_network.parsed(address))
     assert (sender.network, sender.prefix) == (network, prefix)
 
 
-def test_nobody_has_no_network() -> None:
+def test_a_sender_without_an_address_has_no_network() -> None:
     assert client_network.Sender.at(None) == (None, "", "")
 
 
-def test_a_proxy_that_nobody_named_is_told_once_and_without_addresses(
+def test_an_unconfigured_proxy_is_logged_once_without_addresses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -151,7 +151,7 @@ def test_a_proxy_that_nobody_named_is_told_once_and_without_addresses(
     assert "192.0.2" not in caplog.text
 
 
-def test_a_visitor_who_plays_with_the_header_is_no_reason_to_warn(
+def test_a_forwarded_header_from_a_public_peer_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -159,7 +159,9 @@ def test_a_visitor_who_plays_with_the_header_is_no_reason_to_warn(
     assert not caplog.records
 
 
-def test_a_proxy_that_loses_the_visitors_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_proxy_that_forwards_no_client_address_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.WARNING):
         sender(PROXY, OTHER_PROXY)
     assert "names no visitor" in caplog.text
@@ -168,14 +170,16 @@ def test_a_proxy_that_loses_the_visitors_is_told(caplog: pytest.LogCaptureFixtur
 # --- The setting -------------------------------------------------------------------------
 
 
-def test_networks_addresses_and_the_word_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trusted_proxies_settings_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXIES", "10.0.0.0/8, 192.0.2.1,fd00::/8, UNIX")
     found = env.networks("PROXIES", "unix")
     assert found == ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "unix"]
 
 
 @pytest.mark.parametrize("value", ["10.0.0.1/8", "proxy", "10.0.0.0/33", "10.0.0.0/8 unix"])
-def test_what_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_invalid_trusted_proxies_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv("PROXIES", value)
     with pytest.raises(env.BadEnvironment, match="PROXIES in the environment should be networks"):
         env.networks("PROXIES", "unix")

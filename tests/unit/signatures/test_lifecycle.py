@@ -65,7 +65,7 @@ def product() -> Iterator[tuple[str, str]]:
             yield name, path.read_text(encoding="utf-8")
 
 
-def test_nothing_else_writes_a_signatures_state() -> None:
+def test_only_the_lifecycle_modules_write_the_state_of_a_signature() -> None:
     found = {
         (name, said[:80])
         for name, source in product()
@@ -98,11 +98,11 @@ def test_nothing_else_writes_a_signatures_state() -> None:
         "cursor.execute('UPDATE petitions_signature s SET name = 1, state = %s')",
     ],
 )
-def test_a_new_writer_would_be_found(source: str) -> None:
+def test_writes_to_the_state_of_a_signature_are_detected(source: str) -> None:
     assert list(writers(source))
 
 
-def test_every_kind_of_decision_but_erasing_and_undoing_has_its_transition_and_its_words() -> None:
+def test_every_decision_except_erase_and_undo_has_a_transition_and_texts() -> None:
     kinds = set(Decision.Kind) - {Decision.Kind.ERASE, Decision.Kind.UNDO}
     assert set(lifecycle.DECISIONS) == kinds
     for one in lifecycle.DECISIONS.values():
@@ -110,16 +110,16 @@ def test_every_kind_of_decision_but_erasing_and_undoing_has_its_transition_and_i
         assert "Nobody gets an email." in str(one.effect)
 
 
-def test_what_has_ended_never_moves_by_a_decision() -> None:
+def test_no_decision_is_possible_in_a_final_state() -> None:
     for state in lifecycle.ENDED:
         assert lifecycle.possible(state) == []
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in lifecycle.ENDED])
-def test_whatever_is_not_ended_can_be_decided_about(state: str) -> None:
+def test_some_decision_is_possible_in_every_other_state(state: str) -> None:
     assert lifecycle.possible(state)
 
 
-def test_the_sql_that_confirms_names_the_states_of_the_table() -> None:
+def test_the_confirming_sql_uses_the_held_and_confirmed_states() -> None:
     assert f"'{Signature.State.HELD}'" in lifecycle.CONFIRMED_AS
     assert f"'{Signature.State.CONFIRMED}'" in lifecycle.CONFIRMED_AS

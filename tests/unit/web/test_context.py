@@ -34,7 +34,9 @@ from petitions.web.context import site
         ("/t/ar", "cy", "/t/ar"),
     ],
 )
-def test_the_same_page_in_another_language(path: str, code: str, other: str) -> None:
+def test_in_language_returns_the_path_of_the_page_in_another_language(
+    path: str, code: str, other: str
+) -> None:
     assert in_language(path, code) == other
 
 
@@ -52,7 +54,7 @@ def test_the_same_page_in_another_language(path: str, code: str, other: str) -> 
     ids=ascii,
 )
 @pytest.mark.parametrize("code", ["en", "ar", "cy"])
-def test_no_address_makes_the_language_links_lead_to_another_site(path: str, code: str) -> None:
+def test_language_links_never_lead_to_another_site(path: str, code: str) -> None:
     other = in_language(path, code)
 
     assert other.startswith("/")
@@ -61,7 +63,7 @@ def test_no_address_makes_the_language_links_lead_to_another_site(path: str, cod
 
 
 @given(st.text(max_size=30), st.sampled_from(["en", "ar", "cy"]))
-def test_every_path_has_a_counterpart_in_every_language(path: str, code: str) -> None:
+def test_in_language_returns_a_safe_ascii_path_for_any_input(path: str, code: str) -> None:
     other = in_language(path, code)
 
     assert other.startswith("/")
@@ -69,7 +71,7 @@ def test_every_path_has_a_counterpart_in_every_language(path: str, code: str) ->
     assert other.isascii()
 
 
-def test_characters_of_a_path_are_written_so_that_the_link_leads_to_the_same_path() -> None:
+def test_language_links_percent_encode_their_path() -> None:
     assert in_language("/ar/a?b#c%20/", "en") == "/a%3Fb%23c%2520/"
     assert in_language("/عريضة/", "cy").startswith("/cy/%D8%B9")
 
@@ -96,17 +98,17 @@ def test_characters_of_a_path_are_written_so_that_the_link_leads_to_the_same_pat
         ("ar", "en"),
     ],
 )
-def test_the_path_alone_says_the_language(path: str, language: str) -> None:
+def test_the_language_is_determined_by_the_path(path: str, language: str) -> None:
     assert language_of(path) == language
 
 
 @pytest.mark.parametrize("path", ["/", "/petitions/idlib/", "/t/en/confirm/abc/"])
 @pytest.mark.parametrize("code", ["en", "ar", "cy"])
-def test_the_link_to_a_language_leads_to_a_page_in_that_language(path: str, code: str) -> None:
+def test_a_language_link_leads_to_a_page_in_that_language(path: str, code: str) -> None:
     assert language_of(in_language(path, code)) == code
 
 
-def test_an_arabic_page_reads_right_to_left_and_marks_its_own_language() -> None:
+def test_an_arabic_page_is_right_to_left_and_marks_arabic_as_current() -> None:
     with translation.override("ar"):
         shown = site(RequestFactory().get("/ar/"))
 
@@ -122,7 +124,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_the_organisation_is_read_once_in_five_seconds(
+def test_the_organisation_is_cached_for_five_seconds(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[Organisation] = []
@@ -138,7 +140,7 @@ def test_the_organisation_is_read_once_in_five_seconds(
     assert organisation.organisation().name == "read 2"
 
 
-def test_while_the_database_is_away_the_organisation_is_as_last_known(
+def test_the_stale_organisation_is_used_while_the_database_is_unavailable(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Organisation, "load", lambda: Organisation(id=1, name="Known"))
@@ -149,7 +151,7 @@ def test_while_the_database_is_away_the_organisation_is_as_last_known(
     assert organisation.organisation().name == "Known"
 
 
-def test_a_process_that_never_saw_the_database_still_shows_a_page(
+def test_an_empty_organisation_is_used_if_the_database_was_never_available(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Organisation, "load", away)

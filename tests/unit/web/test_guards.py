@@ -37,12 +37,14 @@ def post(**headers: str) -> HttpRequest:
         ("something-new", Origin.FOREIGN),
     ],
 )
-def test_what_the_browser_says_of_the_sites_decides(site: str, verdict: Origin) -> None:
+def test_the_origin_of_a_request_is_determined_by_sec_fetch_site(
+    site: str, verdict: Origin
+) -> None:
     assert origin_of(post(Sec_Fetch_Site=site)) is verdict
 
 
 @pytest.mark.parametrize("origin", [SITE, "https://evil.example", "null"])
-def test_an_origin_cannot_overrule_what_the_browser_says_of_the_sites(origin: str) -> None:
+def test_sec_fetch_site_takes_precedence_over_origin(origin: str) -> None:
     assert origin_of(post(Sec_Fetch_Site="cross-site", Origin=origin)) is Origin.FOREIGN
     assert origin_of(post(Sec_Fetch_Site="same-origin", Origin=origin)) is Origin.OURS
 
@@ -71,12 +73,12 @@ def test_an_origin_cannot_overrule_what_the_browser_says_of_the_sites(origin: st
         "https://petition.example.org\u2100",
     ],
 )
-def test_an_old_browser_on_another_site_or_a_sandboxed_page_is_foreign(origin: str) -> None:
+def test_without_sec_fetch_site_another_or_invalid_origin_is_foreign(origin: str) -> None:
     assert origin_of(post(Origin=origin)) is Origin.FOREIGN
 
 
 @given(st.text(max_size=60))
-def test_no_origin_however_malformed_breaks_the_guard(origin: str) -> None:
+def test_any_origin_header_is_handled_without_an_error(origin: str) -> None:
     request = RequestFactory().post("/petitions/x/")
     request.META["HTTP_ORIGIN"] = origin
 
@@ -95,13 +97,15 @@ def test_no_origin_however_malformed_breaks_the_guard(origin: str) -> None:
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_an_old_browser_on_our_own_page_is_ours(settings: Settings, site: str, origin: str) -> None:
+def test_without_sec_fetch_site_the_sites_own_origin_is_ours(
+    settings: Settings, site: str, origin: str
+) -> None:
     settings.SITE_URL = site
 
     assert origin_of(post(Origin=origin)) is Origin.OURS
 
 
-def test_a_browser_that_says_nothing_is_neither_ours_nor_foreign() -> None:
+def test_a_request_without_origin_headers_is_missing_its_origin() -> None:
     assert origin_of(post()) is Origin.MISSING
 
 
@@ -123,7 +127,7 @@ def refuses(request: HttpRequest) -> HttpResponse:
         ({"Origin": "null"}, b"press again"),
     ],
 )
-def test_a_form_from_elsewhere_is_shown_again_and_not_taken(
+def test_the_same_origin_guard_refuses_foreign_posts(
     headers: dict[str, str], answer: bytes
 ) -> None:
     guarded = guards.same_origin(refused=refuses)(takes)
@@ -132,7 +136,7 @@ def test_a_form_from_elsewhere_is_shown_again_and_not_taken(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_reading_is_allowed_from_anywhere(method: str) -> None:
+def test_the_same_origin_guard_allows_safe_methods_from_any_site(method: str) -> None:
     guarded = guards.same_origin(refused=refuses)(takes)
     request = RequestFactory().generic(method, "/", headers={"Sec-Fetch-Site": "cross-site"})
 
@@ -140,7 +144,7 @@ def test_reading_is_allowed_from_anywhere(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW", "get"])
-def test_every_other_method_is_guarded(method: str) -> None:
+def test_the_same_origin_guard_checks_every_unsafe_method(method: str) -> None:
     guarded = guards.same_origin(refused=refuses)(takes)
     request = RequestFactory().generic(method, "/", headers={"Sec-Fetch-Site": "cross-site"})
     request.method = method
@@ -148,7 +152,7 @@ def test_every_other_method_is_guarded(method: str) -> None:
     assert guarded(request).content == b"press again"
 
 
-def test_a_page_behind_a_token_is_not_kept_not_indexed_and_sends_its_address_nowhere() -> None:
+def test_token_pages_are_not_cached_not_indexed_and_send_no_referrer() -> None:
     response = security_headers(takes)(RequestFactory().get("/t/en/confirm/x/"))
 
     assert response["Referrer-Policy"] == "no-referrer"

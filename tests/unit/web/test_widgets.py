@@ -10,7 +10,7 @@ CHOICES = [("", "Choose a country"), ("JO", "Jordan & <b>"), ("TR", "Türkiye"),
 
 
 @pytest.mark.parametrize("value", [None, "", "TR", "XX", '"><script>'])
-def test_a_long_select_is_the_same_html_as_djangos(value: str | None) -> None:
+def test_longselect_renders_the_same_html_as_djangos_select(value: str | None) -> None:
     attrs = {"autocomplete": "country"}
     given = {"id": "id_country", "class": "form-select", "aria-invalid": "true", "required": True}
     ours = LongSelect(attrs=attrs, choices=CHOICES).render("country", value, given)
@@ -18,5 +18,5 @@ def test_a_long_select_is_the_same_html_as_djangos(value: str | None) -> None:
     assert parse_html(ours) == parse_html(djangos)
 
 
-def test_a_name_cannot_break_out_of_its_option() -> None:
+def test_longselect_escapes_its_option_labels() -> None:
     assert "<b>" not in LongSelect(choices=CHOICES).render("country", "JO")

@@ -29,7 +29,7 @@ def test_the_compose_file_follows_the_compose_specification() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_it_has_every_part_of_the_site_and_no_other() -> None:
+def test_the_compose_file_has_exactly_the_expected_services() -> None:
     assert set(compose()["services"]) == {*OURS, *THEIRS}
 
 
@@ -62,13 +62,13 @@ def test_every_service_is_locked_down(name: str) -> None:
     assert "privileged" not in told
 
 
-def test_nothing_but_the_proxy_can_be_reached_from_outside() -> None:
+def test_only_the_proxy_publishes_ports() -> None:
     published = {name for name, told in compose()["services"].items() if "ports" in told}
     assert published == {"proxy"}
     assert not [name for name, told in compose()["services"].items() if "network_mode" in told]
 
 
-def test_only_the_proxy_and_the_worker_have_a_way_out() -> None:
+def test_only_the_proxy_and_the_worker_can_reach_the_internet() -> None:
     networks = compose()["networks"]
     way_out = {
         name
@@ -79,13 +79,13 @@ def test_only_the_proxy_and_the_worker_have_a_way_out() -> None:
     assert set(service("proxy")["networks"]).isdisjoint(service("worker")["networks"])
 
 
-def test_everything_of_ours_waits_for_the_migration() -> None:
+def test_our_services_wait_for_the_migration() -> None:
     for name in set(OURS) - {"migrate"}:
         waits = service(name)["depends_on"]["migrate"]
         assert waits == {"condition": "service_completed_successfully"}
 
 
-def test_no_secret_stands_in_the_compose_file() -> None:
+def test_the_compose_file_contains_no_secrets() -> None:
     for name, told in compose()["services"].items():
         for key, value in told.get("environment", {}).items():
             if re.search("PASSWORD|KEY|SECRET", key):
@@ -96,7 +96,7 @@ def test_no_secret_stands_in_the_compose_file() -> None:
     )
 
 
-def test_a_service_is_given_no_secret_that_it_has_no_use_for() -> None:
+def test_each_service_gets_only_the_secrets_it_needs() -> None:
     for name in OURS:
         given = environment_of(name)
         assert bool(given["SMTP_PASSWORD"]) == (name == "worker"), name
@@ -105,7 +105,7 @@ def test_a_service_is_given_no_secret_that_it_has_no_use_for() -> None:
         assert given["POSTGRES_PASSWORD"] == ""
 
 
-def test_secrets_in_files_are_handed_to_who_needs_them_under_names_that_settings_read() -> None:
+def test_secret_files_are_mounted_only_for_the_services_that_read_them() -> None:
     told = yaml.safe_load((ROOT / "deploy" / "secrets.yml").read_text())
     assert set(told["services"]) == set(OURS)
     for name, changes in told["services"].items():
@@ -121,6 +121,6 @@ def test_secrets_in_files_are_handed_to_who_needs_them_under_names_that_settings
 
 
 @pytest.mark.parametrize("path", ["production.env", "secrets/sealing_keys"])
-def test_the_filled_in_settings_never_reach_git(path: str) -> None:
+def test_production_settings_and_secrets_are_ignored_by_git(path: str) -> None:
     command = ["git", "check-ignore", "--quiet", f"deploy/{path}"]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

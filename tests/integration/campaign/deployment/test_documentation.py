@@ -19,7 +19,7 @@ from tests.deployed import (
 )
 
 
-def test_every_variable_that_is_read_is_documented_and_no_other() -> None:
+def test_exactly_the_environment_variables_in_use_are_documented() -> None:
     read = variables_read()
     assert {"SECRET_KEY", "SITE_URL", "WEB_WORKERS"} <= read
     for_compose = {"POSTGRES_PASSWORD"}
@@ -96,7 +96,7 @@ def test_the_defaults_in_the_example_are_those_of_the_code(app: Path) -> None:
     assert heartbeat == code["BEAT_HEARTBEAT_FILE"]
 
 
-def test_every_file_that_the_documentation_points_to_is_there() -> None:
+def test_every_file_linked_in_the_documentation_exists() -> None:
     pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
@@ -104,7 +104,7 @@ def test_every_file_that_the_documentation_points_to_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", ["compliance.md", "trust.md"])
-def test_every_test_that_the_documentation_names_is_there(name: str) -> None:
+def test_every_test_named_in_the_documentation_exists(name: str) -> None:
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     there = {letters(name) for name in re.findall(r"def test_(\w+)", tests)}
     page = " ".join((ROOT / "docs" / name).read_text().splitlines())
@@ -114,7 +114,7 @@ def test_every_test_that_the_documentation_names_is_there(name: str) -> None:
     assert [name for name in named if letters(name) not in there] == []
 
 
-def test_every_action_of_the_admin_is_explained_under_its_name() -> None:
+def test_every_admin_action_is_documented_under_its_name() -> None:
     names = {
         str(found[2])
         for model_admin in admin.site._registry.values()

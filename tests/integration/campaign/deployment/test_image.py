@@ -9,7 +9,7 @@ from tests.deployed import (
 )
 
 
-def test_the_builder_is_given_only_what_it_copies() -> None:
+def test_the_build_context_contains_only_what_the_dockerfile_copies() -> None:
     assert dockerignore()[0] == "*"
     let_in = {line[1:] for line in dockerignore() if line.startswith("!")}
     copied = {
@@ -18,13 +18,13 @@ def test_the_builder_is_given_only_what_it_copies() -> None:
     assert let_in == copied
 
 
-def test_the_embedded_stack_of_one_machine_stays_out_of_the_image(app: Path) -> None:
+def test_the_image_excludes_the_local_stack_and_env_files(app: Path) -> None:
     assert (app / "campaign" / "content").is_dir()
     assert not (app / "campaign" / "local").exists()
     assert not list(app.rglob("*.env*"))
 
 
-def test_the_image_runs_as_nobody_special() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     (user,) = [rest for word, rest in stages()[-1] if word == "USER"]
     assert int(user.split(":")[0]) >= 10_000
     assert stages()[-1][-1][0] == "CMD"

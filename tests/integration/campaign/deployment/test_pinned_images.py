@@ -14,7 +14,7 @@ BY_DIGEST = r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}"
 DIGESTS = {"caddy:2-alpine": "a", "postgres:18": "b", "redis:8": "c", "python:3.13-slim": "d"}
 
 
-def test_every_image_of_others_is_named_by_tag_and_digest() -> None:
+def test_every_third_party_image_is_pinned_by_tag_and_digest() -> None:
     services = compose()["services"].values()
     images = [one["image"] for one in services if "build" not in one]
     images += [
@@ -49,7 +49,7 @@ def renew(checkout: Path, docker: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_images_are_renewed_to_what_the_registry_answers(checkout: Path) -> None:
+def test_make_images_updates_the_digests_from_the_registry(checkout: Path) -> None:
     cases = "\n".join(
         f"'buildx imagetools inspect {image} '*) printf sha256:; printf '{letter}%.0s' $(seq 64);;"
         for image, letter in DIGESTS.items()
@@ -63,7 +63,7 @@ def test_images_are_renewed_to_what_the_registry_answers(checkout: Path) -> None
         assert after == before
 
 
-def test_nothing_is_written_where_the_registry_does_not_answer(checkout: Path) -> None:
+def test_make_images_writes_nothing_if_the_registry_fails(checkout: Path) -> None:
     assert renew(checkout, "exit 1").returncode != 0
     for name in PINNED:
         assert (checkout / name).read_text() == (ROOT / name).read_text()

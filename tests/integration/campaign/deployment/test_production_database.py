@@ -77,7 +77,7 @@ DROP TABLE signer;
 """
 
 
-def test_nothing_that_somebody_typed_reaches_the_databases_log(
+def test_the_database_log_contains_no_user_input(
     production_database: tuple[str, Path],
 ) -> None:
     superuser, log = production_database
@@ -93,7 +93,7 @@ def test_nothing_that_somebody_typed_reaches_the_databases_log(
     assert log.read_text().count("SW1A 1AA") > 4
 
 
-def test_whoever_watches_the_server_reads_no_statement(
+def test_pg_stat_activity_shows_no_statements(
     production_database: tuple[str, Path],
 ) -> None:
     """Each signing is a statement with a postcode, and stays there until the connection's next."""

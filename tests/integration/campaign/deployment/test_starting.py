@@ -59,7 +59,7 @@ def test_the_deployment_checks_are_clean_with_the_example_filled_in(app: Path) -
     ],
     ids=["web", "worker", "beat"],
 )
-def test_nothing_starts_without_its_secrets_and_each_is_named(
+def test_each_process_refuses_to_start_without_secrets_and_names_them(
     app: Path, command: list[str]
 ) -> None:
     done = start_and_wait(command, app, {**image_environment(), "ENVIRONMENT": "production"})
@@ -69,7 +69,7 @@ def test_nothing_starts_without_its_secrets_and_each_is_named(
         assert f"set it as {name}" in done.stderr or f"Set {name}" in done.stderr
 
 
-def test_an_example_that_nobody_filled_in_is_refused(app: Path) -> None:
+def test_an_unfilled_example_configuration_is_refused(app: Path) -> None:
     unfilled = {**image_environment(), **example()}
     done = start_and_wait(["python", "-c", "import campaign.wsgi"], app, unfilled)
     assert done.returncode != 0
@@ -77,7 +77,7 @@ def test_an_example_that_nobody_filled_in_is_refused(app: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["loud", "20", "NOTSET"])
-def test_a_level_that_no_log_has_is_named_as_what_it_is(app: Path, level: str) -> None:
+def test_an_invalid_log_level_is_refused_with_the_valid_ones(app: Path, level: str) -> None:
     environment = environment_of("web", LOG_LEVEL=level)
     done = start_and_wait(["python", "-c", "import campaign.wsgi"], app, environment)
     assert done.returncode != 0
@@ -87,13 +87,13 @@ def test_a_level_that_no_log_has_is_named_as_what_it_is(app: Path, level: str) -
 
 
 @pytest.mark.parametrize("level", ["warning", "WARNING"])
-def test_a_level_is_read_in_any_case(app: Path, level: str) -> None:
+def test_the_log_level_is_case_insensitive(app: Path, level: str) -> None:
     program = "import campaign.wsgi, logging; print(logging.getLogger().level)"
     done = run(["python", "-c", program], app, environment_of("web", LOG_LEVEL=level))
     assert int(done.stdout) == logging.WARNING
 
 
-def test_a_bad_key_is_refused_without_being_repeated(app: Path) -> None:
+def test_an_invalid_key_is_refused_without_printing_it(app: Path) -> None:
     environment = environment_of("web", SEALING_KEYS="1:bm90IDMyIGJ5dGVz")
     done = start_and_wait(["python", "-c", "import campaign.wsgi"], app, environment)
     assert done.returncode != 0
@@ -147,7 +147,9 @@ def test_the_worker_starts_and_waits_for_redis(app: Path, tmp_path: Path) -> Non
         wait_for(lambda: "Cannot connect to" in log.read_text(), log)
 
 
-def test_beat_starts_ticks_and_is_missed_when_it_stops(app: Path, tmp_path: Path) -> None:
+def test_beat_is_healthy_while_it_ticks_and_unhealthy_once_it_stops(
+    app: Path, tmp_path: Path
+) -> None:
     log, temporary = tmp_path / "beat.log", tmp_path / "tmp"
     temporary.mkdir()
     # The folder stands for the container's /tmp; the file's place in it is the default.
@@ -166,7 +168,7 @@ def test_beat_starts_ticks_and_is_missed_when_it_stops(app: Path, tmp_path: Path
         assert start_and_wait(check, app, environment).returncode == code
 
 
-def test_what_beat_writes_can_be_written_in_its_container(app: Path) -> None:
+def test_the_heartbeat_file_of_beat_is_on_a_tmpfs_of_its_container(app: Path) -> None:
     program = "from campaign import settings; print(settings.BEAT_HEARTBEAT_FILE)"
     done = run(["python", "-c", program], app, environment_of("beat"))
     assert str(Path(done.stdout.strip()).parent) in service("beat")["tmpfs"]

@@ -64,7 +64,7 @@ def test_every_table_is_exact_and_adds_up_to_the_count(petition: Petition) -> No
     assert david.place_id == ABROAD
 
 
-def test_a_day_is_one_in_london(petition: Petition) -> None:
+def test_days_are_counted_in_london_time(petition: Petition) -> None:
     one = sign_and_confirm(petition, DAVID)
     late = datetime.fromisoformat("2026-06-19T23:30:00+00:00")
     Signature.objects.filter(pk=one.pk).update(confirmed_at=late)
@@ -116,7 +116,9 @@ def test_withdrawing_does_not_reveal_the_number_of_attempts_with_an_address(
     assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 25}
 
 
-def test_what_waits_is_steady_when_one_more_comes_or_goes(petition: Petition) -> None:
+def test_the_pending_count_stays_steady_when_one_signature_comes_or_goes(
+    petition: Petition,
+) -> None:
     """Forms for 24 made-up addresses and one person's would else show when that one confirms."""
     now, quiet = timezone.now(), 0
 
@@ -133,7 +135,7 @@ def test_what_waits_is_steady_when_one_more_comes_or_goes(petition: Petition) ->
     assert 1_800 < quiet < 2_000, "but in one of 25 cases"
 
 
-def test_withdrawing_takes_no_removed_form_out_of_the_figures(petition: Petition) -> None:
+def test_removed_unconfirmed_forms_are_never_in_the_figures(petition: Petition) -> None:
     """An organiser may have sent forms with somebody's name and address that were removed since."""
     signed = sign_and_confirm(petition, AMINA)
     other = sign_and_confirm(petition, DAVID)
@@ -184,7 +186,7 @@ def test_a_petition_long_closed_is_counted_once_a_day_and_a_draft_never(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_sweep_counts(petition: Petition) -> None:
+def test_the_sweep_stores_figures(petition: Petition) -> None:
     tasks.count_figures()
     assert Figures.objects.filter(petition=petition).exists()
 

@@ -69,14 +69,14 @@ def test_countries_are_counted_once_a_day_in_london(petition: Petition) -> None:
     assert countries.count_due(midnight + timedelta(minutes=1)) == 1
 
 
-def test_what_was_counted_last_stays_once_the_signers_are_erased(petition: Petition) -> None:
+def test_counts_by_country_remain_after_the_signers_are_erased(petition: Petition) -> None:
     Petition.objects.update(opens_at=None, closes_at=NOW - timedelta(days=8))
     Signer.objects.all().delete()
     assert countries.count_due(NOW + timedelta(days=1)) == 0
     assert table(petition, "countries")["Jordan"] == 1
 
 
-def test_signers_erased_or_not_unsealable_are_counted_as_not_known(petition: Petition) -> None:
+def test_erased_and_unsealable_signers_are_counted_as_not_known(petition: Petition) -> None:
     signer = Signer.objects.get(signature__place="abroad", signature__state="confirmed")
     Signer.objects.filter(pk=signer.pk).update(sealed=b"no seal")
     countries.count_due(NOW + timedelta(days=1))
@@ -89,7 +89,7 @@ def test_signers_erased_or_not_unsealable_are_counted_as_not_known(petition: Pet
     assert table(petition, "languages")["not known"] == 2
 
 
-def test_a_stolen_copy_tells_neither_country_nor_how_many_there_are(petition: Petition) -> None:
+def test_a_database_copy_reveals_neither_countries_nor_their_number(petition: Petition) -> None:
     def stored() -> bytes:
         return bytes(Figures.objects.get().sealed or b"")
 
@@ -119,7 +119,7 @@ def test_reseal_covers_the_counts_by_country(petition: Petition, settings: Any) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_sweep_counts(petition: Petition) -> None:
+def test_the_sweep_stores_counts_by_country(petition: Petition) -> None:
     Figures.objects.update(sealed=None, sealed_at=None)
     tasks.count_countries()
     assert table(petition, "countries")["Jordan"] == 1

@@ -42,7 +42,7 @@ def rows(shown: str) -> list[str]:
     return re.findall(r'<tr id="([^"]+)"', shown)
 
 
-def test_organisers_see_it_and_moderators_and_strangers_do_not(
+def test_only_organisers_can_open_the_figures(
     client: Client, page: str, organiser: User, moderator: User
 ) -> None:
     for path in (page, page + "constituencies.csv"):
@@ -54,7 +54,7 @@ def test_organisers_see_it_and_moderators_and_strangers_do_not(
         assert client.get(path).status_code == HTTPStatus.OK
 
 
-def test_an_organiser_cannot_tell_by_what_is_held_that_an_address_of_a_rule_confirmed(
+def test_the_figures_do_not_reveal_that_a_held_address_confirmed(
     petition: Petition, client: Client, organiser: User
 ) -> None:
     """Organisers can make a rule that holds one address."""
@@ -139,7 +139,7 @@ def test_each_table_is_a_csv_and_an_xlsx_file(client: Client, page: str, organis
     assert len(seats) == 651
 
 
-def test_a_name_that_is_a_formula_is_text_in_both_files(
+def test_formulas_in_names_are_escaped_in_csv_and_xlsx(
     client: Client, page: str, organiser: User
 ) -> None:
     Source.objects.create(code="evil", name="=HYPERLINK(A1)")
@@ -186,7 +186,7 @@ def test_the_number_of_queries_of_a_page_does_not_grow_with_the_signatures(
     assert queries() == few
 
 
-def test_a_place_of_new_boundaries_is_in_the_table_and_on_no_map(
+def test_a_place_without_a_hexagon_is_listed_in_the_table_only(
     client: Client, page: str, organiser: User
 ) -> None:
     Place.objects.create(code="E14009999", name="Newtown", region="E12000007")
@@ -196,7 +196,7 @@ def test_a_place_of_new_boundaries_is_in_the_table_and_on_no_map(
     assert 'href="#E14009999"' not in shown
 
 
-def test_no_two_hexagons_lie_on_each_other_and_the_south_is_below() -> None:
+def test_hexagons_do_not_overlap_and_the_south_is_at_the_bottom() -> None:
     layout = hexagons.layout()
     places = list(layout.hexagons.values())
     assert len(set(places)) == len(places) == 650

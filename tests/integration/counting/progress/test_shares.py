@@ -35,7 +35,7 @@ from tests.people import sign_and_confirm
 @pytest.mark.parametrize(
     ("n", "said"), [(0, None), (24, None), (25, 25), (27, 25), (28, 30), (33, 35), (998, 1000)]
 )
-def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None) -> None:
+def test_counts_by_region_are_rounded_and_small_ones_suppressed(n: int, said: int | None) -> None:
     assert breakdowns.rounded(n) == said
 
 
@@ -55,7 +55,7 @@ def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None
         ([100, 20, 110], 1),
     ],
 )
-def test_shares_are_renewed_only_when_many_make_the_difference(
+def test_counts_by_region_are_released_again_only_after_a_large_change(
     totals: list[int], told: int | None
 ) -> None:
     days = [(date(2026, 1, n), total) for n, total in enumerate(totals, 1)]
@@ -76,14 +76,16 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
         ([30, 5, 25], 25),
     ],
 )
-def test_a_share_is_renewed_only_when_its_own_region_moved(counts: list[int], shown: int) -> None:
+def test_a_regions_count_is_renewed_only_if_it_changed_by_a_step(
+    counts: list[int], shown: int
+) -> None:
     stands = 0
     for n in counts:
         stands = breakdowns.renewed(n, stands)
     assert stands == shown
 
 
-def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
+def test_published_counts_never_differ_by_fewer_people_than_the_step(
     petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
     """An attacker reads the page every day, and knows that one Londoner signed on the ninth."""
@@ -108,7 +110,7 @@ def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
     assert series(client)["regions"] != regions
 
 
-def test_a_busy_region_renews_no_quiet_one(
+def test_growth_in_one_region_does_not_renew_the_count_of_another(
     petition: Petition, constituencies: dict[str, Place]
 ) -> None:
     """Hundreds sign in London, two or three in Wales, night after night."""
@@ -133,7 +135,7 @@ def test_a_busy_region_renews_no_quiet_one(
     assert shown()[Region.LONDON] == 3300
 
 
-def test_of_few_regions_none_is_told(
+def test_region_counts_are_suppressed_until_six_reach_the_threshold(
     petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
     """With the exact total, two rounded counts would be nearly exact."""
@@ -161,7 +163,7 @@ def test_of_few_regions_none_is_told(
     assert len(series(client)["regions"]["shares"]) == len(Region) + 2
 
 
-def test_equal_shares_do_not_tell_which_is_the_greater(
+def test_regions_with_equal_rounded_counts_have_a_fixed_order(
     petition: Petition, constituencies: dict[str, Place]
 ) -> None:
     spread(petition, constituencies)

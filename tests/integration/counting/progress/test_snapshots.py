@@ -31,7 +31,7 @@ from tests.course import (
 from tests.racing import race
 
 
-def test_a_day_is_written_once_it_is_over_by_region(
+def test_a_snapshot_stores_each_finished_day_by_region(
     petition: Petition, constituencies: dict[str, Place]
 ) -> None:
     add(petition, constituencies[Region.LONDON].code, 7)
@@ -50,7 +50,7 @@ def test_a_day_is_written_once_it_is_over_by_region(
     assert set(snapshot.parts.values_list("group", flat=True)) == {*Region.values, UNKNOWN, ABROAD}
 
 
-def test_a_day_that_is_written_stays_as_it_is(petition: Petition) -> None:
+def test_an_existing_snapshot_is_never_changed(petition: Petition) -> None:
     add(petition, ABROAD, 30)
     breakdowns.take_snapshots(NIGHT)
     add(petition, ABROAD, 9)
@@ -68,7 +68,7 @@ def test_days_end_at_midnight_in_london_in_summer_too(petition: Petition) -> Non
     assert sorted(taken(petition)) == [date(2026, 6, 18), date(2026, 6, 19)]
 
 
-def test_days_that_were_missed_stay_unwritten_and_the_next_change_covers_them(
+def test_missed_days_get_no_snapshot_and_the_next_change_spans_them(
     petition: Petition,
 ) -> None:
     add(petition, ABROAD, 30)
@@ -93,14 +93,14 @@ def test_days_that_were_missed_stay_unwritten_and_the_next_change_covers_them(
         ({"closes_at": NIGHT - 8 * DAY}, False),
     ],
 )
-def test_a_petition_is_followed_from_its_opening_to_a_week_after_its_close(
+def test_snapshots_are_taken_from_the_opening_until_a_week_after_the_close(
     petition: Petition, change: dict[str, Any], is_followed: bool
 ) -> None:
     Petition.objects.update(**change)
     assert breakdowns.take_snapshots(NIGHT) == is_followed
 
 
-def test_paper_is_not_counted_among_what_was_signed_here(petition: Petition) -> None:
+def test_paper_signatures_are_excluded_from_snapshots(petition: Petition) -> None:
     Tally.objects.create(petition=petition, place_id=ABROAD, kind=Tally.Kind.PAPER, n=500)
     breakdowns.take_snapshots(NIGHT)
     assert taken(petition) == {TODAY - DAY: {}}
@@ -113,7 +113,7 @@ def test_a_constituency_without_a_region_counts_as_not_known(petition: Petition)
     assert taken(petition) == {TODAY - DAY: {UNKNOWN: 6}}
 
 
-def test_the_sweep_reads_the_counts_alone_and_costs_the_same_however_many_signed(
+def test_the_snapshot_sweep_reads_no_signatures_and_has_a_constant_query_count(
     petition: Petition,
 ) -> None:
     costs = []
@@ -128,7 +128,9 @@ def test_the_sweep_reads_the_counts_alone_and_costs_the_same_however_many_signed
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_write_a_day_once(petition: Petition, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_sweeps_write_one_snapshot_per_day(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the lease: the second sweep writes after the first has counted."""
     add(petition, ABROAD, 30)
 

@@ -28,12 +28,12 @@ def told(petition: Petition) -> dict[str, int]:
     return {one.key: one.signatures for one in breakdowns.states_of(petition)}
 
 
-def test_they_are_rounded_and_fewer_than_a_step_are_not_told(petition: Petition) -> None:
+def test_totals_by_state_are_rounded_and_small_ones_suppressed(petition: Petition) -> None:
     night(petition, removed=63, held=27, withdrawn=24, pending=50)
     assert told(petition) == {"removed:duplicate": 65, "held": 25, "pending": 50}
 
 
-def test_each_changes_only_after_a_step(petition: Petition) -> None:
+def test_each_total_by_state_changes_only_after_a_full_step(petition: Petition) -> None:
     night(petition, removed=63, held=40)
     night(petition, 1, removed=64, held=65)
     assert told(petition) == {"removed:duplicate": 65, "held": 65}
@@ -43,7 +43,7 @@ def test_each_changes_only_after_a_step(petition: Petition) -> None:
     assert told(petition) == {"removed:duplicate": 90}
 
 
-def test_without_an_hourly_count_since_the_day_ended_the_previous_totals_stay(
+def test_without_a_new_hourly_count_the_previous_totals_remain(
     petition: Petition,
 ) -> None:
     night(petition, removed=63)
@@ -68,7 +68,7 @@ def test_the_page_shows_the_totals_and_they_change_only_at_midnight(
     assert section(read(client, path), "states") == before
 
 
-def test_the_page_of_how_the_count_is_made_names_where_they_stand(
+def test_the_progress_page_links_to_the_about_page_which_names_it(
     petition: Petition, client: Client, settings: Any
 ) -> None:
     lived(petition, 30, until=(NIGHT - 2 * DAY).date())

@@ -55,7 +55,9 @@ def table(page: str, name: str) -> list[list[str]]:
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
 
 
-def test_days_and_regions_stand_as_charts_and_as_tables(petition: Petition, client: Client) -> None:
+def test_days_and_regions_are_shown_as_charts_and_tables(
+    petition: Petition, client: Client
+) -> None:
     lived(petition, 20, 40, 1300, 1284)
     page = read(client, PAGE)
 
@@ -104,7 +106,7 @@ def test_the_page_is_in_the_language_of_its_url(
         assert word in page
 
 
-def test_time_runs_from_the_right_in_arabic(petition: Petition, client: Client) -> None:
+def test_charts_run_from_right_to_left_in_arabic(petition: Petition, client: Client) -> None:
     lived(petition, 40, 1284)
     for path, runs_right in ((PAGE, True), ("/ar" + PAGE, False)):
         chart = charts_of(read(client, path))["totals"]
@@ -113,7 +115,7 @@ def test_time_runs_from_the_right_in_arabic(petition: Petition, client: Client) 
 
 
 @pytest.mark.parametrize("n", [0, 1, 24])
-def test_of_few_signatures_no_day_is_told_and_no_bar_shown(
+def test_below_25_signatures_the_page_shows_neither_days_nor_a_progress_bar(
     petition: Petition, client: Client, n: int
 ) -> None:
     if n:
@@ -130,7 +132,7 @@ def test_of_few_signatures_no_day_is_told_and_no_bar_shown(
     assert (told["days"], told["regions"]["shares"]) == ([], [])
 
 
-def test_before_the_first_night_the_page_has_its_count_and_goal(
+def test_before_the_first_snapshot_the_page_shows_the_count_and_goal(
     petition: Petition, client: Client
 ) -> None:
     add(petition, ABROAD, 30)
@@ -139,7 +141,7 @@ def test_before_the_first_night_the_page_has_its_count_and_goal(
     assert "<svg" not in page
 
 
-def test_drafts_have_no_page_and_removed_petitions_say_so(
+def test_the_progress_of_drafts_is_404_and_of_removed_petitions_410(
     petition: Petition, client: Client
 ) -> None:
     everything = (*PAGES, *FIGURES)
@@ -173,7 +175,7 @@ def test_a_long_time_series_is_downsampled_so_that_the_page_stays_small(
 
 
 @pytest.mark.parametrize("path", [*PAGES, *FIGURES])
-def test_it_costs_few_queries_cold_and_none_warm_however_many_signed(
+def test_progress_pages_make_few_queries_uncached_and_none_cached(
     petition: Petition, settings: Any, path: str
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -206,7 +208,9 @@ def test_responses_are_public_and_revalidated_by_etag(petition: Petition, settin
         assert again.status_code == 304
 
 
-def test_other_sites_may_read_the_same_figures(petition: Petition, client: Client) -> None:
+def test_other_origins_can_read_the_figures_as_json_and_csv(
+    petition: Petition, client: Client
+) -> None:
     lived(petition, 40, 62)
     told = series(client)
     assert told["slug"] == "protect"
@@ -247,7 +251,7 @@ def test_the_petition_and_the_thank_you_page_link_to_the_progress_page(
     assert f'href="{PAGE}"' in client.post(link).content.decode()
 
 
-def test_the_time_series_of_samples_ends_with_their_count(
+def test_sample_signatures_have_a_consistent_time_series(
     petition: Petition, client: Client
 ) -> None:
     call_command("seed_signatures", petition.slug, 400, days=10)

@@ -80,9 +80,7 @@ def meanwhile(*actions: Action, seconds: float = 0.0, times: int = 0) -> Counter
     return raised
 
 
-def test_without_the_mend_cursors_of_the_server_are_lost(
-    pooler: Pooler, petition: Petition
-) -> None:
+def test_server_side_cursors_fail_behind_pgbouncer(pooler: Pooler, petition: Petition) -> None:
     """What settings forbid: it shows that this pooler would have found it."""
     connections.databases["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
     sign(petition)
@@ -94,9 +92,7 @@ def test_without_the_mend_cursors_of_the_server_are_lost(
     assert meanwhile(*[read] * CLIENTS, times=40)
 
 
-def test_without_the_mend_locks_of_the_session_stay_with_somebody_else(
-    pooler: Pooler, petition: Petition
-) -> None:
+def test_session_advisory_locks_fail_behind_pgbouncer(pooler: Pooler, petition: Petition) -> None:
     def lock() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(1, 1)")
@@ -107,9 +103,7 @@ def test_without_the_mend_locks_of_the_session_stay_with_somebody_else(
     assert "AssertionError " in " ".join(meanwhile(lock, *[petition.refresh_from_db] * 6, times=80))
 
 
-def test_without_the_mend_a_prepared_statement_is_on_another_connection(
-    pooler: Pooler, settings: Settings
-) -> None:
+def test_prepared_statements_fail_behind_pgbouncer(pooler: Pooler, settings: Settings) -> None:
     settings.DATABASE_POOLER = False
     statement = Prepared("one", "SELECT %(a)s::int")
 
@@ -120,7 +114,7 @@ def test_without_the_mend_a_prepared_statement_is_on_another_connection(
     assert meanwhile(*[ask] * CLIENTS, times=20)
 
 
-def test_a_startup_parameter_is_refused(pooler: Pooler) -> None:
+def test_pgbouncer_refuses_startup_parameters_and_sets_timeouts_itself(pooler: Pooler) -> None:
     """So none is sent behind a pooler: the pool's `connect_query` sets the timeouts."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
@@ -131,7 +125,7 @@ def test_a_startup_parameter_is_refused(pooler: Pooler) -> None:
         connection.ensure_connection()
 
 
-def test_everybody_at_once(
+def test_signing_moderating_exporting_and_sweeps_run_concurrently_behind_pgbouncer(
     pooler: Pooler, petition: Petition, moderator: User, settings: Settings
 ) -> None:
     """Signing, confirming, finding, moderating, exporting and all sweeps, and nothing fails."""
@@ -186,7 +180,9 @@ def test_everybody_at_once(
     assert tallies.total(petition.pk) == Signature.objects.filter(state="confirmed").count() > 10
 
 
-def test_a_lease_is_taken_once_and_given_back(pooler: Pooler, petition: Petition) -> None:
+def test_a_lease_is_exclusive_and_released_behind_pgbouncer(
+    pooler: Pooler, petition: Petition
+) -> None:
     inside, most, taken = 0, 0, 0
     count = threading.Lock()
 
@@ -209,7 +205,7 @@ def test_a_lease_is_taken_once_and_given_back(pooler: Pooler, petition: Petition
         assert is_acquired
 
 
-def test_origins_are_forgotten(
+def test_concurrent_erasures_of_origins_succeed_behind_pgbouncer(
     pooler: Pooler, petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several at once, who read ids in one go and erase in batches."""

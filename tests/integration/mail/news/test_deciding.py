@@ -54,7 +54,7 @@ def by_clock() -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("supporters", "many")
-def test_news_to_many_waits_for_a_second_person_who_is_mailed(
+def test_news_to_many_people_waits_for_approval_by_a_second_organiser(
     news: News, omar: User, second: User
 ) -> None:
     assert not act(use_cases.start, news, omar)
@@ -73,7 +73,7 @@ def test_news_to_many_waits_for_a_second_person_who_is_mailed(
 
 
 @pytest.mark.usefixtures("supporters", "many")
-def test_who_sends_what_another_wrote_does_not_approve_it_with_a_page_from_before(
+def test_the_sender_cannot_approve_news_with_a_stale_copy_of_it(
     news: News, omar: User, second: User
 ) -> None:
     News.objects.update(actor=second)
@@ -98,7 +98,7 @@ def to_a_region(news: News, supporters: None, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("kind", ["region", "place"])
-def test_news_to_one_place_waits_for_a_second_person_however_few_they_are(
+def test_news_to_one_place_always_waits_for_approval(
     to_a_region: News, omar: User, second: User, kind: str
 ) -> None:
     news = to_a_region
@@ -114,7 +114,7 @@ def test_news_to_one_place_waits_for_a_second_person_however_few_they_are(
 
 @pytest.mark.usefixtures("many", "second")
 @pytest.mark.parametrize("region", ["", "E12000007"])
-def test_who_starts_and_stops_news_reads_no_exact_number(
+def test_pages_and_mails_about_stopped_news_show_no_exact_number_of_recipients(
     to_a_region: News, omar: User, client: Client, region: str
 ) -> None:
     news = to_a_region
@@ -136,7 +136,7 @@ def test_who_starts_and_stops_news_reads_no_exact_number(
 
 
 @pytest.mark.usefixtures("supporters", "many")
-def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User) -> None:
+def test_news_of_a_sole_organiser_starts_after_ten_minutes(news: News, omar: User) -> None:
     assert not act(use_cases.start, news, omar)
     run(news)
     assert news.state == State.AWAITING
@@ -150,7 +150,7 @@ def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User
 
 @pytest.mark.usefixtures("supporters", "many")
 @pytest.mark.parametrize("change", ["deactivated", "without the role"])
-def test_news_of_somebody_who_left_the_team_does_not_begin_by_itself(
+def test_news_is_cancelled_if_its_sole_organiser_left_the_team(
     news: News, omar: User, change: str
 ) -> None:
     act(use_cases.start, news, omar)
@@ -178,7 +178,9 @@ def test_news_that_nobody_approves_within_a_day_is_cancelled(
 
 
 @pytest.mark.usefixtures("supporters")
-def test_paused_news_goes_on_where_it_was_and_stopped_news_does_not(news: News, omar: User) -> None:
+def test_paused_news_continues_when_resumed_and_cannot_be_stopped_once_done(
+    news: News, omar: User
+) -> None:
     act(use_cases.start, news, omar)
     news_sending._queue_batch(news)
     act(use_cases.pause, news, omar)
@@ -191,7 +193,7 @@ def test_paused_news_goes_on_where_it_was_and_stopped_news_does_not(news: News, 
 
 
 @pytest.mark.usefixtures("many")
-def test_news_that_is_paused_at_once_waits_for_no_more_people(
+def test_the_recipients_of_paused_news_are_fixed_when_it_is_started(
     petition: Petition, news: News, omar: User, second: User
 ) -> None:
     supporter(petition, 1)
@@ -206,7 +208,7 @@ def test_news_that_is_paused_at_once_waits_for_no_more_people(
 
 
 @pytest.mark.usefixtures("many")
-def test_whom_news_goes_to_is_settled_before_others_are_sent(
+def test_news_that_is_not_queued_yet_is_processed_before_queued_news(
     petition: Petition, news: News, omar: User
 ) -> None:
     supporter(petition, 1)
@@ -219,7 +221,7 @@ def test_whom_news_goes_to_is_settled_before_others_are_sent(
 
 
 @pytest.mark.usefixtures("supporters")
-def test_stopped_news_reaches_nobody_else(news: News, omar: User) -> None:
+def test_stopped_news_is_sent_to_nobody_else_and_cannot_be_resumed(news: News, omar: User) -> None:
     act(use_cases.start, news, omar)
     news_sending._queue_batch(news)
     act(use_cases.stop, news, omar)
@@ -234,7 +236,7 @@ def test_stopped_news_reaches_nobody_else(news: News, omar: User) -> None:
     ("column", "number", "pause"), [("complained", 4, "complaints"), ("returned", 51, "returned")]
 )
 @pytest.mark.usefixtures("supporters")
-def test_it_stops_by_itself_tells_the_team_and_is_resumed_once_looked_at(
+def test_news_pauses_itself_after_too_many_complaints_or_bounces(
     news: News, omar: User, column: str, number: int, pause: str
 ) -> None:
     act(use_cases.start, news, omar)
@@ -270,7 +272,7 @@ def test_news_of_a_deactivated_account_pauses_until_somebody_else_resumes_it(
 
 
 @pytest.mark.usefixtures("supporters", "many")
-def test_news_that_a_second_person_approved_outlives_the_account_of_the_first(
+def test_approved_news_is_sent_even_if_its_sender_is_deactivated(
     news: News, omar: User, second: User
 ) -> None:
     act(use_cases.start, news, omar)
@@ -281,7 +283,7 @@ def test_news_that_a_second_person_approved_outlives_the_account_of_the_first(
 
 @pytest.mark.parametrize(("column", "number"), [("complained", 3), ("returned", 50)])
 @pytest.mark.usefixtures("supporters")
-def test_at_the_limit_and_not_above_it_goes_on(
+def test_news_is_not_paused_at_the_exact_limit_of_complaints_or_bounces(
     news: News, omar: User, column: str, number: int
 ) -> None:
     act(use_cases.start, news, omar)
@@ -290,7 +292,9 @@ def test_at_the_limit_and_not_above_it_goes_on(
 
 
 @pytest.mark.usefixtures("supporters")
-def test_only_organisers_decide(news: News, moderator: User, omar: User) -> None:
+def test_moderators_cannot_start_test_pause_or_stop_news(
+    news: News, moderator: User, omar: User
+) -> None:
     for use_case in (use_cases.start, use_cases.mail_test, use_cases.pause, use_cases.stop):
         with pytest.raises(PermissionDenied, match="send_news"):
             act(use_case, news, moderator)
@@ -300,7 +304,7 @@ def test_only_organisers_decide(news: News, moderator: User, omar: User) -> None
 
 
 @pytest.mark.usefixtures("petition")
-def test_news_without_a_reader_or_a_text_or_with_a_broken_link_is_refused(
+def test_news_without_recipients_or_text_or_with_a_broken_link_cannot_be_started(
     news: News, petition: Petition, omar: User
 ) -> None:
     with pytest.raises(Refused, match="None of the people that you chose"):
@@ -318,7 +322,7 @@ def test_news_without_a_reader_or_a_text_or_with_a_broken_link_is_refused(
 
 
 @pytest.mark.usefixtures("supporters")
-def test_a_test_goes_to_its_writer_in_each_language_and_is_on_record(
+def test_a_news_test_is_mailed_to_its_author_in_each_language_and_audited(
     news: News, omar: User
 ) -> None:
     assert act(use_cases.mail_test, news, omar) == 3
@@ -328,9 +332,7 @@ def test_a_test_goes_to_its_writer_in_each_language_and_is_on_record(
 
 
 @pytest.mark.usefixtures("supporters")
-def test_who_got_it_is_deleted_after_thirty_days_and_text_and_counts_stay(
-    news: News, omar: User
-) -> None:
+def test_the_recipient_list_of_news_is_deleted_after_thirty_days(news: News, omar: User) -> None:
     act(use_cases.start, news, omar)
     run(news)
     retention.apply()
@@ -346,7 +348,7 @@ def test_who_got_it_is_deleted_after_thirty_days_and_text_and_counts_stay(
 
 
 @pytest.mark.usefixtures("supporters")
-def test_someone_whose_role_has_ended_no_longer_approves(news: News, omar: User) -> None:
+def test_an_organiser_who_lost_the_role_cannot_start_news(news: News, omar: User) -> None:
     omar.groups.remove(Group.objects.get(name=ORGANISERS))
     omar = User.objects.get(pk=omar.pk)
     with pytest.raises(PermissionDenied):

@@ -39,7 +39,7 @@ def path_of(link: str) -> str:
     return "/" + link.split("/", 3)[3]
 
 
-def test_one_click_from_anywhere_without_a_cookie_unsubscribes_at_once(
+def test_a_one_click_post_without_cookie_or_csrf_token_unsubscribes(
     petition: Petition, news: News, omar: User
 ) -> None:
     signature = supporter(petition, 1)
@@ -56,7 +56,7 @@ def test_one_click_from_anywhere_without_a_cookie_unsubscribes_at_once(
     assert news_counts.totals(news)["unsubscribed"] == 1
 
 
-def test_looking_at_the_link_unsubscribes_nobody_for_scanners_follow_links(
+def test_a_get_request_to_the_unsubscribe_link_unsubscribes_nobody(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     supporter(petition, 1, language="cy")
@@ -69,7 +69,7 @@ def test_looking_at_the_link_unsubscribes_nobody_for_scanners_follow_links(
     assert not Objection.objects.exists()
 
 
-def test_both_people_of_a_mailbox_leave_and_confirmations_still_arrive(
+def test_unsubscribing_applies_to_the_whole_mailbox_but_not_to_confirmations(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     both = [sign_and_confirm(petition, asking(one)) for one in (AMINA, BASHIR)]
@@ -86,7 +86,7 @@ def test_both_people_of_a_mailbox_leave_and_confirmations_still_arrive(
     assert [message.to for message in sent.outbox] == [[AMINA.email]]
 
 
-def test_whoever_left_is_left_out_though_a_row_says_again_that_they_want_news(
+def test_an_unsubscribed_mailbox_gets_no_news_even_if_wants_updates_is_set(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     """As it is after an import, or after a backup of the table was restored."""
@@ -104,7 +104,7 @@ def test_whoever_left_is_left_out_though_a_row_says_again_that_they_want_news(
     assert suppression.reasons(to) == {}
 
 
-def test_whoever_asks_again_on_their_own_page_gets_news_again(
+def test_subscribing_again_by_self_service_lifts_the_news_objection(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     signature = supporter(petition, 1)
@@ -119,7 +119,7 @@ def test_whoever_asks_again_on_their_own_page_gets_news_again(
     assert not Objection.objects.exists()
 
 
-def test_whoever_signs_again_and_asks_for_news_then_gets_news_again(
+def test_subscribing_again_on_the_thank_you_page_lifts_the_news_objection(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     signature = supporter(petition, 1)
@@ -132,7 +132,7 @@ def test_whoever_signs_again_and_asks_for_news_then_gets_news_again(
     assert not Objection.objects.exists()
 
 
-def test_no_mail_at_all_is_one_press_more_and_can_be_taken_back(
+def test_the_unsubscribe_page_can_also_opt_out_of_all_mail(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     supporter(petition, 1)
@@ -144,7 +144,7 @@ def test_no_mail_at_all_is_one_press_more_and_can_be_taken_back(
     assert sorted(Objection.objects.values_list("reason", flat=True)) == ["no-mail", "no-news"]
 
 
-def test_the_link_works_when_the_list_and_the_signer_are_gone(
+def test_the_unsubscribe_link_works_after_the_recipient_list_is_deleted(
     petition: Petition, news: News, omar: User, client: Client
 ) -> None:
     supporter(petition, 1)
@@ -156,7 +156,7 @@ def test_the_link_works_when_the_list_and_the_signer_are_gone(
     assert Objection.objects.count() == 1
 
 
-def test_a_forged_link_and_that_of_a_test_change_nothing(
+def test_a_forged_unsubscribe_link_and_that_of_a_news_test_change_nothing(
     petition: Petition, news: News, client: Client
 ) -> None:
     nobody = tokens.Subscription(news.pk, UUID(int=0), 0, tokens.Inbox(0, bytes(16)))
@@ -167,7 +167,7 @@ def test_a_forged_link_and_that_of_a_test_change_nothing(
     assert not Objection.objects.exists()
 
 
-def test_what_comes_back_and_complaints_are_counted_once_each(
+def test_bounces_and_complaints_about_news_are_counted_once_each(
     petition: Petition, news: News, omar: User, settings: Any
 ) -> None:
     settings.MAIL_PROVIDER = "postmark"

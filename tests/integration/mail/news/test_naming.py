@@ -44,7 +44,7 @@ def choice(signature: Signature) -> tuple[str, bool, bool]:
     ("signed", "subject"),
     [(OPEN, WORDS["en"][0]), (NEUTRAL, "The news that you asked for"), (NAMED, WORDS["en"][0])],
 )
-def test_the_subject_names_the_petition_to_those_alone_who_allow_it(
+def test_the_news_subject_names_the_petition_only_to_signers_who_allow_it(
     petition: Petition, news: News, omar: User, signed: Attempt, subject: str
 ) -> None:
     sign_and_confirm(petition, signed)
@@ -67,7 +67,7 @@ def test_the_subject_names_the_petition_to_those_alone_who_allow_it(
         ({"name_use": "government"}, False),
     ],
 )
-def test_the_tick_counts_only_beside_news_and_a_withheld_name(
+def test_news_may_name_is_stored_only_with_news_and_a_withheld_name(
     petition: Petition, browser: Client, changes: dict[str, str], kept: bool
 ) -> None:
     ticked = {"name_use": "withheld", "updates": "on", "news_may_name": "on"}
@@ -76,7 +76,7 @@ def test_the_tick_counts_only_beside_news_and_a_withheld_name(
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
-def test_the_box_is_unticked_and_its_owner_reads_before_confirming_what_was_ticked(
+def test_the_news_may_name_box_is_unticked_and_shown_again_before_confirming(
     petition: Petition, client: Client, language: str
 ) -> None:
     page = client.get(f"{PAGE}?language={language}").content.decode()
@@ -104,7 +104,7 @@ def test_the_box_is_unticked_and_its_owner_reads_before_confirming_what_was_tick
     ],
 )
 @pytest.mark.parametrize("stands", [False, True])
-def test_of_the_forms_of_a_mailbox_the_narrowest_wins(
+def test_the_strictest_news_may_name_choice_of_a_mailbox_applies(
     petition: Petition, forms: list[Attempt], kept: bool, stands: bool
 ) -> None:
     earlier, later = forms
@@ -116,13 +116,17 @@ def test_of_the_forms_of_a_mailbox_the_narrowest_wins(
     assert choice(standing) == (WITHHELD, True, kept)
 
 
-def test_who_joins_a_mailbox_narrows_the_news_of_who_has_signed(petition: Petition) -> None:
+def test_a_second_person_of_a_mailbox_can_restrict_the_news_of_the_first(
+    petition: Petition,
+) -> None:
     first = sign_and_confirm(petition, NAMED)
     second = sign_and_confirm(petition, as_bashir(NEUTRAL))
     assert choice(first) == choice(second) == (WITHHELD, True, False)
 
 
-def test_who_joins_and_allows_it_widens_nothing(petition: Petition) -> None:
+def test_a_second_person_of_a_mailbox_does_not_widen_the_news_of_the_first(
+    petition: Petition,
+) -> None:
     first = sign_and_confirm(petition, replace(AMINA, name_use=GOVERNMENT))
     second = sign_and_confirm(petition, as_bashir(NAMED))
     assert choice(first) == (WITHHELD, False, False)
@@ -143,7 +147,7 @@ def test_who_joins_and_allows_it_widens_nothing(petition: Petition) -> None:
         ),
     ],
 )
-def test_it_is_asked_again_where_the_use_of_the_name_is_changed(
+def test_changing_the_name_choice_updates_news_may_name(
     petition: Petition,
     browser: Client,
     before: Attempt,
@@ -164,7 +168,7 @@ def test_it_is_asked_again_where_the_use_of_the_name_is_changed(
         (OPEN, {"updates": "on", "news_may_name": "on"}, (GOVERNMENT, True, False)),
     ],
 )
-def test_it_is_changed_beside_the_news(
+def test_changing_the_news_choice_updates_news_may_name(
     petition: Petition,
     browser: Client,
     before: Attempt,
@@ -177,7 +181,7 @@ def test_it_is_changed_beside_the_news(
 
 
 @pytest.mark.parametrize(("name_use", "kept"), [(WITHHELD, True), (GOVERNMENT, False)])
-def test_the_thank_you_page_asks_those_alone_who_withhold_their_name(
+def test_the_thank_you_page_offers_news_may_name_only_with_a_withheld_name(
     petition: Petition, client: Client, name_use: str, kept: bool
 ) -> None:
     pending = sign(petition, replace(AMINA, name_use=name_use))
@@ -190,7 +194,9 @@ def test_the_thank_you_page_asks_those_alone_who_withhold_their_name(
     assert choice(Signature.objects.get()) == (name_use, True, kept)
 
 
-def test_whoever_leaves_news_leaves_nothing_of_it(petition: Petition, news: News) -> None:
+def test_unsubscribing_opting_out_or_withdrawing_clears_news_may_name(
+    petition: Petition, news: News
+) -> None:
     """By the link in news, by opting out of all mail, and by withdrawing."""
     inbox = sealing.inbox_of(NAMED.email)
     recipient = sealing.recipient_of(NAMED.email)
@@ -206,13 +212,15 @@ def test_whoever_leaves_news_leaves_nothing_of_it(petition: Petition, news: News
         assert choice(signature) == (WITHHELD, False, False)
 
 
-def test_one_person_is_told_of_the_choice(petition: Petition) -> None:
+def test_the_subject_access_data_contains_news_may_name(petition: Petition) -> None:
     sign_and_confirm(petition, NAMED)
     held = self_service.subject_access(recipient=sealing.recipient_of(NAMED.email))
     assert [one["news_may_name"] for one in held["signatures"]] == [True]
 
 
-def test_the_database_keeps_it_of_nobody_who_was_not_asked(petition: Petition) -> None:
+def test_a_check_constraint_forbids_news_may_name_for_signers_who_were_not_asked(
+    petition: Petition,
+) -> None:
     sign_and_confirm(petition, OPEN)
     with pytest.raises(IntegrityError, match="signature_news_named_as_asked"):
         Signature.objects.update(news_may_name=True)

@@ -32,7 +32,7 @@ def typed(petition: Petition, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
+def test_an_organiser_can_write_preview_test_and_send_news_in_the_admin(
     petition: Petition, page: Client, omar: User
 ) -> None:
     for number in range(2):
@@ -66,7 +66,7 @@ def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_writes_to_many_reads_before_sending_that_another_organiser_has_to_approve(
+def test_the_send_page_says_if_another_organiser_has_to_approve(
     petition: Petition, page: Client, news: News, settings: Any
 ) -> None:
     supporter(petition, 0)
@@ -77,7 +77,7 @@ def test_who_writes_to_many_reads_before_sending_that_another_organiser_has_to_a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_news_that_was_started_can_be_changed_and_deleted_by_no_form(
+def test_news_cannot_be_changed_or_deleted_once_started(
     petition: Petition, page: Client, news: News, omar: User
 ) -> None:
     supporter(petition, 1)
@@ -90,7 +90,7 @@ def test_news_that_was_started_can_be_changed_and_deleted_by_no_form(
     assert news.texts.get(language="en").subject == text.subject
 
 
-def test_sending_wants_the_password_typed_lately_and_stopping_does_not(
+def test_starting_news_requires_a_recent_password_and_stopping_does_not(
     petition: Petition, page: Client, news: News
 ) -> None:
     session = page.session
@@ -105,7 +105,7 @@ def test_sending_wants_the_password_typed_lately_and_stopping_does_not(
     assert stopped["Location"] == send
 
 
-def test_the_preview_frames_run_and_load_nothing(page: Client, news: News) -> None:
+def test_the_news_preview_is_a_sandboxed_same_origin_frame(page: Client, news: News) -> None:
     path = f"/admin/petitions/news/{news.pk}/text/ar/"
     frame = page.get(path)
     assert 'dir="rtl"' in frame.content.decode()
@@ -130,14 +130,14 @@ def test_the_preview_frames_run_and_load_nothing(page: Client, news: News) -> No
         ({"texts-0-body": "x" * 20_001}, "20000"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_when_it_is_written(
+def test_invalid_links_or_fields_are_form_errors_when_news_is_saved(
     petition: Petition, page: Client, changes: dict[str, Any], said: str
 ) -> None:
     assert said in page.post(ADD, typed(petition, **changes)).content.decode()
     assert not News.objects.exists()
 
 
-def test_who_writes_in_no_english_reads_what_the_others_get(
+def test_news_without_an_english_text_says_which_text_other_readers_get(
     petition: Petition, page: Client
 ) -> None:
     shown = page.post(ADD, typed(petition, **{"texts-0-language": "ar"}), follow=True)
@@ -145,7 +145,7 @@ def test_who_writes_in_no_english_reads_what_the_others_get(
     assert told in shown.content.decode()
 
 
-def test_a_line_break_in_a_subject_reaches_no_header(
+def test_a_line_break_in_a_news_subject_cannot_inject_a_header(
     petition: Petition, page: Client, omar: User
 ) -> None:
     page.post(ADD, typed(petition, **{"texts-0-subject": "one\r\nBcc: victim@example.net"}))
@@ -159,7 +159,7 @@ def test_a_line_break_in_a_subject_reaches_no_header(
     assert message.message()["Bcc"] is None
 
 
-def test_moderators_see_no_news(news: News, moderator: User, client: Client) -> None:
+def test_moderators_cannot_open_the_news_pages(news: News, moderator: User, client: Client) -> None:
     client.force_login(moderator)
     assert client.get(f"/admin/petitions/news/{news.pk}/send/").status_code == 403
     assert client.get(f"/admin/petitions/news/{news.pk}/text/en/").status_code == 403
@@ -167,7 +167,7 @@ def test_moderators_see_no_news(news: News, moderator: User, client: Client) -> 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
 @pytest.mark.parametrize("place", ["", "abroad"])
-def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
+def test_the_number_of_subscribers_is_rounded_before_news_is_sent(
     petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int, place: str
 ) -> None:
     """Somebody who reloads the page after a signing must not learn what the signer chose."""
@@ -191,7 +191,7 @@ def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_a_long_list_that_is_counted_to_a_limit_all_are_told_once_they_are_queued(
+def test_a_list_counted_up_to_a_limit_shows_its_exact_size_once_queued(
     petition: Petition, page: Client, news: News, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(use_cases, "MAX_COUNTED", 2)
@@ -205,7 +205,7 @@ def test_of_a_long_list_that_is_counted_to_a_limit_all_are_told_once_they_are_qu
     assert "3 of 3 sent" in page.get(send).content.decode()
 
 
-def test_nobody_sends_what_a_colleague_changed_since_they_looked(
+def test_news_that_was_changed_since_it_was_opened_is_not_started(
     petition: Petition, page: Client
 ) -> None:
     supporter(petition, 1)
@@ -226,7 +226,7 @@ def test_nobody_sends_what_a_colleague_changed_since_they_looked(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_home_says_which_news_waits_for_an_organiser(
+def test_the_admin_home_lists_news_that_waits_for_an_organiser(
     petition: Petition, page: Client, news: News, omar: User, second: User, settings: Any
 ) -> None:
     """Regression test: it said "Nothing needs you" to the one who had to approve it."""

@@ -66,7 +66,7 @@ def test_each_supporter_gets_the_news_once_in_their_language(
     assert news_counts.totals(news)["sent"] == 3
 
 
-def test_two_people_of_one_mailbox_get_it_once(petition: Petition, news: News, omar: User) -> None:
+def test_a_shared_mailbox_gets_the_news_once(petition: Petition, news: News, omar: User) -> None:
     sign_and_confirm(petition, asking(AMINA))
     sign_and_confirm(petition, asking(BASHIR))
 
@@ -76,7 +76,7 @@ def test_two_people_of_one_mailbox_get_it_once(petition: Petition, news: News, o
     assert (news.done, news.skipped) == (1, 1)
 
 
-def test_two_people_of_one_mailbox_get_it_once_though_the_key_changes_in_between(
+def test_a_shared_mailbox_gets_news_once_even_if_the_index_key_is_rotated(
     petition: Petition, news: News, omar: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(news_sending, "BATCH", 1)
@@ -92,7 +92,7 @@ def test_two_people_of_one_mailbox_get_it_once_though_the_key_changes_in_between
     assert (news.done, news.skipped) == (1, 1)
 
 
-def test_the_index_of_its_mailbox_is_that_of_no_other_mail_also_after_reindexing(
+def test_news_mails_have_a_blind_index_of_their_own_also_after_reindexing(
     petition: Petition, news: News, omar: User
 ) -> None:
     signature = supporter(petition, 1)
@@ -105,7 +105,9 @@ def test_the_index_of_its_mailbox_is_that_of_no_other_mail_also_after_reindexing
     assert {bytes(ix) for ix in others} == {b"s" * 16}
 
 
-def test_whoever_left_in_the_meantime_gets_none(petition: Petition, news: News, omar: User) -> None:
+def test_queued_news_is_not_sent_to_people_who_left_in_the_meantime(
+    petition: Petition, news: News, omar: User
+) -> None:
     """They withdrew, unsubscribed, objected, were removed or bounced after it was queued."""
     gone = [supporter(petition, number) for number in range(6)]
     supporter(petition, 6)
@@ -127,7 +129,7 @@ def test_whoever_left_in_the_meantime_gets_none(petition: Petition, news: News, 
     assert news.state == News.State.DONE
 
 
-def test_a_list_that_empties_while_it_is_sent_ends_and_mails_nobody(
+def test_news_is_done_without_a_mail_if_all_recipients_withdraw(
     petition: Petition, news: News, omar: User
 ) -> None:
     everybody = [supporter(petition, number) for number in range(3)]
@@ -173,7 +175,7 @@ def stop_by_refusals(news: News, monkeypatch: pytest.MonkeyPatch, words: bytes) 
     return refused
 
 
-def test_a_server_that_refuses_all_stops_it_and_everybody_gets_it_once_it_is_resumed(
+def test_news_pauses_if_a_server_refuses_all_and_reaches_everybody_once_resumed(
     petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
@@ -195,7 +197,7 @@ def test_a_server_that_refuses_all_stops_it_and_everybody_gets_it_once_it_is_res
     assert refused > 2
 
 
-def test_mailboxes_that_a_server_said_it_has_not_are_not_tried_again(
+def test_resumed_news_is_not_sent_again_to_mailboxes_that_do_not_exist(
     petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
@@ -213,7 +215,7 @@ def test_mailboxes_that_a_server_said_it_has_not_are_not_tried_again(
     assert news_counts.totals(news)["refused"] == refused
 
 
-def test_who_is_refused_again_after_it_was_resumed_is_tried_no_third_time(
+def test_resumed_news_is_tried_only_once_more_at_a_refused_mailbox(
     petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
@@ -237,7 +239,7 @@ def _inbox(number: int) -> Inbox:
     return sealing.inbox_of(f"p{number}@mail{number}.example")
 
 
-def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
+def test_news_to_one_place_needs_a_minimum_number_of_recipients(
     petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supporter(petition, 1)
@@ -256,7 +258,7 @@ def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
     assert _got() == [DAVID.email]
 
 
-def test_a_confirmation_goes_before_news_that_was_queued_earlier(
+def test_confirmation_mails_are_sent_before_news_that_was_queued_earlier(
     petition: Petition, news: News, omar: User
 ) -> None:
     for number in range(3):
@@ -272,7 +274,7 @@ def test_a_confirmation_goes_before_news_that_was_queued_earlier(
     assert len(_got()) == 3
 
 
-def test_the_ordinary_outbox_never_touches_news(petition: Petition, news: News, omar: User) -> None:
+def test_the_ordinary_outbox_does_not_send_news(petition: Petition, news: News, omar: User) -> None:
     supporter(petition, 1)
     outbox.deliver()
     _start(news, omar)
@@ -282,7 +284,7 @@ def test_the_ordinary_outbox_never_touches_news(petition: Petition, news: News, 
     assert Mail.objects.get(kind="news").attempts == 0
 
 
-def test_a_crash_between_two_batches_leaves_nobody_out_and_doubles_nobody(
+def test_a_crash_between_news_batches_neither_skips_nor_repeats_a_recipient(
     petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(news_sending, "BATCH", 2)
@@ -308,7 +310,7 @@ def test_a_crash_between_two_batches_leaves_nobody_out_and_doubles_nobody(
 
 
 @pytest.mark.parametrize(("reply", "limit"), [(451, 150), (421, 150), (550, 300), (452, 300)])
-def test_a_provider_that_says_421_or_451_gets_news_more_slowly(
+def test_a_421_or_451_reply_lowers_the_news_rate_of_its_domain(
     petition: Petition,
     news: News,
     omar: User,
@@ -335,7 +337,7 @@ def test_a_provider_that_says_421_or_451_gets_news_more_slowly(
     assert (news.state, refused) == ((News.State.DONE, 1) if reply == 550 else ("running", 0))
 
 
-def test_who_withheld_their_name_gets_a_subject_and_beginning_that_name_nothing(
+def test_signers_who_withheld_their_name_get_a_neutral_subject_and_beginning(
     petition: Petition, news: News, omar: User
 ) -> None:
     supporter(petition, 1, name_use=Signature.NameUse.WITHHELD)
@@ -349,7 +351,7 @@ def test_who_withheld_their_name_gets_a_subject_and_beginning_that_name_nothing(
     assert named.subject == WORDS["en"][0]
 
 
-def test_a_news_is_one_click_to_leave_tracks_nobody_and_has_a_plain_twin(
+def test_news_has_one_click_unsubscribe_a_text_part_and_no_tracking(
     petition: Petition, news: News, omar: User
 ) -> None:
     supporter(petition, 1)
@@ -369,7 +371,7 @@ def test_a_news_is_one_click_to_leave_tracks_nobody_and_has_a_plain_twin(
     assert (message.track_clicks, message.track_opens) == (False, False)  # type: ignore[attr-defined]
 
 
-def test_the_bytes_that_are_sent_are_those_that_django_would_write(
+def test_the_prebuilt_news_message_has_the_headers_that_django_would_write(
     petition: Petition, news: News, omar: User
 ) -> None:
     supporter(petition, 1)

@@ -33,7 +33,7 @@ def test_a_claimed_mail_is_not_claimed_again_before_its_lease_runs_out(petition:
     assert Claim(outbox.BATCH).ids == first
 
 
-def test_a_claim_lasts_half_a_minute_so_that_a_killed_worker_holds_nothing_up(
+def test_a_claim_expires_after_half_a_minute(
     petition: Petition,
 ) -> None:
     sign(petition)
@@ -42,7 +42,7 @@ def test_a_claim_lasts_half_a_minute_so_that_a_killed_worker_holds_nothing_up(
     assert timedelta(seconds=20) < left <= timedelta(seconds=30)
 
 
-def test_a_claim_is_renewed_for_what_is_still_to_be_sent_alone(petition: Petition) -> None:
+def test_renewing_a_claim_extends_only_mails_that_are_not_settled(petition: Petition) -> None:
     for attempt in (AMINA, DAVID, replace(DAVID, email="off@example.org")):
         sign(petition, attempt)
     claim = Claim(outbox.BATCH)
@@ -60,7 +60,7 @@ def test_a_claim_is_renewed_for_what_is_still_to_be_sent_alone(petition: Petitio
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_claim_outlives_a_server_that_takes_longer_than_the_lease(
+def test_a_claim_is_renewed_while_a_slow_server_takes_longer_than_the_lease(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims, "LEASE", timedelta(seconds=1.2))
@@ -83,7 +83,7 @@ def test_a_claim_outlives_a_server_that_takes_longer_than_the_lease(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_stood_still_for_longer_than_its_claim_sends_no_more_of_it(
+def test_a_worker_whose_claim_expired_sends_no_more_of_its_batch(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the process had been paused and another one had continued."""
@@ -105,7 +105,7 @@ def test_a_worker_that_stood_still_for_longer_than_its_claim_sends_no_more_of_it
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_claim_that_cannot_be_renewed_is_said_and_kept_while_it_lasts(
+def test_a_failed_renewal_is_logged_and_the_claim_kept_until_it_expires(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(claims, "RENEW_EVERY", 0.05)
@@ -158,7 +158,7 @@ def _held_by_another_worker(mail: Mail) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mail_that_another_worker_is_claiming_is_passed_over_without_waiting(
+def test_claiming_skips_mails_locked_by_another_worker_without_waiting(
     petition: Petition,
 ) -> None:
     sign_many(petition, 2)
@@ -169,7 +169,9 @@ def test_a_mail_that_another_worker_is_claiming_is_passed_over_without_waiting(
 
 
 @pytest.mark.parametrize("state", [Mail.State.CANCELLED, Mail.State.SENT])
-def test_what_was_settled_meanwhile_stays_so(petition: Petition, state: Mail.State) -> None:
+def test_settling_does_not_overwrite_a_mail_that_was_settled_in_the_meantime(
+    petition: Petition, state: Mail.State
+) -> None:
     sign(petition)
     Claim(outbox.BATCH)
     mine = Mail.objects.get()

@@ -65,7 +65,7 @@ def _requeue(user: User, kind: str = "confirm", hours_ago: int = 0) -> Any:
     return _as(user).post(OUTBOX, form, follow=True)
 
 
-def test_staff_read_how_many_failed_and_why_and_never_for_whom(
+def test_the_outbox_page_shows_failure_codes_but_no_recipients(
     petition: Petition, organiser: User
 ) -> None:
     mail = _failed(petition)
@@ -76,7 +76,7 @@ def test_staff_read_how_many_failed_and_why_and_never_for_whom(
     assert str(mail.signature_id) not in page
 
 
-def test_no_mail_has_a_page_and_none_can_be_looked_for(
+def test_the_outbox_admin_has_no_page_and_no_search_for_a_single_mail(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     mail = _failed(petition)
@@ -118,7 +118,7 @@ FATES = [_never, sign, sign_and_confirm, _withdrawn, _no_mail, _other_spelling, 
 
 
 @pytest.mark.parametrize("happens", FATES)
-def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
+def test_the_outbox_figures_do_not_depend_on_what_an_address_has_done(
     petition: Petition, organiser: User, happens: Any
 ) -> None:
     """Sign with an address, ask for the mail again, and ask for its signatures."""
@@ -155,7 +155,7 @@ def _rows(page: str) -> set[tuple[str, ...]]:
     return {row for row in found if "Kind" not in row}
 
 
-def test_reminders_and_other_spellings_are_in_no_number(
+def test_the_outbox_figures_exclude_reminders_and_mails_to_other_spellings(
     petition: Petition, organiser: User
 ) -> None:
     """These mails exist only where somebody has not confirmed, or has signed."""
@@ -172,7 +172,7 @@ def test_reminders_and_other_spellings_are_in_no_number(
     assert _numbers(organiser) == before
 
 
-def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
+def test_a_withdrawal_does_not_change_the_outbox_figures(
     petition: Petition, organiser: User
 ) -> None:
     signature = sign_and_confirm(petition)
@@ -184,7 +184,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     assert _numbers(organiser) == before
 
 
-def test_that_somebody_withdrew_takes_no_mail_from_those_that_an_outage_failed_or_holds_up(
+def test_a_withdrawal_does_not_lower_the_numbers_of_failed_and_waiting_mails(
     petition: Petition, organiser: User
 ) -> None:
     """Staff know how many failed or wait. A lower number would reveal a withdrawal."""
@@ -204,7 +204,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_those_that_an_outage_failed_o
     assert _told()[2] == 2
 
 
-def test_the_figures_of_the_oldest_hour_do_not_fall_when_its_signer_withdraws(
+def test_a_withdrawal_does_not_lower_the_figures_of_the_oldest_hour(
     petition: Petition,
 ) -> None:
     """Of the mail of somebody who withdraws only the hour is kept, which has begun earlier."""
@@ -220,7 +220,7 @@ def test_the_figures_of_the_oldest_hour_do_not_fall_when_its_signer_withdraws(
     assert _told() == before
 
 
-def test_mail_of_nobody_that_is_queued_again_is_counted_and_never_sent(
+def test_a_requeued_mail_of_a_withdrawn_signer_is_counted_but_cancelled(
     petition: Petition, organiser: User
 ) -> None:
     mail = _failed(petition)
@@ -232,7 +232,7 @@ def test_mail_of_nobody_that_is_queued_again_is_counted_and_never_sent(
 
 
 @pytest.mark.parametrize("happens", FATES)
-def test_while_the_server_is_away_all_mail_waits_whatever_its_address_has_done(
+def test_mail_waits_during_an_outage_whatever_its_address_has_done(
     petition: Petition, happens: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happens(petition)
@@ -253,7 +253,7 @@ def test_while_the_server_is_away_all_mail_waits_whatever_its_address_has_done(
 
 
 @pytest.mark.parametrize("was_mailed", [False, True])
-def test_aliases_that_take_no_mail_tell_nothing_of_the_mailbox(
+def test_refused_aliases_do_not_reveal_whether_the_mailbox_had_mail_today(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, was_mailed: bool
 ) -> None:
     """Otherwise five signings would show, by the refusals, whether the owner had mail today."""
@@ -276,7 +276,7 @@ def test_aliases_that_take_no_mail_tell_nothing_of_the_mailbox(
 
 
 @pytest.mark.parametrize("fate", ["pending", "withdrawn"])
-def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
+def test_resending_creates_equally_many_mails_for_pending_and_withdrawn_attempts(
     petition: Petition, fate: str
 ) -> None:
     attempt = sign(petition)
@@ -293,7 +293,7 @@ def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
     assert Mail.objects.count() == check_email.MAILS_PER_PAGE
 
 
-def test_asking_again_for_what_its_owner_deleted_writes_a_row_too(petition: Petition) -> None:
+def test_a_resend_for_a_withdrawn_attempt_creates_an_outbox_row(petition: Petition) -> None:
     attempt = sign(petition)
     withdraw.withdraw(signature_id=attempt)
     Mail.objects.all().delete()
@@ -305,9 +305,7 @@ def test_asking_again_for_what_its_owner_deleted_writes_a_row_too(petition: Peti
         outbox.deliver()
 
 
-def test_the_page_takes_as_many_queries_for_many_mails_as_for_one(
-    petition: Petition, organiser: User
-) -> None:
+def test_the_outbox_page_has_a_constant_query_count(petition: Petition, organiser: User) -> None:
     browser = _as(organiser)
 
     def queries() -> int:
@@ -323,7 +321,7 @@ def test_the_page_takes_as_many_queries_for_many_mails_as_for_one(
     assert one <= 8
 
 
-def test_an_organiser_has_all_that_failed_in_an_hour_sent_again(
+def test_an_organiser_can_requeue_the_failed_mails_of_one_kind_and_hour(
     petition: Petition, organiser: User
 ) -> None:
     _failed(petition)
@@ -336,7 +334,9 @@ def test_an_organiser_has_all_that_failed_in_an_hour_sent_again(
     assert outbox.deliver() == 1
 
 
-def test_the_button_on_the_page_does_that(petition: Petition, organiser: User) -> None:
+def test_the_requeue_button_requeues_all_failed_mails_of_its_hour(
+    petition: Petition, organiser: User
+) -> None:
     _failed(petition)
     _failed(petition, "500")
     page = _page(organiser)
@@ -346,7 +346,7 @@ def test_the_button_on_the_page_does_that(petition: Petition, organiser: User) -
     assert b"2 mails are queued again" in answer.content
 
 
-def test_reminders_go_along_with_confirmations_uncounted(
+def test_reminders_are_requeued_with_confirmations_without_being_counted(
     petition: Petition, organiser: User
 ) -> None:
     mail = _failed(petition)
@@ -360,7 +360,7 @@ def test_reminders_go_along_with_confirmations_uncounted(
 
 
 @pytest.mark.parametrize("state", [Mail.State.SENT, Mail.State.CANCELLED, Mail.State.WITHHELD])
-def test_only_what_failed_is_tried_again(
+def test_only_failed_mails_are_requeued(
     petition: Petition, organiser: User, state: Mail.State
 ) -> None:
     _failed(petition)
@@ -370,13 +370,13 @@ def test_only_what_failed_is_tried_again(
 
 
 @pytest.mark.parametrize("form", [{}, {"kind": "remind", "hour": "2026-01-01T00:00Z"}])
-def test_what_cannot_be_sent_again_is_refused(
+def test_an_invalid_requeue_request_returns_400(
     petition: Petition, organiser: User, form: dict[str, str]
 ) -> None:
     assert _as(organiser).post(OUTBOX, form).status_code == 400
 
 
-def test_a_moderator_sees_no_numbers_and_has_nothing_sent_again(
+def test_moderators_cannot_open_the_outbox_page_or_requeue_mails(
     petition: Petition, moderator: User
 ) -> None:
     _failed(petition)
@@ -385,7 +385,9 @@ def test_a_moderator_sees_no_numbers_and_has_nothing_sent_again(
     assert Mail.objects.get().state == Mail.State.FAILED
 
 
-def test_what_is_tried_again_is_judged_as_ever(petition: Petition, organiser: User) -> None:
+def test_a_requeued_mail_of_a_removed_signature_is_cancelled(
+    petition: Petition, organiser: User
+) -> None:
     _failed(petition)
     Signature.objects.update(state=Signature.State.REMOVED)
     _requeue(organiser)
@@ -393,7 +395,7 @@ def test_what_is_tried_again_is_judged_as_ever(petition: Petition, organiser: Us
     assert Mail.objects.get().state == Mail.State.CANCELLED
 
 
-def test_the_home_of_the_admin_says_that_mail_waits_for_a_provider_that_blocks_us(
+def test_the_admin_home_warns_of_mail_waiting_for_a_provider_that_blocks_us(
     petition: Petition, organiser: User
 ) -> None:
     sign(petition)
@@ -406,7 +408,7 @@ def test_the_home_of_the_admin_says_that_mail_waits_for_a_provider_that_blocks_u
 
 
 @pytest.mark.parametrize("code", ["452 4.3.1", "535 5.7.8"])
-def test_a_refusal_of_the_server_itself_is_not_told_as_one_of_a_provider(
+def test_the_admin_home_does_not_blame_a_provider_for_errors_of_our_own_server(
     petition: Petition, organiser: User, code: str
 ) -> None:
     sign(petition)
@@ -416,7 +418,7 @@ def test_a_refusal_of_the_server_itself_is_not_told_as_one_of_a_provider(
     assert "Mail waits longer than it should" not in _as(organiser).get("/admin/").content.decode()
 
 
-def test_the_home_of_the_admin_says_what_health_says_of_a_server_that_refuses_all(
+def test_the_admin_home_warns_if_the_mail_server_refuses_most_mail(
     petition: Petition, organiser: User
 ) -> None:
     for number in range(3):
@@ -428,7 +430,7 @@ def test_the_home_of_the_admin_says_what_health_says_of_a_server_that_refuses_al
 
 
 @pytest.mark.parametrize("code", ["", "limit", "550", "559", "432", "http-503", "SomethingElse"])
-def test_every_code_reads_as_itself_at_least(code: str) -> None:
+def test_the_explanation_of_a_failure_code_begins_with_the_code(code: str) -> None:
     assert explained(code).startswith(code)
 
 
@@ -446,5 +448,7 @@ def test_every_code_reads_as_itself_at_least(code: str) -> None:
         ("451 4.3.0", "the server asked to try later"),
     ],
 )
-def test_an_enhanced_code_says_more_than_the_basic_one(code: str, meaning: str) -> None:
+def test_smtp_codes_are_explained_by_their_enhanced_status_code_first(
+    code: str, meaning: str
+) -> None:
     assert explained(code).startswith(f"{code}: {meaning}")

@@ -48,14 +48,14 @@ def test_a_withdrawn_signer_is_not_mailed(petition: Petition) -> None:
     assert not sent.outbox
 
 
-def test_a_removed_signature_is_not_mailed_and_the_mail_says_cancelled(petition: Petition) -> None:
+def test_the_mail_of_a_removed_signature_is_cancelled(petition: Petition) -> None:
     sign(petition)
     Signature.objects.update(state=Signature.State.REMOVED)
     assert outbox.deliver() == 0
     assert Mail.objects.get().state == Mail.State.CANCELLED
 
 
-def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
+def test_mail_stays_queued_for_as_long_as_the_server_is_unreachable(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failing, "opening", ConnectionRefusedError())
@@ -71,7 +71,7 @@ def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
     assert outbox.deliver() == 1
 
 
-def test_a_server_that_is_away_is_asked_once_and_not_for_every_batch(
+def test_an_unreachable_server_is_tried_once_per_delivery_and_not_per_batch(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[None] = []
@@ -90,7 +90,7 @@ def test_a_server_that_is_away_is_asked_once_and_not_for_every_batch(
     assert len(asked) == 1
 
 
-def test_a_server_that_refuses_us_as_sender_fails_no_mail(
+def test_mail_stays_queued_if_the_server_refuses_our_sender_address(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusal = smtplib.SMTPSenderRefused(550, b"daily quota exceeded", "post@example.org")
@@ -103,7 +103,7 @@ def test_a_server_that_refuses_us_as_sender_fails_no_mail(
     assert set(Mail.objects.values_list("state", "code")) == {(Mail.State.QUEUED, "550")}
 
 
-def test_a_mail_that_the_server_puts_off_waits_longer_each_time(
+def test_a_deferred_mail_is_retried_with_increasing_delays(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failing, "failure", smtplib.SMTPDataError(451, b"later"))
@@ -129,7 +129,7 @@ def test_a_mail_that_the_server_puts_off_waits_longer_each_time(
         (TimeoutError(), "queued", "TimeoutError"),
     ],
 )
-def test_what_a_server_refuses_is_kept_as_a_code_and_logged_without_the_address(
+def test_smtp_errors_are_stored_as_a_code_and_logged_without_the_address(
     petition: Petition,
     failing: type[Backend],
     caplog: pytest.LogCaptureFixture,
@@ -148,7 +148,7 @@ def test_what_a_server_refuses_is_kept_as_a_code_and_logged_without_the_address(
 
 
 @pytest.mark.parametrize("words", [b"4.3.1 Insufficient system storage", b"4.3.2 closed"])
-def test_a_server_that_says_that_it_takes_nothing_fails_no_mail(
+def test_mail_stays_queued_if_the_server_accepts_no_mail_at_all(
     petition: Petition, failing: type[Backend], words: bytes
 ) -> None:
     failing.failure = smtplib.SMTPDataError(452, words)
@@ -162,7 +162,7 @@ def test_a_server_that_says_that_it_takes_nothing_fails_no_mail(
     assert outbox.deliver() == 3
 
 
-def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
+def test_a_provider_that_blocks_us_is_tried_once_and_other_mail_is_sent(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
@@ -193,7 +193,7 @@ def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other_mail_goes_out(
+def test_a_452_reply_about_one_domain_does_not_stop_mail_to_others(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch, is_first: bool
 ) -> None:
     def refuse_one_domain(_self: Backend, email_messages: Any) -> int:
@@ -219,7 +219,7 @@ def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other
     assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
 
 
-def test_whoever_has_many_domains_below_one_stops_no_other_mail_with_such_replies(
+def test_452_replies_about_subdomains_of_one_domain_do_not_stop_other_mail(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_hostile(_self: Backend, email_messages: Any) -> int:
@@ -240,7 +240,7 @@ def test_whoever_has_many_domains_below_one_stops_no_other_mail_with_such_replie
     assert list(waiting.values_list("attempts", "code")) == [(0, "452 4.3.1")] * 3
 
 
-def test_a_server_that_says_so_of_a_large_provider_and_another_domain_is_asked_no_more(
+def test_452_replies_about_a_large_provider_and_another_domain_stop_delivery(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
@@ -261,7 +261,7 @@ def test_a_server_that_says_so_of_a_large_provider_and_another_domain_is_asked_n
     assert not waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).exists()
 
 
-def test_a_server_that_says_so_of_every_domain_takes_nothing(
+def test_452_replies_about_every_domain_stop_delivery(
     petition: Petition, failing: type[Backend]
 ) -> None:
     failing.failure = smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
@@ -296,7 +296,7 @@ def test_a_server_that_goes_away_after_it_refused_a_domain_counts_no_attempt(
     assert list(Mail.objects.values_list("state", "attempts")) == [(Mail.State.QUEUED, 0)] * 2
 
 
-def test_tries_go_on_for_five_days() -> None:
+def test_the_retry_delays_of_a_mail_add_up_to_five_days() -> None:
     waits = [
         min(claims.FIRST_WAIT * 2**attempt, claims.MAX_WAIT)
         for attempt in range(claims.MAX_ATTEMPTS - 1)
@@ -304,7 +304,7 @@ def test_tries_go_on_for_five_days() -> None:
     assert 4.8 < sum(waits) / 86_400 < 5.5
 
 
-def test_after_the_last_attempt_a_mail_is_kept_as_failed(
+def test_a_mail_is_marked_as_failed_after_the_last_attempt(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failing, "failure", TimeoutError())
@@ -314,7 +314,7 @@ def test_after_the_last_attempt_a_mail_is_kept_as_failed(
     assert Mail.objects.get().state == Mail.State.FAILED
 
 
-def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: Petition) -> None:
+def test_a_mail_that_cannot_be_unsealed_fails_without_blocking_the_next(petition: Petition) -> None:
     broken = sign(petition, AMINA)
     Signer.objects.filter(pk=broken).update(sealed=b"not sealed by us")
     sign(petition, DAVID)
@@ -324,7 +324,7 @@ def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: 
     assert Mail.objects.get(signature=broken).state == Mail.State.FAILED
 
 
-def test_a_mail_that_cannot_be_composed_waits_and_holds_up_none_behind_it(
+def test_a_mail_that_cannot_be_composed_is_retried_without_blocking_the_next(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = sign(petition, AMINA)
@@ -367,7 +367,7 @@ def test_all_mails_of_a_batch_are_composed_before_the_first_is_sent(
     assert done == ["composed", "composed", "sent", "sent"]
 
 
-def test_one_delivery_goes_on_until_nothing_is_due(
+def test_a_delivery_runs_until_no_mail_is_due(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "BATCH", 2)
@@ -378,7 +378,7 @@ def test_one_delivery_goes_on_until_nothing_is_due(
     assert len(sent.outbox) == 5
 
 
-def test_what_was_sent_is_settled_as_it_goes_so_that_a_killed_worker_repeats_only_a_few(
+def test_sent_mails_are_settled_in_small_groups_during_a_delivery(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settled_at_each_sending = []
@@ -413,7 +413,7 @@ class Echoing(socketserver.StreamRequestHandler):
                 self.wfile.write(b"250 ok\r\n")
 
 
-def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
+def test_an_address_quoted_by_the_server_is_neither_logged_nor_stored(
     petition: Petition, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -475,7 +475,7 @@ class Blocking(socketserver.StreamRequestHandler):
         (b"RCPT", b"452 4.3.1 Insufficient system storage", False),
     ],
 )
-def test_a_provider_that_refuses_all_holds_up_no_other_mail_and_gets_its_own_once_it_takes_mail(
+def test_a_provider_that_refuses_all_mail_blocks_no_other_and_is_retried_later(
     petition: Petition,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -540,7 +540,7 @@ def impatient(settings: Any) -> Iterator[None]:
         thread.join()
 
 
-def test_after_many_mails_that_nobody_gets_the_server_takes_the_next_one(
+def test_the_smtp_connection_stays_open_while_withheld_mails_are_skipped(
     petition: Petition, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "MAX_IDLE", 0.3)
@@ -556,7 +556,7 @@ def test_after_many_mails_that_nobody_gets_the_server_takes_the_next_one(
     assert states == {Mail.State.SENT: 5 + 1, Mail.State.WITHHELD: over_limit}
 
 
-def test_a_connection_that_the_server_has_closed_is_opened_anew(impatient: None) -> None:
+def test_an_smtp_connection_closed_by_the_server_is_reopened(impatient: None) -> None:
     with closing(get_connection()) as server:
         server.open()
         time.sleep(Impatient.timeout + 0.2)
@@ -564,7 +564,7 @@ def test_a_connection_that_the_server_has_closed_is_opened_anew(impatient: None)
         assert server.send_messages([EmailMessage("a", "b", "c@example.org", ["d@example.org"])])
 
 
-def test_mail_that_the_server_does_not_take_is_late_but_mail_that_waits_its_turn_is_not(
+def test_the_mail_state_is_late_for_refused_mail_but_not_for_throttled_mail(
     petition: Petition,
 ) -> None:
     sign(petition)

@@ -27,7 +27,7 @@ def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
-def test_a_domain_gets_only_so_many_in_a_minute_and_the_rest_later(
+def test_mail_over_the_rate_limit_of_a_domain_is_sent_later(
     petition: Petition, throttled: list[float]
 ) -> None:
     sign_many(petition, 5)
@@ -47,7 +47,7 @@ def test_a_domain_gets_only_so_many_in_a_minute_and_the_rest_later(
     assert len(sent.outbox) == 6
 
 
-def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
+def test_throttled_mails_are_spread_over_as_many_minutes_as_needed(
     settings: Any, throttled: list[float]
 ) -> None:
     limit = pace.Throttle()
@@ -57,7 +57,7 @@ def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
     assert 60 + 9 * 60 <= waits[-1] <= 60 + 10 * 60
 
 
-def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
+def test_mails_hidden_from_the_figures_do_not_use_up_the_domain_rate_limit(
     petition: Petition, throttled: list[float]
 ) -> None:
     """Otherwise a waiting mail would tell somebody who asks for an address's signatures that
@@ -80,7 +80,7 @@ def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
     assert sorted(others.values_list("state", flat=True)) == [Mail.State.QUEUED, Mail.State.SENT]
 
 
-def test_nobody_knows_how_many_a_domain_gets_in_a_minute(
+def test_the_rate_limit_of_a_domain_varies_randomly_each_minute(
     settings: Any, throttled: list[float]
 ) -> None:
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 200
@@ -93,6 +93,8 @@ def test_nobody_knows_how_many_a_domain_gets_in_a_minute(
     assert len(set(passed)) > 5
 
 
-def test_no_limit_is_no_limit(settings: Any, throttled: list[float]) -> None:
+def test_a_domain_rate_limit_of_zero_disables_throttling(
+    settings: Any, throttled: list[float]
+) -> None:
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 0
     assert {pace.Throttle().wait("example.org") for _ in range(50)} == {0}

@@ -61,7 +61,7 @@ def sink(tmp_path: Path, settings: Any) -> Iterator[Sink]:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="prlimit is Linux's")
-def test_what_a_full_disk_refused_arrives_once_there_is_room(
+def test_mail_refused_by_a_full_disk_is_delivered_once_there_is_space(
     petition: Petition, sink: Sink
 ) -> None:
     sign_many(petition, SIGNINGS)
@@ -85,7 +85,7 @@ def test_what_a_full_disk_refused_arrives_once_there_is_room(
 @pytest.mark.parametrize(
     ("error", "reply"), [(OSError(28, "x@example.org"), "452 4.3.1"), (KeyError("x@"), "451 4.3.0")]
 )
-def test_whatever_fails_in_the_sink_is_for_later_and_is_not_quoted(
+def test_errors_of_the_trial_mailbox_are_temporary_and_not_quoted(
     tmp_path: Path, error: Exception, reply: str
 ) -> None:
     said = asyncio.run(smtp.Maildir(tmp_path).handle_exception(error))

@@ -31,7 +31,7 @@ INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
         (CARYS, "Cadarnhewch eich cyfeiriad e-bost"),
     ],
 )
-def test_a_mail_speaks_the_signers_language_and_names_no_cause_anywhere(
+def test_the_confirmation_mail_is_in_the_signers_language_and_names_no_petition(
     petition: Petition, attempt: sealing.Attempt, subject: str
 ) -> None:
     sign(petition, attempt)
@@ -48,7 +48,7 @@ def test_a_mail_speaks_the_signers_language_and_names_no_cause_anywhere(
         assert forbidden not in whole, forbidden
 
 
-def test_new_repeated_and_confirmed_get_mails_alike_in_subject_headers_and_length(
+def test_new_and_repeated_signings_get_mails_of_equal_subject_headers_and_length(
     petition: Petition,
 ) -> None:
     sign_and_confirm(petition, AMINA)
@@ -63,7 +63,7 @@ def test_new_repeated_and_confirmed_get_mails_alike_in_subject_headers_and_lengt
     assert len({len(message.body) for message in sent.outbox}) == 1
 
 
-def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition) -> None:
+def test_composing_a_mail_again_gives_the_same_message_id_and_date(petition: Petition) -> None:
     sign(petition)
     row = Mail.objects.select_related("signature__signer", "signature__petition").get()
     first, second = messages.compose(row).message(), messages.compose(row).message()
@@ -74,7 +74,7 @@ def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition)
 @pytest.mark.parametrize(
     "spoilt", [replace(AMINA, name=INJECTION), replace(AMINA, email=INJECTION)]
 )
-def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
+def test_a_line_break_in_signer_input_cannot_inject_a_header(
     petition: Petition, spoilt: sealing.Attempt, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No template allows one, but a row may nevertheless hold one."""
@@ -88,7 +88,7 @@ def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_othe
     assert "victim" not in caplog.text
 
 
-def test_a_line_break_in_the_senders_name_reaches_no_header(
+def test_a_line_break_in_the_sender_name_cannot_inject_a_header(
     petition: Petition, organisation: Organisation
 ) -> None:
     Organisation.objects.update(sender_name=INJECTION)
@@ -129,7 +129,7 @@ def _alike(message: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("attempt", [AMINA, BASHIR, CARYS, IDN])
-def test_the_bytes_of_a_letter_are_those_that_django_would_write(
+def test_a_prebuilt_message_equals_the_one_that_django_would_write(
     petition: Petition, settings: Any, attempt: sealing.Attempt
 ) -> None:
     Organisation.objects.update(sender_name="\u062d\u0645\u0644\u0629, SBC")
@@ -146,7 +146,7 @@ def test_the_bytes_of_a_letter_are_those_that_django_would_write(
 
 
 @pytest.mark.parametrize("attempt", [ODD, QUOTED, LONG])
-def test_an_address_that_is_not_plain_is_left_to_django(
+def test_a_message_to_an_unusual_address_is_built_by_django(
     petition: Petition, attempt: sealing.Attempt
 ) -> None:
     letter = composed(petition, attempt)
@@ -157,7 +157,7 @@ def test_an_address_that_is_not_plain_is_left_to_django(
 @pytest.mark.parametrize(
     "to", [INJECTION, "a@b\r\nBcc: c@example.net", "a@example.org\n", "a@b, c@example.net", ""]
 )
-def test_nothing_but_one_address_gets_into_the_bytes(to: str) -> None:
+def test_a_message_to_anything_but_a_single_address_is_not_prebuilt(to: str) -> None:
     template = letters.Template(["confirm"])
     template.render(
         subject="s",
@@ -171,14 +171,14 @@ def test_nothing_but_one_address_gets_into_the_bytes(to: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["<b>", "a b", "a\r\nb", "", "&amp;", "\u0661"])
-def test_a_value_that_could_be_markup_is_refused(value: str) -> None:
+def test_a_message_value_that_could_be_markup_raises_a_value_error(value: str) -> None:
     template = letters.Template(["confirm"])
     template.render(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
     with pytest.raises(ValueError, match="letter"):
         template.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
 
 
-def test_a_template_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
+def test_a_message_with_too_long_lines_is_built_by_django() -> None:
     template = letters.Template(["confirm"])
     text = "\u00e9" * 600 + template.marks["confirm"]
     template.render(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
@@ -187,7 +187,7 @@ def test_a_template_whose_lines_are_too_long_is_left_to_django_and_still_right()
     assert str(letter.body).endswith("\u00e9x")
 
 
-def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_them(
+def test_the_smtp_backend_sends_prebuilt_messages_unchanged(
     petition: Petition, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, list[str], bytes]] = []
@@ -219,7 +219,7 @@ def without_html_and_body(html: str) -> str:
 
 @pytest.mark.parametrize("kind", ALIKE)
 @pytest.mark.parametrize(("attempt", "direction"), [(BASHIR, "rtl"), (CARYS, "ltr")])
-def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_read(
+def test_language_and_direction_are_set_on_one_element_around_the_mail_body(
     petition: Petition, attempt: sealing.Attempt, direction: str, kind: str
 ) -> None:
     html = without_html_and_body(html_of(petition, attempt, kind))
@@ -230,9 +230,7 @@ def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_rea
 
 
 @pytest.mark.parametrize("kind", WITH_BUTTON)
-def test_the_button_is_a_table_cell_whose_padding_outlook_keeps(
-    petition: Petition, kind: str
-) -> None:
+def test_the_mail_button_is_a_padded_table_cell_for_outlook(petition: Petition, kind: str) -> None:
     html = html_of(petition, AMINA, kind)
     cell = re.search(r"<td ([^>]*)><a href=\"([^\"]*)\" style=\"([^\"]*)\">", html)
     assert cell

@@ -75,7 +75,7 @@ def reach_the_limit(petition: Petition) -> None:
         (reach_the_limit, 0),
     ],
 )
-def test_a_link_takes_the_time_of_two_mails_whatever_the_mailbox_has_done(
+def test_a_find_request_takes_the_time_of_two_mails_in_every_case(
     petition: Petition, turns: list[str], happens: Callable[[Petition], None], sent: int
 ) -> None:
     happens(petition)
@@ -113,7 +113,7 @@ def erase(attempt_id: UUID) -> None:
 @pytest.mark.parametrize(
     "happens", [leave_pending, press_confirm, press_not_me, choose_another, erase]
 )
-def test_asking_again_takes_the_time_of_a_mail_whatever_became_of_the_form(
+def test_a_resend_takes_the_time_of_one_mail_in_every_state_of_the_attempt(
     petition: Petition, turns: list[str], happens: Callable[[UUID], None]
 ) -> None:
     attempt_id = sign(petition, AMINA)
@@ -129,12 +129,12 @@ def test_asking_again_takes_the_time_of_a_mail_whatever_became_of_the_form(
     assert turns == ["sent" if happens is leave_pending else "waited"]
 
 
-def test_news_that_somebody_does_not_get_takes_no_time(petition: Petition) -> None:
+def test_skipped_news_does_not_wait_for_the_time_of_a_mail(petition: Petition) -> None:
     outbox._durations.append(60.0)
     assert outbox._pretend(outbox.Ready(Mail(news_id=uuid4()), None, ""))
 
 
-def test_reminders_go_out_at_random_moments(petition: Petition) -> None:
+def test_reminders_are_sent_at_random_times(petition: Petition) -> None:
     sign_many(petition, 20)
     outbox.deliver()
     Signature.objects.update(created_at=timezone.now() - timedelta(hours=25))

@@ -25,7 +25,7 @@ def problems(kind: str) -> str:
     return " ".join(checked()[kind].problems)
 
 
-def test_records_that_are_right_are_left_alone(server: NameServer) -> None:
+def test_correct_dns_records_have_no_problems_and_no_advice(server: NameServer) -> None:
     found = checked()
     assert [record.kind for record in found.values()] == ["SPF", "DKIM", "DMARC"]
     for record in found.values():
@@ -36,7 +36,7 @@ def test_records_that_are_right_are_left_alone(server: NameServer) -> None:
     assert RSA in found["DKIM"].found[0], "of more than one string"
 
 
-def test_missing_records_are_written_to_be_added(server: NameServer) -> None:
+def test_missing_dns_records_are_reported_with_the_record_to_publish(server: NameServer) -> None:
     server.zone.clear()
     found = checked()
     assert found["SPF"].add == "v=spf1 a:smtp.example.net ~all"
@@ -65,7 +65,7 @@ def test_missing_records_are_written_to_be_added(server: NameServer) -> None:
         (f"v=spf1 include:{'x' * 70}.example -all", "leads to no SPF records"),
     ],
 )
-def test_an_spf_record_that_receivers_reject_or_that_lets_others_in_is_told(
+def test_an_invalid_or_too_permissive_spf_record_is_reported(
     record: str, words: str, server: NameServer
 ) -> None:
     server.txt(
@@ -80,7 +80,7 @@ def test_an_spf_record_that_receivers_reject_or_that_lets_others_in_is_told(
     assert words in problems("SPF")
 
 
-def test_several_spf_records_are_joined_to_one(server: NameServer) -> None:
+def test_several_spf_records_are_merged_into_one_suggestion(server: NameServer) -> None:
     records = ["v=spf1 ip4:192.0.2.1 -all", "v=spf1 include:a.example ip4:192.0.2.1 ~all"]
     server.txt({DOMAIN: records})
     spf = checked()["SPF"]
@@ -90,7 +90,7 @@ def test_several_spf_records_are_joined_to_one(server: NameServer) -> None:
     assert sorted(terms) == ["include:a.example", "ip4:192.0.2.1"]
 
 
-def test_ten_lookups_are_not_too_many_and_an_included_all_decides_nothing(
+def test_ten_spf_lookups_are_allowed_and_all_in_an_included_record_is_ignored(
     server: NameServer,
 ) -> None:
     server.txt({f"n{number}.example": "v=spf1 ip4:192.0.2.1 +all" for number in range(10)})
@@ -99,9 +99,7 @@ def test_ten_lookups_are_not_too_many_and_an_included_all_decides_nothing(
     assert checked()["SPF"].is_right
 
 
-def test_the_providers_servers_must_be_among_those_that_may_send(
-    server: NameServer, settings: Any
-) -> None:
+def test_the_spf_record_must_include_the_mail_provider(server: NameServer, settings: Any) -> None:
     settings.MAIL_PROVIDER = "mailgun"
     spf = checked()["SPF"]
     assert "does not name your mail provider" in spf.problems[0]
@@ -129,14 +127,12 @@ def ed25519_key() -> str:
         (f"v=DKIM1; k=ed25519; p={RSA}", "not an Ed25519 key"),
     ],
 )
-def test_a_dkim_key_that_receivers_do_not_believe_is_told(
-    record: str, words: str, server: NameServer
-) -> None:
+def test_an_invalid_dkim_record_is_reported(record: str, words: str, server: NameServer) -> None:
     server.txt({DKIM: record})
     assert words in problems("DKIM")
 
 
-def test_short_keys_and_keys_that_few_check_are_advised_against(server: NameServer) -> None:
+def test_short_rsa_keys_and_ed25519_keys_get_advice(server: NameServer) -> None:
     server.txt({DKIM: f"p={key_of(1024)}"})
     assert "1024 bits: 2048 are recommended" in checked()["DKIM"].advice[0]
     server.txt({DKIM: f"v=DKIM1; k=ed25519; p={ed25519_key()}"})
@@ -145,7 +141,7 @@ def test_short_keys_and_keys_that_few_check_are_advised_against(server: NameServ
     assert "do not check Ed25519" in dkim.advice[0]
 
 
-def test_without_a_selector_dkim_is_not_guessed(server: NameServer) -> None:
+def test_without_a_selector_no_dkim_record_is_looked_up(server: NameServer) -> None:
     dkim = checked(selector="")["DKIM"]
     assert "Enter the selector" in dkim.problems[0]
     assert not any("_domainkey" in name for name, _kind in server.asked)
@@ -162,7 +158,7 @@ def test_without_a_selector_dkim_is_not_guessed(server: NameServer) -> None:
         ("v=DMARC1; p=nothing", "no policy", "v=DMARC1; p=quarantine"),
     ],
 )  # fmt: skip
-def test_a_dmarc_record_that_protects_nobody_is_told_and_mended(
+def test_a_weak_dmarc_record_is_reported_with_a_corrected_one(
     record: str, words: str, added: str, server: NameServer
 ) -> None:
     server.txt({DMARC: record})
@@ -171,12 +167,12 @@ def test_a_dmarc_record_that_protects_nobody_is_told_and_mended(
     assert dmarc.add == added
 
 
-def test_several_dmarc_records_count_as_none(server: NameServer) -> None:
+def test_several_dmarc_records_are_reported(server: NameServer) -> None:
     server.txt({DMARC: ["v=DMARC1; p=reject", "v=DMARC1; p=none"]})
     assert "several DMARC records" in problems("DMARC")
 
 
-def test_a_subdomain_stands_under_the_policy_above_and_its_strict_alignment(
+def test_a_subdomain_inherits_the_dmarc_policy_and_strict_alignment(
     server: NameServer,
 ) -> None:
     below = f"news.{DOMAIN}"
@@ -192,7 +188,7 @@ def test_a_subdomain_stands_under_the_policy_above_and_its_strict_alignment(
 
 
 @pytest.mark.parametrize("failure", [SILENT, BROKEN])
-def test_no_answer_is_never_a_missing_record(
+def test_a_dns_timeout_or_error_is_not_reported_as_a_missing_record(
     failure: str, server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "QUERY_TIMEOUT", 0.3)
@@ -205,7 +201,7 @@ def test_no_answer_is_never_a_missing_record(
     assert found["DKIM"].is_right, "what was answered is told"
 
 
-def test_many_slow_answers_together_end_in_time(
+def test_many_slow_dns_answers_end_at_the_total_timeout(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "TOTAL_TIMEOUT", 0.8)
@@ -220,7 +216,7 @@ def test_many_slow_answers_together_end_in_time(
     assert found["SPF"].is_unanswered
 
 
-def test_a_record_that_lets_everybody_in_is_mended_to_be_copied(server: NameServer) -> None:
+def test_an_spf_record_with_plus_all_gets_a_corrected_suggestion(server: NameServer) -> None:
     server.txt({DOMAIN: ["v=spf1 ip4:192.0.2.1 +all"]})
     assert checked()["SPF"].add == "v=spf1 ip4:192.0.2.1 ~all"
 
@@ -233,7 +229,7 @@ def test_a_record_that_lets_everybody_in_is_mended_to_be_copied(server: NameServ
         (DOMAIN, "x" * 64, "not a sel"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_unasked(
+def test_an_invalid_domain_or_selector_is_refused_without_a_dns_query(
     domain: str, selector: str, words: str, server: NameServer
 ) -> None:
     with pytest.raises(Refused, match=words):

@@ -32,7 +32,7 @@ def page(client: Client, **sent: str) -> str:
     return html.unescape(answer.content.decode())
 
 
-def test_an_organiser_checks_reads_what_is_wrong_and_copies_what_to_add(
+def test_the_sender_check_page_shows_problems_and_the_records_to_publish(
     server: NameServer, omar: Client
 ) -> None:
     assert "Checked on" not in page(omar)
@@ -52,14 +52,18 @@ def test_an_organiser_checks_reads_what_is_wrong_and_copies_what_to_add(
     assert AuditRecord.objects.filter(action="sender-checked").count() == 3
 
 
-def test_looking_at_the_page_asks_nobody(server: NameServer, omar: Client) -> None:
+def test_a_get_request_to_the_sender_check_page_makes_no_dns_query(
+    server: NameServer, omar: Client
+) -> None:
     page(omar, selector=SELECTOR)
     server.asked.clear()
     assert "everything is right" in page(omar)
     assert not server.asked
 
 
-def test_what_a_stranger_wrote_into_dns_is_shown_as_text(server: NameServer, omar: Client) -> None:
+def test_text_from_dns_records_is_escaped_on_the_sender_check_page(
+    server: NameServer, omar: Client
+) -> None:
     server.txt({DOMAIN: ["v=spf1 <script>alert(1)</script> \u202e-all"]})
     omar.post(PAGE, {"selector": SELECTOR})
     shown = omar.get(PAGE).content.decode()
@@ -68,7 +72,7 @@ def test_what_a_stranger_wrote_into_dns_is_shown_as_text(server: NameServer, oma
 
 
 @pytest.mark.parametrize("selector", ["a b", "-x", "x" * 64, "a/../b"])
-def test_what_is_no_selector_is_refused_in_words(
+def test_an_invalid_selector_is_a_form_error_without_a_dns_query(
     selector: str, server: NameServer, omar: Client
 ) -> None:
     shown = page(omar, selector=selector)
@@ -77,12 +81,14 @@ def test_what_is_no_selector_is_refused_in_words(
     assert not SenderCheck.objects.exists()
 
 
-def test_a_sender_without_a_domain_is_told_what_to_do(omar: Client, settings: Any) -> None:
+def test_the_sender_check_page_asks_to_set_mail_from_if_it_has_no_domain(
+    omar: Client, settings: Any
+) -> None:
     settings.DEFAULT_FROM_EMAIL = "post@localhost"
     assert "Ask your operator to set MAIL_FROM" in page(omar, selector=SELECTOR)
 
 
-def test_a_silent_name_server_is_no_missing_record(
+def test_the_sender_check_page_shows_a_dns_timeout_as_no_answer(
     server: NameServer, omar: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "QUERY_TIMEOUT", 0.2)
@@ -92,7 +98,7 @@ def test_a_silent_name_server_is_no_missing_record(
     assert "There is no DMARC record" not in shown
 
 
-def test_the_button_mails_every_message_to_oneself_alone(
+def test_the_trial_button_queues_every_kind_of_mail_in_every_language(
     omar: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials, "nudge", lambda: None)
@@ -101,7 +107,7 @@ def test_the_button_mails_every_message_to_oneself_alone(
     assert Mail.objects.count() == number
 
 
-def test_only_organisers_may(moderator: User, client: Client) -> None:
+def test_moderators_cannot_open_the_sender_check_page(moderator: User, client: Client) -> None:
     client.force_login(moderator)
     assert client.get(PAGE).status_code == HTTPStatus.FORBIDDEN
     assert client.post(PAGE, {"trial": "1"}).status_code == HTTPStatus.FORBIDDEN
@@ -109,7 +115,9 @@ def test_only_organisers_may(moderator: User, client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_the_command_prints_each_record_and_fails_while_one_is_wrong(server: NameServer) -> None:
+def test_the_check_mail_command_prints_each_record_and_fails_if_one_is_wrong(
+    server: NameServer,
+) -> None:
     said = StringIO()
     call_command("check_mail", selector=SELECTOR, stdout=said)
     assert said.getvalue().count(": right") == 3
@@ -123,7 +131,9 @@ def test_the_command_prints_each_record_and_fails_while_one_is_wrong(server: Nam
     assert not SenderCheck.objects.exists()
 
 
-def test_the_command_takes_another_domain_and_refuses_nonsense(server: NameServer) -> None:
+def test_the_check_mail_command_accepts_a_domain_and_refuses_a_bad_selector(
+    server: NameServer,
+) -> None:
     with pytest.raises(CommandError, match="Not everything"):
         call_command("check_mail", domain="other.example", stdout=StringIO())
     assert ("other.example", "TXT") in server.asked

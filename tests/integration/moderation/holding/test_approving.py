@@ -29,7 +29,7 @@ from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 from tests.plans import rows_read
 
 
-def test_approving_counts_held_ones_and_leaves_all_others_alone(
+def test_approving_counts_held_signatures_and_ignores_others(
     petition: Petition, moderator: User
 ) -> None:
     held, pending = hold_one(petition, AMINA), sign(petition, DAVID)
@@ -46,7 +46,9 @@ def test_approving_counts_held_ones_and_leaves_all_others_alone(
     assert not tallies.differences(petition.pk)
 
 
-def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moderator: User) -> None:
+def test_holding_a_confirmed_signature_lowers_the_total(
+    petition: Petition, moderator: User
+) -> None:
     counted = sign_and_confirm(petition)
     done = decisions.decide(
         kind="hold",
@@ -61,7 +63,9 @@ def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moder
     assert not tallies.differences(petition.pk)
 
 
-def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: User) -> None:
+def test_undoing_a_decision_reverts_all_its_signatures_not_decided_since(
+    petition: Petition, moderator: User
+) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
     held = decisions.decide(
         kind="hold", petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
@@ -82,7 +86,9 @@ def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: U
     assert not tallies.differences(petition.pk)
 
 
-def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator: User) -> None:
+def test_undoing_a_decision_does_not_restore_a_withdrawn_signature(
+    petition: Petition, moderator: User
+) -> None:
     counted = sign_and_confirm(petition)
     done = decisions.decide(
         kind="hold",
@@ -99,7 +105,9 @@ def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator:
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_held_row_says_in_words_why(petition: Petition, moderator: User, client: Client) -> None:
+def test_a_held_signature_shows_its_signals_as_sentences(
+    petition: Petition, moderator: User, client: Client
+) -> None:
     held = hold_one(petition)
     client.force_login(moderator)
     for path in (f"{LIST}?petition=protect&state=held", f"{LIST}{held.pk}/change/"):
@@ -108,7 +116,7 @@ def test_a_held_row_says_in_words_why(petition: Petition, moderator: User, clien
         assert "A field that people cannot see was filled in." in page
 
 
-def test_a_moderator_approves_ten_and_ends_with_nothing_to_do(
+def test_approving_all_held_signatures_clears_the_admin_home(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     people = [
@@ -137,7 +145,7 @@ def test_a_moderator_approves_ten_and_ends_with_nothing_to_do(
     assert not mail.outbox
 
 
-def test_each_button_says_what_it_does_and_to_whom(
+def test_the_signature_page_offers_only_possible_decisions_with_their_effect(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     held = hold_one(petition)
@@ -150,7 +158,7 @@ def test_each_button_says_what_it_does_and_to_whom(
     assert 'value="restore"' not in page
 
 
-def test_enter_in_the_note_decides_nothing(
+def test_pressing_enter_in_the_note_makes_no_decision(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     held = hold_one(petition)
@@ -165,7 +173,7 @@ def test_enter_in_the_note_decides_nothing(
     assert states([held.pk]) == {State.HELD}
 
 
-def test_a_decision_without_a_reason_approves_nobody(
+def test_approving_without_a_reason_is_refused(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     held = hold_one(petition)
@@ -199,7 +207,7 @@ def test_a_moderator_undoes_a_decision_on_its_page(
     assert tallies.total(petition.pk) == 2
 
 
-def test_an_organiser_approves_and_undoes_nothing(
+def test_an_organiser_can_neither_approve_nor_undo(
     petition: Petition, organiser: User, moderator: User, client: Client
 ) -> None:
     held = hold_one(petition, AMINA)
@@ -220,7 +228,7 @@ def test_an_organiser_approves_and_undoes_nothing(
     assert tallies.total(petition.pk) == 0
 
 
-def test_the_home_and_the_list_ask_the_same_few_queries_however_many_are_held(
+def test_the_admin_home_and_the_held_list_have_constant_query_counts(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     client.force_login(moderator)
@@ -243,7 +251,7 @@ def test_the_home_and_the_list_ask_the_same_few_queries_however_many_are_held(
     assert held <= 12
 
 
-def test_the_to_do_list_is_read_by_index(petition: Petition) -> None:
+def test_the_to_do_list_reads_only_held_signatures(petition: Petition) -> None:
     seeding.seed(petition=petition, total=5_000)
     waiting = Signature.objects.filter(state=State.HELD).count()
     assert waiting > 50

@@ -36,7 +36,9 @@ def test_a_suspicious_signature_is_held_when_it_is_confirmed_and_does_not_count(
     assert not tallies.differences(petition.pk)
 
 
-def test_whoever_is_held_reads_what_everybody_reads(petition: Petition, client: Client) -> None:
+def test_held_and_counted_signers_see_the_same_confirmation_page(
+    petition: Petition, client: Client
+) -> None:
     # The page tells where a signature counts, too.
     like_amina = replace(AMINA, name=DAVID.name, email=DAVID.email)
     pages = []
@@ -57,7 +59,9 @@ def test_whoever_is_held_reads_what_everybody_reads(petition: Petition, client: 
     assert pages[0] == pages[1]
 
 
-def test_pressing_twice_holds_once(petition: Petition, client: Client) -> None:
+def test_confirming_a_suspicious_signature_twice_holds_it_once(
+    petition: Petition, client: Client
+) -> None:
     address = link(suspect(petition))
     answers = [client.post(address).content.decode() for _ in range(2)]
     assert all("Thank you. Your signature is confirmed." in answer for answer in answers)
@@ -65,7 +69,7 @@ def test_pressing_twice_holds_once(petition: Petition, client: Client) -> None:
     assert tallies.total(petition.pk) == 0
 
 
-def test_a_held_signature_keeps_its_place_in_the_mailbox(petition: Petition) -> None:
+def test_a_held_signature_keeps_its_household_slot(petition: Petition) -> None:
     hold_one(petition, AMINA)
     assert confirm(suspect(petition, AMINA)) is Outcome.ALREADY
     assert confirm(sign(petition, CARYS)) is Outcome.OTHER_HOME
@@ -74,7 +78,7 @@ def test_a_held_signature_keeps_its_place_in_the_mailbox(petition: Petition) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_holding_takes_no_more_statements_than_counting(petition: Petition) -> None:
+def test_confirming_a_suspicious_signature_has_a_bounded_query_count(petition: Petition) -> None:
     # What is planned once a connection is planned by then.
     sign_and_confirm(petition, DAVID)
     held = suspect(petition)
@@ -83,7 +87,7 @@ def test_holding_takes_no_more_statements_than_counting(petition: Petition) -> N
     assert len(queries) <= 6, [q["sql"] for q in queries]
 
 
-def test_a_verdict_that_changed_before_the_button_was_pressed_counts(
+def test_confirming_applies_a_verdict_that_changed_meanwhile(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature_id = sign(petition)
@@ -109,7 +113,7 @@ def test_a_held_signature_is_not_exported(petition: Petition) -> None:
     assert held.spoken_reference not in file
 
 
-def test_whoever_is_held_can_withdraw(petition: Petition) -> None:
+def test_a_held_signature_can_be_withdrawn(petition: Petition) -> None:
     held = hold_one(petition)
     assert withdraw.withdraw(signature_id=held.pk)
     assert not Signer.objects.exists()

@@ -27,7 +27,7 @@ from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
 
 
 @pytest.mark.parametrize("pressed", ["the suspicious one first", "the suspicious one alone", "own"])
-def test_nobody_stays_held_for_a_form_that_others_sent_in_their_name(
+def test_a_clean_form_releases_a_signature_held_for_a_form_sent_by_others(
     petition: Petition, pressed: str
 ) -> None:
     theirs, own = suspect(petition), sign(petition)
@@ -43,7 +43,7 @@ def test_nobody_stays_held_for_a_form_that_others_sent_in_their_name(
 
 
 @pytest.mark.parametrize("pressed", ["the suspicious one first", "the suspicious one alone"])
-def test_what_counts_is_the_name_as_its_owner_wrote_it(
+def test_a_released_signature_has_the_name_of_its_signers_newest_clean_form(
     petition: Petition, client: Client, pressed: str
 ) -> None:
     theirs = suspect(petition, replace(AMINA, name="“AMÍNA” !!! EXAMPLE 🤡"))
@@ -72,7 +72,7 @@ def test_a_held_signature_that_is_released_later_takes_the_name_of_the_clean_for
     assert states([held]) == {State.CONFIRMED}
 
 
-def test_what_is_not_released_or_was_never_held_keeps_its_name(
+def test_a_signature_that_is_not_released_keeps_its_name(
     petition: Petition, moderator: User
 ) -> None:
     mine, other = replace(AMINA, name="Amína Example"), replace(BASHIR, name=f"{BASHIR.name} (!)")
@@ -88,7 +88,9 @@ def test_what_is_not_released_or_was_never_held_keeps_its_name(
     assert states([decided.pk]) == {State.HELD}
 
 
-def test_who_was_held_counts_once_they_sign_themselves(petition: Petition, client: Client) -> None:
+def test_a_held_signature_counts_once_its_signer_confirms_a_clean_form(
+    petition: Petition, client: Client
+) -> None:
     held = hold_one(petition)
     warm_cache.total(petition.pk)
 
@@ -105,7 +107,7 @@ def test_who_was_held_counts_once_they_sign_themselves(petition: Petition, clien
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_released_sees_themselves_in_the_count(
+def test_releasing_a_held_signature_refreshes_the_cached_total(
     petition: Petition, client: Client, settings: Any
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
@@ -126,21 +128,23 @@ def test_a_released_signature_is_not_held_by_the_next_rescan(
     assert tallies.total(petition.pk) == 1
 
 
-def test_another_suspicious_form_releases_nobody(petition: Petition) -> None:
+def test_another_suspicious_form_does_not_release_a_held_signature(petition: Petition) -> None:
     held = hold_one(petition)
     assert confirm(suspect(petition)) is Outcome.ALREADY
     assert states([held.pk]) == {State.HELD}
     assert tallies.total(petition.pk) == 0
 
 
-def test_somebody_elses_form_releases_nobody(petition: Petition) -> None:
+def test_a_form_of_another_person_does_not_release_a_held_signature(petition: Petition) -> None:
     held = hold_one(petition, AMINA)
     sign_and_confirm(petition, BASHIR)
     assert states([held.pk]) == {State.HELD}
     assert tallies.total(petition.pk) == 1
 
 
-def test_whom_a_moderator_holds_no_form_releases(petition: Petition, moderator: User) -> None:
+def test_a_form_does_not_release_a_signature_held_by_a_moderator(
+    petition: Petition, moderator: User
+) -> None:
     counted = sign_and_confirm(petition)
     decisions.decide(kind="hold", petition=petition, ids=[counted.pk], **CHECKED, actor=moderator)
 
@@ -150,7 +154,7 @@ def test_whom_a_moderator_holds_no_form_releases(petition: Petition, moderator: 
     assert tallies.total(petition.pk) == 0
 
 
-def test_whom_a_moderator_restored_to_held_no_form_releases(
+def test_a_form_does_not_release_a_signature_restored_to_held_by_a_moderator(
     petition: Petition, moderator: User
 ) -> None:
     held = hold_one(petition)
@@ -163,7 +167,7 @@ def test_whom_a_moderator_restored_to_held_no_form_releases(
     assert tallies.total(petition.pk) == 0
 
 
-def test_who_has_no_slot_in_the_mailbox_is_not_released(petition: Petition) -> None:
+def test_a_held_signature_without_a_household_slot_is_not_released(petition: Petition) -> None:
     held = hold_one(petition)
     Signer.objects.filter(pk=held.pk).update(slot=None)
 
@@ -173,7 +177,7 @@ def test_who_has_no_slot_in_the_mailbox_is_not_released(petition: Petition) -> N
     assert tallies.total(petition.pk) == 0
 
 
-def test_long_after_the_close_nobody_is_released(petition: Petition) -> None:
+def test_held_signatures_are_not_released_long_after_the_close(petition: Petition) -> None:
     held = hold_one(petition)
     sign(petition)
     Petition.objects.update(closes_at=timezone.now() - timedelta(days=2))

@@ -40,7 +40,7 @@ def signed_with(browser: Client, **changes: str) -> Signature:
         ({"pace": "12"}, "pace"),
     ],
 )
-def test_a_throw_away_domain_a_filled_trap_and_an_impossible_pace_hold_and_say_why(
+def test_a_disposable_domain_filled_honeypot_or_impossible_pace_holds_a_signature(
     petition: Petition,
     moderator: User,
     browser: Client,
@@ -65,7 +65,7 @@ def test_a_throw_away_domain_a_filled_trap_and_an_impossible_pace_hold_and_say_w
     "changes",
     [{}, {"feedback": "", "pace": ""}, {"feedback": "", "pace": "2000"}, {"pace": "nonsense"}],
 )
-def test_no_script_autofill_and_nonsense_count_like_any_other(
+def test_missing_or_malformed_honeypot_and_pace_fields_leave_no_signal(
     petition: Petition, browser: Client, changes: dict[str, str]
 ) -> None:
     pending = signed_with(browser, **changes)
@@ -74,7 +74,9 @@ def test_no_script_autofill_and_nonsense_count_like_any_other(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_browser_that_says_no_origin_is_a_weak_sign(petition: Petition, client: Client) -> None:
+def test_a_request_without_an_origin_header_leaves_a_weak_signal(
+    petition: Petition, client: Client
+) -> None:
     pending = signed_with(client)
     assert (pending.verdict, pending.signals) == ("pass", ["no-origin"])
 
@@ -91,7 +93,7 @@ def crowd(petition: Petition, number: int) -> None:
 
 
 @pytest.mark.parametrize(("others", "signals"), [(6, []), (7, ["burst:8"])])
-def test_many_from_one_network_leave_a_sign_unless_a_rule_allows_it(
+def test_many_forms_from_one_network_leave_a_signal_unless_a_rule_allows_it(
     petition: Petition, browser: Client, others: int, signals: list[str]
 ) -> None:
     crowd(petition, others)
@@ -104,7 +106,7 @@ def test_many_from_one_network_leave_a_sign_unless_a_rule_allows_it(
     assert signed_with(browser).signals == []
 
 
-def test_a_carrier_a_relay_or_a_hall_solves_a_challenge_and_counts(
+def test_a_signer_on_a_crowded_network_counts_after_solving_a_challenge(
     petition: Petition, browser: Client
 ) -> None:
     """120 ordinary signings from one network in two minutes must not fill the moderators' queue."""
@@ -119,7 +121,7 @@ def test_a_carrier_a_relay_or_a_hall_solves_a_challenge_and_counts(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_hall_whose_network_is_allowed_is_asked_nothing(
+def test_a_crowded_network_with_an_allow_rule_gets_no_challenge(
     petition: Petition, browser: Client
 ) -> None:
     crowd(petition, 120)
@@ -128,9 +130,7 @@ def test_a_hall_whose_network_is_allowed_is_asked_nothing(
     assert signed_with(browser).signals == []
 
 
-def test_random_letters_from_a_crowded_network_are_held(
-    petition: Petition, browser: Client
-) -> None:
+def test_a_random_name_from_a_crowded_network_is_held(petition: Petition, browser: Client) -> None:
     crowd(petition, 60)
     asked = browser.post(PAGE, typed(name="Hvnkjdsft Bcdfghjkl"))
     proof = solved(task_in(asked.content.decode()))
@@ -138,7 +138,7 @@ def test_random_letters_from_a_crowded_network_are_held(
     assert (pending.verdict, pending.signals) == ("hold", ["burst:40", "name-random"])
 
 
-def test_the_trap_has_a_name_that_no_contact_card_has() -> None:
+def test_the_honeypot_name_matches_no_autofill_field() -> None:
     """What browsers, phones and password managers look for (HTML's autofill names, vCard)."""
     filled_in = "name|mail|phone|tel|url|web|home|page|addr|street|city|state|zip|post|country|"
     filled_in += "company|org|job|title|birth|bday|sex|note|nick|user|login|pass|card|cc|photo|impp"
@@ -146,7 +146,7 @@ def test_the_trap_has_a_name_that_no_contact_card_has() -> None:
     assert not re.search(filled_in, fraud_signals.HONEYPOT)
 
 
-def test_the_page_hides_its_trap_from_people_and_is_the_same_for_everybody(
+def test_the_honeypot_is_hidden_from_people_and_comes_back_empty(
     petition: Petition, client: Client
 ) -> None:
     page = client.get(PAGE).content.decode()
