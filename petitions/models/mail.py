@@ -36,9 +36,12 @@ from petitions.models.signature import Signature
 THROTTLED = "domain"
 # A mail that is overdue for longer is an incident.
 LATE = timedelta(minutes=2)
-# The sample of recent signatures: their number per petition and state, and their maximum age at the
-# beginning of the hour.
+# The sample of recent mails: of how many signatures per petition and state, and the mails' maximum
+# age at the beginning of the hour.
 SAMPLE_SIZE, SAMPLE_MAX_AGE = 100, timedelta(hours=1)
+# How much older their signatures may be. A mail can be asked for again for an hour, and the worker
+# may be late.
+ASKED_AGAIN_FOR = timedelta(hours=2)
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
@@ -63,19 +66,20 @@ class MailQuerySet(models.QuerySet["Mail"]):
 
         The total includes mails withheld by rate limits and the suppression list, those that an
         address refused, and those of people who were erased meanwhile. So the figures tell nothing
-        to somebody who signs with another's address. Reads through the index of the newest
-        signatures: mails have no B-tree index on time.
+        to somebody who signs with another's address. The time of the mail decides, whether or not
+        its signature is still known. Reads through the index of the newest signatures: mails have
+        no B-tree index on time.
         """
         untried = Q(state=Mail.State.QUEUED, code__in=["", THROTTLED])
         put_off = Q(state=Mail.State.QUEUED) & ~Q(code__in=["", THROTTLED])
         # From a full hour on, because of erased people's mails only the hour is known.
         hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-        since, of_signers = hour - SAMPLE_MAX_AGE, [Mail.Kind.CONFIRM, Mail.Kind.ADDRESS]
-        erased = Q(signature=None, kind__in=of_signers, created_at__gte=since)
+        since = hour - SAMPLE_MAX_AGE
+        newest = _newest_signatures(since - ASKED_AGAIN_FOR)
         counts = (
-            self.filter(Q(signature__in=_newest_signatures(since)) | erased)
+            self.filter(Q(signature__in=newest) | Q(signature=None), created_at__gte=since)
+            .filter(kind=Mail.Kind.CONFIRM)
             .exclude(untried)
-            .exclude(kind=Mail.Kind.NEWS)
             .aggregate(
                 failing=Count("pk", filter=put_off | Q(state=Mail.State.FAILED)),
                 sent=Count("pk", filter=Q(state=Mail.State.SENT)),
@@ -86,8 +90,8 @@ class MailQuerySet(models.QuerySet["Mail"]):
 
 
 def _newest_signatures(since: datetime) -> list[uuid.UUID]:
-    """Return the ids of the newest signatures of each open petition, in every state: if one left
-    the sample, `/health` would tell that a rule refused it, or that it was withdrawn.
+    """Return the ids of the newest signatures of each petition, in every state: if one left the
+    sample, `/health` would tell that a rule refused it, or that it was withdrawn.
     """
     signatures = Signature.objects.filter(petition=OuterRef("pk"), created_at__gte=since).order_by(
         "-created_at"
@@ -96,7 +100,7 @@ def _newest_signatures(since: datetime) -> list[uuid.UUID]:
         ArraySubquery(signatures.filter(state=state).values("pk")[:SAMPLE_SIZE])
         for state in Signature.State
     ]
-    rows = Petition.objects.filter(state=Petition.State.OPEN).values_list(*newest)
+    rows = Petition.objects.values_list(*newest)
     return [pk for row in rows for ids in row for pk in ids]
 
 

@@ -18,6 +18,7 @@ from petitions.infra.sweeps import SWEEPS
 from petitions.models import Lease, Mail, Petition, Signature
 from petitions.screening import rate_limits
 from petitions.signatures.withdraw import withdraw
+from petitions.signers import erasing
 from tests.benchmarks import seeding
 from tests.people import sign, sign_and_confirm, somebody
 
@@ -166,6 +167,40 @@ def test_a_form_that_ends_makes_no_difference_to_what_the_public_reads(
     part = monitoring.look()["mail"]
 
     assert (part["state"], part["asked"]) == ("ok", 7)
+
+
+@pytest.mark.parametrize("act", ["withdrawn", "refused", "closed"])
+def test_a_mail_asked_for_again_is_counted_by_its_own_hour(petition: Petition, act: str) -> None:
+    """A form of the hour before last whose mail was asked for again later had no part in the
+    sample until it ended, and by that anybody would see that it did.
+    """
+    signature = sign_and_confirm(petition)
+    form = signature.pk if act == "withdrawn" else sign(petition, somebody(7))
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    Signature.objects.update(created_at=hour - timedelta(minutes=70))
+    Mail.objects.update(state="sent", created_at=hour - timedelta(minutes=70))
+    mails(petition, *[("queued", "451")] * 3, *[("sent", "")])
+    for minutes in (10, 20):
+        Mail.objects.create(
+            signature_id=form,
+            kind="confirm",
+            state="sent",
+            global_mailbox_ix=bytes(16),
+            due_at=hour,
+            created_at=hour - timedelta(minutes=minutes),
+        )
+    before = monitoring.look()["mail"]
+    if act == "withdrawn":
+        assert withdraw(signature_id=form)
+    elif act == "refused":
+        # As when its decoy is deleted.
+        erasing.erase_people([form])
+    else:
+        Petition.objects.update(state="closed")
+
+    part = monitoring.look()["mail"]
+
+    assert (part["state"], part["asked"]) == (before["state"], before["asked"]) == ("refused", 6)
 
 
 def test_staff_see_the_state_of_mail_without_its_figures(
