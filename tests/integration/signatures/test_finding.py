@@ -469,6 +469,7 @@ def test_a_find_mail_is_sent_for_held_and_removed_signatures(
     signature = sign_and_confirm(petition)
     Signature.objects.filter(pk=signature.pk).update(state=state)
     assert len(asked(browser)) == 1
+    assert AMINA.name in browser.post(link_for()).content.decode()
 
 
 def test_not_me_does_not_suppress_find_mails(petition: Petition, browser: Client) -> None:

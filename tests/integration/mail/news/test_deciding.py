@@ -287,7 +287,8 @@ def test_news_is_not_paused_at_the_exact_limit_of_complaints_or_bounces(
     news: News, omar: User, column: str, number: int
 ) -> None:
     act(use_cases.start, news, omar)
-    NewsCount.objects.create(news=news, provider="Gmail", sent=1000, **{column: number})
+    # With the three supporters of the test, 1,000 got it.
+    NewsCount.objects.create(news=news, provider="Gmail", sent=997, **{column: number})
     assert run(news).state == State.DONE
 
 

@@ -99,10 +99,13 @@ def test_starting_news_requires_a_recent_password_and_stopping_does_not(
     send = f"/admin/petitions/news/{news.pk}/send/"
 
     asked = page.post(send, {"act": "start"})
+    assert "password-again" in asked["Location"]
+    assert News.objects.get().state == News.State.DRAFT
+    News.objects.update(state=News.State.RUNNING)
     stopped = page.post(send, {"act": "stop"})
 
-    assert "password-again" in asked["Location"]
     assert stopped["Location"] == send
+    assert News.objects.get().state == News.State.CANCELLED
 
 
 def test_the_news_preview_is_a_sandboxed_same_origin_frame(page: Client, news: News) -> None:

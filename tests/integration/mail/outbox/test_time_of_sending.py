@@ -129,9 +129,16 @@ def test_a_resend_takes_the_time_of_one_mail_in_every_state_of_the_attempt(
     assert turns == ["sent" if happens is leave_pending else "waited"]
 
 
-def test_skipped_news_does_not_wait_for_the_time_of_a_mail(petition: Petition) -> None:
+def test_skipped_news_does_not_wait_for_the_time_of_a_mail(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("petitions.mail.outbox.time.sleep", slept.append)
     outbox._durations.append(60.0)
     assert outbox._pretend(outbox.Ready(Mail(news_id=uuid4()), None, ""))
+    assert slept == []
+    assert outbox._pretend(outbox.Ready(Mail(), None, ""))
+    assert slept == [60.0]
 
 
 def test_reminders_are_sent_at_random_times(petition: Petition) -> None:
