@@ -311,6 +311,8 @@ def test_the_cockpit_reads_a_bounded_number_of_rows(
 ) -> None:
     monkeypatch.setattr(cockpit, "MAX_FORMS", 50)
     monkeypatch.setattr(cockpit, "MAX_COUNTED", 100)
+    # For the state of mail, of each of six states.
+    monkeypatch.setattr("petitions.models.mail.SAMPLE_SIZE", 30)
     seeding.seed(petition=petition, total=20_000, days=1)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
