@@ -206,6 +206,18 @@ class Mail(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
 
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it is queued and waits for its recipient's domain. Staff must not see that: only
+        mails that are still wanted wait, which tells what their addresses have done.
+
+        Untried mails may wait with another one to the domain. Codes of replies are numbers. In an
+        outage of our own server every mail gets its code.
+        """
+        is_of_domain = self.code == THROTTLED or self.code[:1].isdigit()
+        is_waiting = bool(self.code) and (self.attempts > 0 or is_of_domain)
+        return self.state == self.State.QUEUED and is_waiting
+
 
 @with_checked_choices
 class Objection(models.Model):

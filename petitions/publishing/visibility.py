@@ -25,9 +25,10 @@ def find_text(slug: str, *, lately: bool = False) -> PetitionText:
 
 
 def find_petition(slug: str) -> Petition:
-    """Return a public petition by its address, or by a former one. Raises `Http404`.
+    """Return a public petition by its slug, or by a former one. Raises `Http404`.
 
-    Of a page that was opened before the address changed. No query if the TTL cache has it.
+    A page that was opened before the slug changed still posts the former one. No query if the TTL
+    cache has the petition.
     """
     try:
         return find_text(slug, lately=True).petition

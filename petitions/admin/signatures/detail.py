@@ -21,7 +21,6 @@ from petitions.admin.signatures.filters import Filters
 from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature
-from petitions.models.mail import THROTTLED
 from petitions.moderation import decisions, reveal, search
 from petitions.staff import roles
 from petitions.staff.refusal import Refused
@@ -213,7 +212,7 @@ def timeline(signature: Signature) -> list[Event]:
             # Only a form whose first mail was sent has one.
             continue
         outcome = _OUTCOMES.get(Mail.State(mail.state), _DONE)
-        if mail.state == Mail.State.QUEUED and _is_put_off(mail):
+        if mail.is_put_off:
             outcome = _DONE
         events.append(Event(mail.created_at, f"{_MAILED[Mail.Kind(mail.kind)]}: {outcome}"))
     if signature.confirmed_at:
@@ -221,16 +220,6 @@ def timeline(signature: Signature) -> list[Event]:
     events += _decisions(signature)
     # The sort is stable: events with only a day, as retention truncates them, keep this order.
     return sorted(events, key=lambda event: event.at)
-
-
-def _is_put_off(mail: Mail) -> bool:
-    """Return whether a queued mail waits for its recipient's domain: see `mail.monitoring.WAITS`.
-
-    Only mails that are still wanted do, also untried ones that wait with another to the domain.
-    Codes of replies are numbers. In an outage of our own server every mail gets its code.
-    """
-    is_of_domain = mail.code == THROTTLED or mail.code[:1].isdigit()
-    return bool(mail.code) and (mail.attempts > 0 or is_of_domain)
 
 
 def _decisions(signature: Signature) -> list[Event]:
