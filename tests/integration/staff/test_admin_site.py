@@ -1,39 +1,30 @@
-"""The admin site: every URL as every person, error pages of its own, its menu and its home."""
+"""The admin site: every URL as every person, error pages of its own, and its menu."""
 
 import html
-import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
-from campaign import sessions
 from campaign.errors import error_page
 from campaign.models import Statement
 from campaign.staff.site import MENU
-from petitions.admin import acting
 from petitions.mail import enquiries
 from petitions.mail.enquiries import Letter
 from petitions.models import (
     Alert,
-    AuditRecord,
     Decision,
     Enquiry,
     Erasure,
     Export,
-    Lease,
     Milestone,
     News,
     Petition,
@@ -42,7 +33,6 @@ from petitions.models import (
     Source,
 )
 from tests.held import hold_one
-from tests.memories import invalidate_all
 
 HOME = reverse("admin:index")
 LOGIN = reverse("admin:login")
@@ -347,231 +337,6 @@ def test_a_csrf_failure_in_the_admin_shows_an_admin_error_page(moderator: User) 
 
     assert answer.status_code == 403
     assert "This form is too old" in answer.content.decode()
-
-
-def test_a_newer_draft_does_not_hide_signatures_to_check_on_the_admin_home(
-    petition: Petition, moderator: User
-) -> None:
-    hold_one(petition)
-    Petition.objects.create(slug="newest", state=Petition.State.DRAFT)
-    page = client_of(moderator).get(HOME).content.decode()
-
-    assert "1 signature to check" in page
-    assert "Nothing needs you" not in page
-
-
-def test_the_admin_home_shows_nothing_needs_you_only_without_warnings(
-    petition: Petition, both: User
-) -> None:
-    """Regression test: "Nothing to do" was shown above the warning about missing postcodes."""
-    page = client_of(both).get(HOME).content.decode()
-    assert "No postcodes are imported" in page
-    assert "Nothing needs you" not in page
-
-
-def test_the_admin_home_lists_what_an_open_petition_lacks_until_it_closes(
-    petition: Petition, organiser: User
-) -> None:
-    """Regression test: once it was open, nothing said any more that the keys are not copied."""
-    page = client_of(organiser).get(HOME).content.decode()
-    assert "Open, and not everything is ready" in page
-    assert "Have the keys copied off the server." in page
-    assert "Is all of it true today?" not in page
-    assert page.count("No postcodes are imported") == 1
-
-    petition.state = Petition.State.CLOSED
-    petition.save()
-    assert "not everything is ready" not in client_of(organiser).get(HOME).content.decode()
-
-
-def test_the_home_uses_the_whole_width(moderator: User) -> None:
-    """Regression test: a third of it was kept free for a column that is not there."""
-    assert '<div id="content" class="colM">' in client_of(moderator).get(HOME).content.decode()
-
-
-def test_the_admin_home_warns_of_a_stopped_worker(petition: Petition, moderator: User) -> None:
-    client = client_of(moderator)
-    assert "Nothing needs you" in client.get(HOME).content.decode()
-
-    Lease.objects.filter(name="deliver-mail").update(
-        succeeded_at=timezone.now() - timedelta(minutes=9)
-    )
-    invalidate_all()
-    page = client.get(HOME).content.decode()
-    assert "The worker has stopped: no mail is sent." in page
-    assert "Nothing needs you" not in page
-
-
-@pytest.mark.parametrize("name", sorted(LISTS["both"] - NO_LISTS))
-def test_an_empty_changelist_explains_what_it_will_contain(both: User, name: str) -> None:
-    app = "campaign" if name == "statement" else "petitions"
-    page = client_of(both).get(reverse(f"admin:{app}_{name}_changelist")).content.decode()
-    begins = "There (is|are) no|You have no|Nothing waits|Nobody has|Add the"
-    assert re.search(rf'<p class="empty">({begins}).{{40,}}</p>', page)
-
-
-def test_the_admin_home_of_an_empty_site_links_to_the_first_steps(organiser: User) -> None:
-    page = client_of(organiser).get(HOME).content.decode()
-    assert "0 of 8 ready" in page
-    for name in ("petition_add", "organisation_changelist", "sendercheck_changelist"):
-        assert f'<a href="{reverse(f"admin:petitions_{name}")}">' in page
-
-
-def test_the_admin_home_names_whom_to_ask_for_a_second_administrator(
-    petition: Petition, organiser: User
-) -> None:
-    Petition.objects.update(state=Petition.State.DRAFT)
-    assert (
-        "Ask your operator to give a second person"
-        in client_of(organiser).get(HOME).content.decode()
-    )
-
-    ada = User.objects.create_user("ada", first_name="Ada", last_name="Example", is_staff=True)
-    ada.groups.add(Group.objects.get(name="Administrators"))
-    assert (
-        "Ask Ada Example to give a second person" in client_of(organiser).get(HOME).content.decode()
-    )
-
-
-def test_the_home_says_what_a_draft_lacks_before_it_can_open(organiser: User) -> None:
-    Petition.objects.create(slug="soon", state=Petition.State.DRAFT)
-    page = client_of(organiser).get(HOME).content.decode()
-
-    assert "Enter the organisation’s name" in page
-    assert "Write the petition’s text" in page
-
-
-def test_the_logout_page_advises_closing_the_browser(moderator: User) -> None:
-    page = client_of(moderator).post(reverse("admin:logout")).content.decode()
-
-    assert "You are logged out. On a computer that others use, close the browser" in page
-    assert "quality time" not in page
-
-
-def test_a_session_ends_after_30_idle_minutes_and_after_twelve_hours(
-    moderator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    since, minute = int(time.time()), 60
-
-    def later(seconds: int) -> None:
-        now = since + seconds
-        monkeypatch.setattr("campaign.sessions.time.time", lambda: now)
-        monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(now, UTC))
-
-    def asked_to_log_in() -> bool:
-        answer = client.get(HOME)
-        return answer.status_code == 302 and answer["Location"].startswith(LOGIN)
-
-    later(0)
-    client = client_of(moderator)
-    later(59)
-    assert not asked_to_log_in()
-    assert client.session[sessions.SEEN] == since
-    later(2 * minute)
-    assert not asked_to_log_in()
-    assert client.session[sessions.SEEN] == since + 2 * minute
-    later(31 * minute)
-    assert not asked_to_log_in()
-    later(62 * minute)
-    assert asked_to_log_in()
-
-    later(0)
-    client = client_of(moderator)
-    for minutes in range(29, settings.SESSION_LASTS // minute, 29):
-        later(minutes * minute)
-        assert not asked_to_log_in()
-    later(settings.SESSION_LASTS + 1)
-    assert asked_to_log_in()
-
-
-def test_cookies_over_https_have_the_secure_prefix() -> None:
-    environment = {**os.environ, "SITE_URL": "https://petition.example.org"}
-    code = (
-        "from django.conf import settings as s;"
-        "print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_PATH)"
-    )
-    command = [sys.executable, "-c", code]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["__Secure-sessionid", "__Secure-csrftoken", "/admin/"]
-
-
-def test_every_admin_cookie_is_limited_to_the_admin_path(
-    petition: Petition, moderator: User
-) -> None:
-    """This includes messages, whose cookie has the path "/" by default."""
-    client = client_of(moderator)
-    alert = Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=9)
-    client.post(reverse("admin:petitions_alert_see", args=[alert.pk]))
-
-    assert {cookie["path"] for cookie in client.cookies.values()} == {"/admin/"}
-    assert "Marked as checked" in client.get(HOME).content.decode()
-
-
-def test_sensitive_admin_pages_require_a_recent_password(
-    administrator: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    administrator.set_password(PASSWORD)
-    administrator.save()
-    client = client_of(administrator)
-    page = reverse("admin:auth_user_add")
-    assert client.get(page).status_code == 200
-
-    session = client.session
-    session[acting.TYPED_AT] -= acting.PASSWORD_VALID_FOR
-    session.save()
-    for path in (page, reverse("admin:petitions_auditrecord_csv")):
-        answer = client.get(path)
-        assert answer["Location"].startswith(reverse("admin:password_again"))
-    form = {"username": "x", "email": "x@example.org"}
-    answer = client.post(page, form, follow=True)
-    assert "Nothing was done yet. Fill in the form again." in answer.content.decode()
-    assert not User.objects.filter(username="x").exists()
-
-    again = answer.request["PATH_INFO"] + "?" + answer.request["QUERY_STRING"]
-    assert "This is not your password." in client.post(again, {"password": "no"}).content.decode()
-    assert client.post(again, {"password": PASSWORD})["Location"] == page
-    assert client.get(page).status_code == 200
-    wrong = AuditRecord.objects.filter(action=AuditRecord.Action.PASSWORD_WRONG)
-    assert wrong.get().screen == "admin:password_again"
-
-
-def test_role_changes_exports_and_second_factors_require_a_recent_password(
-    petition: Petition, administrator: User, both: User
-) -> None:
-    of_both = ["/admin/petitions/export/new/hand-in/", reverse("admin:own_second_factor")]
-    of_person = [
-        reverse("admin:auth_user_change", args=[both.pk]),
-        reverse("admin:auth_user_act", args=[both.pk, "deactivate"]),
-    ]
-    for person, paths in ((both, of_both), (administrator, of_person)):
-        client = client_of(person)
-        session = client.session
-        session["password-at"] = 0
-        session.save()
-        for path in paths:
-            answer = client.post(path, {"groups": [], "reason": "x", "codes": "1"})
-            assert answer.status_code == 302, path
-            assert answer["Location"].startswith(reverse("admin:password_again")), path
-    assert User.objects.get(pk=both.pk).is_active
-
-
-@pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "/petitions/"])
-def test_the_password_prompt_ignores_redirects_outside_the_admin(
-    administrator: User, away: str
-) -> None:
-    administrator.set_password(PASSWORD)
-    administrator.save()
-    client = client_of(administrator)
-    answer = client.post(reverse("admin:password_again") + f"?next={away}", {"password": PASSWORD})
-    assert answer["Location"] == HOME
-
-
-@pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "javascript:x"])
-def test_the_login_ignores_redirects_outside_the_admin(administrator: User, away: str) -> None:
-    administrator.set_password(PASSWORD)
-    administrator.save()
-    typed = {"username": administrator.username, "password": PASSWORD, "next": away}
-    assert Client().post(f"{LOGIN}?next={away}", typed)["Location"] == HOME
 
 
 @pytest.mark.usefixtures("everything")
